@@ -1,0 +1,60 @@
+// Server: what happens to a connection between accept and close. Frames requests strictly, applies limits and browser
+// rules (Host, CORS), routes, awaits the answer, writes it, and goes on with the next request.
+//
+// Threads: loop thread. Bounds: ServerOptions.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "service/http/router.h"
+#include "service/transport/listener.h"
+#include "service/transport/loop.h"
+
+namespace tokenrelay::http {
+
+struct ServerOptions {
+  size_t head_bytes = 16 << 10;         // request head; 431
+  size_t line_bytes = 8 << 10;          // one line of it; 431
+  size_t path_bytes = 1 << 10;          // 414
+  size_t headers = 64;                  // 431
+  int64_t head_ms = 10'000;             // the whole head, from the first byte (or accept)
+  size_t body_bytes = 10 << 20;         // 413, decoded size
+  int64_t body_ms = 30'000;             // the whole body
+  int64_t keep_alive_ms = 75'000;       // idle between requests
+  int64_t write_stall_ms = 60'000;      // a peer that takes no byte for so long, with data due, is cut
+  std::vector<std::string> cors_origins;     // exact origins, or "*"
+  std::vector<std::string> trusted_proxies;  // addresses or CIDR whose X-Forwarded-For/-Proto count
+  bool check_host = true;               // on a loopback listener a foreign Host is 421 (DNS rebinding)
+};
+
+struct RequestRecord {                  // one request, for the log line and the metrics
+  std::string method, path, route, request_id, client_address;   // path without query: cursors and tokens stay out of logs
+  int status = 0;
+  int64_t duration_us = 0;
+};
+
+class Server {
+ public:
+  // `options` is asked at each request, so that a reload reaches what starts afterwards. `log` gets each request once.
+  Server(transport::Loop& loop, Router& router, std::function<const ServerOptions&()> options,
+         std::function<void(const RequestRecord&)> log, std::function<std::string()> draw_request_id);
+  ~Server();
+
+  // Serves a fresh connection. `ended` is called exactly once, when it is over (also when it was taken over).
+  void serve(transport::Socket socket, bool loopback_listener, std::function<void()> ended);
+
+  // Drain: closes idle connections now, and each other one after its current response (Connection: close on plain replies).
+  void drain();
+
+  size_t connections() const;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace tokenrelay::http

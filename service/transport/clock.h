@@ -1,0 +1,18 @@
+// Time, injected: monotonic for every timer and measurement, wall time for display and expiry only.
+#pragma once
+
+#include <cstdint>
+
+namespace tokenrelay::transport {
+
+class Clock {
+ public:
+  virtual ~Clock() = default;
+  virtual int64_t mono_us() const = 0;  // monotonic, microseconds from some origin
+  virtual int64_t wall_ms() const = 0;  // Unix epoch, milliseconds
+};
+
+// The machine's clocks (CLOCK_MONOTONIC, CLOCK_REALTIME). Lives for the whole program.
+const Clock& system_clock();
+
+}  // namespace tokenrelay::transport

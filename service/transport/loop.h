@@ -1,0 +1,39 @@
+// Loop: one thread's event loop (Asio's io_context), its clock and its timers. A shard is built around one.
+//
+// Threads: post() from any thread; everything else on the thread that runs run().
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "service/transport/clock.h"
+#include "service/transport/timer_wheel.h"
+
+namespace asio {
+class io_context;
+}
+
+namespace tokenrelay::transport {
+
+class Loop {
+ public:
+  explicit Loop(const Clock& clock = system_clock());
+  ~Loop();
+  Loop(const Loop&) = delete;
+
+  asio::io_context& context();
+  TimerWheel& timers();
+  const Clock& clock() const { return clock_; }
+
+  void post(std::function<void()> call);   // runs later, in order of posting
+  void run();                              // until stop()
+  void stop();
+  bool in_loop_thread() const;
+
+ private:
+  const Clock& clock_;
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace tokenrelay::transport

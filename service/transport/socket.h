@@ -1,0 +1,58 @@
+// Socket: one accepted TCP connection, non-blocking; the only place that reads, writes, cuts or closes it.
+//
+// It never buffers: read() and write() do what the kernel does now, and the waits say when to try again. One pending wait
+// for reading and one for writing at most. TLS goes in here later (OpenSSL on the descriptor), unseen by anyone above.
+// Threads: loop thread. Ownership: move-only; destroying it closes. A pending wait's callback is dropped, not called,
+// when the socket is destroyed, cut or closed, or by cancel_waits().
+#pragma once
+
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+
+namespace tokenrelay::transport {
+
+class Loop;
+
+enum class IoStatus { done, would_block, eof, failed };
+
+struct IoResult {
+  IoStatus status;
+  size_t bytes = 0;
+};
+
+class Socket {
+ public:
+  Socket() = default;
+  Socket(Loop& loop, int descriptor);  // takes the descriptor over; sets O_NONBLOCK, TCP_NODELAY
+  ~Socket();
+  Socket(Socket&&) noexcept;
+  Socket& operator=(Socket&&) noexcept;
+
+  bool is_open() const;
+  int descriptor() const;
+  Loop& loop() const;
+
+  IoResult read(char* into, size_t room);
+  IoResult write(std::span<const iovec> parts);  // one writev; bytes may be less than offered
+  void wait_readable(std::function<void()> ready);
+  void wait_writable(std::function<void()> ready);
+  void cancel_waits();
+
+  void prepare_for_stream();  // small kernel buffers for a long-lived response: SO_SNDBUF 64 KiB, TCP_NOTSENT_LOWAT 16 KiB
+  void cut();                 // SO_LINGER 0 and close: the peer sees a reset, never an end
+  void close();               // FIN after what was written
+
+  std::string peer_address() const;  // "127.0.0.1", "::1"
+  uint16_t peer_port() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace tokenrelay::transport

@@ -1,0 +1,50 @@
+// One wheel for all heartbeats, deadlines and grace periods: arming and cancelling cost a few pointers, whatever the number.
+//
+// Promise: a timer fires once, on the loop's thread, not before its time and at most two ticks (tick_ms) after it while the
+// loop is not busy. Threads: loop thread only. Ownership: a Timer is a member of whoever waits; destroying it cancels it.
+// A callback may arm, cancel or destroy any timer, its own included.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+namespace tokenrelay::transport {
+
+class Loop;
+class TimerWheel;
+
+class Timer {
+ public:
+  Timer(TimerWheel& wheel, std::function<void()> fire);  // keep captures to a pointer: then nothing is allocated
+  ~Timer();
+  Timer(const Timer&) = delete;
+  Timer& operator=(const Timer&) = delete;
+
+  void arm(int64_t delay_ms);  // replaces an earlier arming
+  void cancel();
+  bool armed() const { return prev_ != nullptr; }
+
+ private:
+  friend class TimerWheel;
+  TimerWheel& wheel_;
+  std::function<void()> fire_;
+  Timer* prev_ = nullptr;
+  Timer* next_ = nullptr;
+  int64_t due_tick_ = 0;
+};
+
+class TimerWheel {
+ public:
+  static constexpr int64_t tick_ms = 10;
+
+  explicit TimerWheel(Loop& loop);
+  ~TimerWheel();  // every timer must be gone
+
+ private:
+  friend class Timer;
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace tokenrelay::transport

@@ -1,0 +1,35 @@
+// The providers that exist, by KIND.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "service/upstream/upstream.h"
+
+namespace tokenrelay::transport {
+class Loop;
+}
+
+namespace tokenrelay::upstream {
+
+struct ProviderOptions {
+  std::string base_url;                                         // OpenAI kind: ends in /v1
+  std::string api_key;                                          // "" sends no credential; never logged
+  std::vector<std::pair<std::string, std::string>> headers;     // extra ones, from the configuration
+  Timeouts timeouts;
+  size_t max_event_bytes = 8u << 20;
+  // demo only:
+  int64_t demo_delta_ms = 35;                                   // a human pace
+};
+
+class HttpClient;  // libcurl's multi interface on the loop; shared by all providers of a shard (http_client.h)
+
+std::shared_ptr<HttpClient> make_http_client(transport::Loop& loop);
+
+std::unique_ptr<Provider> make_openai_chat(std::shared_ptr<HttpClient> client, ProviderOptions options);
+std::unique_ptr<Provider> make_demo(transport::Loop& loop, ProviderOptions options);
+
+}  // namespace tokenrelay::upstream
