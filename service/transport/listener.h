@@ -1,8 +1,8 @@
 // Listener: accepts connections on one address and hands each over as a Socket.
 //
-// Bounds: at most max_connections are open (the owner counts them with closed()); beyond, or out of descriptors (EMFILE), it
-// stops accepting until one closes, so clients wait in the kernel's backlog or are refused; never a crash, never a busy loop.
-// No SO_REUSEPORT: two relays must not share a port unnoticed.
+// Bounds: at most max_connections are open (the owner counts them with closed()); beyond, or out of descriptors
+// (EMFILE), it stops accepting until one closes, so clients wait in the kernel's backlog or are refused; never a crash,
+// never a busy loop. No SO_REUSEPORT: two relays must not share a port unnoticed.
 #pragma once
 
 #include <cstdint>
@@ -18,17 +18,18 @@ class Listener {
  public:
   using Accepted = std::function<void(Socket)>;
 
-  // "HOST:PORT", port 0 for any; "[::1]:8080" for IPv6; "localhost:8080" resolves. Throws std::system_error (start-up only).
+  // "HOST:PORT", port 0 for any; "[::1]:8080" for IPv6; "localhost:8080" resolves. Throws std::system_error (start-up
+  // only).
   Listener(Loop& loop, const std::string& address, size_t max_connections, Accepted accepted);
   ~Listener();
 
   void start();
-  void stop();                 // closes the listening socket; connections stay
-  void closed();               // one accepted connection has ended
+  void stop();    // closes the listening socket; connections stay
+  void closed();  // one accepted connection has ended
   size_t open_connections() const;
   uint16_t port() const;
-  std::string host() const;    // as bound, numeric
-  bool loopback() const;       // bound to 127.0.0.0/8 or ::1
+  std::string host() const;  // as bound, numeric
+  bool loopback() const;     // bound to 127.0.0.0/8 or ::1
 
  private:
   struct State;

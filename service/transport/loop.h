@@ -25,8 +25,8 @@ class Loop {
   TimerWheel& timers();
   const Clock& clock() const { return clock_; }
 
-  void post(std::function<void()> call);   // runs later, in order of posting
-  void run();                              // until stop()
+  void post(std::function<void()> call);  // runs later, in order of posting
+  void run();                             // until stop()
   void stop();
   bool in_loop_thread() const;
 

@@ -1,14 +1,15 @@
 // Socket: one accepted TCP connection, non-blocking; the only place that reads, writes, cuts or closes it.
 //
-// It never buffers: read() and write() do what the kernel does now, and the waits say when to try again. One pending wait
-// for reading and one for writing at most. TLS goes in here later (OpenSSL on the descriptor), unseen by anyone above.
-// Threads: loop thread. Ownership: move-only; destroying it closes. A pending wait's callback is dropped, not called,
-// when the socket is destroyed, cut or closed, or by cancel_waits().
+// It never buffers: read() and write() do what the kernel does now, and the waits say when to try again. One pending
+// wait for reading and one for writing at most. TLS goes in here later (OpenSSL on the descriptor), unseen by anyone
+// above. Threads: loop thread. Ownership: move-only; destroying it closes. A pending wait's callback is dropped, not
+// called, when the socket is destroyed, cut or closed, or by cancel_waits().
 #pragma once
 
 #include <sys/uio.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <span>
@@ -43,16 +44,19 @@ class Socket {
   void wait_writable(std::function<void()> ready);
   void cancel_waits();
 
-  void prepare_for_stream();  // small kernel buffers for a long-lived response: SO_SNDBUF 64 KiB, TCP_NOTSENT_LOWAT 16 KiB
-  void cut();                 // SO_LINGER 0 and close: the peer sees a reset, never an end
-  void close();               // FIN after what was written
+  void
+  prepare_for_stream();  // small kernel buffers for a long-lived response: SO_SNDBUF 64 KiB, TCP_NOTSENT_LOWAT 16 KiB
+  void cut();            // SO_LINGER 0 and close: the peer sees a reset, never an end
+  void close();          // FIN after what was written
+  void end_writing();    // FIN now, reading goes on: for a lingering close, so that an answer is not lost to a reset
+  void give_up_after(int64_t ms);  // the kernel drops a peer that acknowledges nothing for so long (TCP_USER_TIMEOUT)
 
   std::string peer_address() const;  // "127.0.0.1", "::1"
   uint16_t peer_port() const;
 
  private:
   struct State;
-  std::unique_ptr<State> state_;
+  std::shared_ptr<State> state_;  // shared with a pending wait alone
 };
 
 }  // namespace tokenrelay::transport

@@ -1,8 +1,9 @@
-// One wheel for all heartbeats, deadlines and grace periods: arming and cancelling cost a few pointers, whatever the number.
+// One wheel for all heartbeats, deadlines and grace periods: arming and cancelling cost a few pointers, whatever the
+// number.
 //
-// Promise: a timer fires once, on the loop's thread, not before its time and at most two ticks (tick_ms) after it while the
-// loop is not busy. Threads: loop thread only. Ownership: a Timer is a member of whoever waits; destroying it cancels it.
-// A callback may arm, cancel or destroy any timer, its own included.
+// Promise: a timer fires once, on the loop's thread, not before its time and at most two ticks (tick_ms) after it while
+// the loop is not busy. Threads: loop thread only. Ownership: a Timer is a member of whoever waits; destroying it
+// cancels it. A callback may arm, cancel or destroy any timer, its own included.
 #pragma once
 
 #include <cstdint>
@@ -43,6 +44,8 @@ class TimerWheel {
 
  private:
   friend class Timer;
+  friend class Loop;
+  void detach();  // the loop ends: sleeps no more
   struct State;
   std::unique_ptr<State> state_;
 };
