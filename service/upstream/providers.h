@@ -30,6 +30,12 @@ class HttpClient;  // libcurl's multi interface on the loop; shared by all provi
 std::shared_ptr<HttpClient> make_http_client(transport::Loop& loop);
 
 std::unique_ptr<Provider> make_openai_chat(std::shared_ptr<HttpClient> client, ProviderOptions options);
+
+// A built-in model without network or key: readable text about the last user message, about 200 pieces, one each
+// demo_delta_ms; the same prompt brings the same answer. Usage counts words in and pieces out. It honours max_tokens and
+// max_completion_tokens (then finish_reason is `length`), and words in the prompt ask for more: #reason (reasoning first),
+// #tool (a tool call in four pieces at the end), #fail (a failure after ten pieces of text), #long=N (N pieces of text, at
+// most 100,000).
 std::unique_ptr<Provider> make_demo(transport::Loop& loop, ProviderOptions options);
 
 }  // namespace tokenrelay::upstream
