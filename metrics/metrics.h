@@ -1,0 +1,112 @@
+// Metrics: everything the relay counts, in one place: names, help, labels and buckets are in metrics/definitions.cc,
+// and nowhere else is a metric made.
+//
+// Threads. Every method may be called from any thread. delta(), inter_delta() and lag() are the token path: a few
+// relaxed atomic adds, no lock, no lookup. The others take a mutex that is held for a map lookup.
+// Bounds. No label ever holds an id. A model that is not on the list of known models, a status, code, reason or route
+// beyond the bound of its family, becomes "other".
+// Scraping. exposition() first runs the samplers (on the calling thread), then reads /proc for the process metrics.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "metrics/tally.h"
+
+namespace tokenrelay::metrics {
+
+enum class DeltaKind { text, reasoning, tool_call };
+enum class Transport { sse, websocket };
+enum class Verdict { start, exact, reset };
+enum class LogState { healthy, stalled, failed };
+
+// What the event log says of itself; the counters count from the log's opening.
+struct LogSample {
+  LogState state = LogState::healthy;
+  double stalled_seconds = 0;
+  uint64_t uncommitted_bytes = 0, journal_bytes = 0, wal_bytes = 0, database_bytes = 0;
+  uint64_t corrupt_rows = 0, syncs_failed = 0, segments_written = 0, checkpoints = 0;
+};
+
+class Metrics {
+ public:
+  explicit Metrics(std::string_view version, const std::vector<std::string>& known_models = {});
+  ~Metrics();
+  Metrics(const Metrics&) = delete;
+  Metrics& operator=(const Metrics&) = delete;
+
+  void set_known_models(const std::vector<std::string>& models);  // at most 100 are kept; for a reload
+
+  // Streams and generations.
+  void stream_created();
+  void stream_ended(std::string_view status);  // completed, cancelled, failed, interrupted
+  void stream_failed(std::string_view code);   // done.error.code, beside stream_ended("failed")
+  void generation_began();
+  void generation_ended();
+  void first_token(std::string_view model, double seconds);  // from the generation's start to its first delta
+
+  // The token path.
+  void delta(DeltaKind kind, size_t bytes) {
+    Deltas& of_kind = deltas_[static_cast<size_t>(kind)];
+    of_kind.count.add();
+    of_kind.bytes.add(bytes);
+  }
+  void inter_delta(double seconds) { inter_delta_.observe(seconds > 0 ? static_cast<uint64_t>(seconds * 1e9) : 0); }
+  void lag(uint64_t events_behind) { lag_.observe(events_behind); }  // at each write to a reader: durable minus written
+
+  // The log. Called from the writer thread after each commit.
+  void commit(double seconds, double waited_seconds, size_t events, size_t bytes);
+
+  // Readers.
+  void subscriber_joined(Transport transport);
+  void subscriber_left(Transport transport);
+  void resumed(Verdict verdict);
+  void replayed(uint64_t events) { replayed_.add(events); }  // sent from the log to a reader behind the live end
+  void merged(uint64_t events) { merged_.add(events); }      // deltas that went out inside another event
+  void heartbeat() { heartbeats_.add(); }
+  void cut(std::string_view reason);  // slow_reader, shutdown, retention, log_failed, overload, …
+
+  // Upstream. code: "ok" or a failure code.
+  void upstream_result(std::string_view provider, std::string_view code);
+  void upstream_retry(std::string_view provider);
+
+  // HTTP. route: the pattern, not the path ("/v1/streams/{id}"); "other" for what matched none.
+  // seconds: from the complete head to the answer's head (for an event stream: not to its end).
+  void http_request(std::string_view route, std::string_view method, int status, double seconds);
+  void connection_accepted() { accepted_.add(); }
+  void connection_refused(std::string_view reason);  // limit, descriptors, framing, head_timeout, …
+
+  // Values that live elsewhere: set by samplers at scrape time.
+  void set_connections(double open);
+  void set_streams(double live, double queued);
+  void set_ready(bool ready);
+  void set_log(const LogSample& sample);
+  void on_scrape(std::function<void(Metrics&)> sampler);
+
+  std::string exposition();  // Prometheus text format 0.0.4
+  static constexpr std::string_view content_type = "text/plain; version=0.0.4; charset=utf-8";
+
+ private:
+  struct Families;
+  struct Deltas {
+    Tally count, bytes;
+  };
+  void fold();
+
+  static const std::array<uint64_t, 16> kInterDeltaBounds;  // nanoseconds
+  static const std::array<uint64_t, 11> kLagBounds;         // events
+
+  std::array<Deltas, 3> deltas_;
+  Spread<16> inter_delta_{kInterDeltaBounds};
+  Spread<11> lag_{kLagBounds};
+  Tally replayed_, merged_, heartbeats_, accepted_;
+  std::vector<std::function<void(Metrics&)>> samplers_;
+  std::unique_ptr<Families> families_;
+};
+
+}  // namespace tokenrelay::metrics
