@@ -1,0 +1,47 @@
+// The conversations of this browser: their prompts and stream ids, in localStorage. The answers stay with the relay.
+
+const key = 'tokenrelay.conversations';
+const most = 30;
+
+function load() {
+  try {
+    const list = JSON.parse(localStorage.getItem(key) ?? '[]');
+    return Array.isArray(list) ? list : [];
+  } catch {
+    return [];
+  }
+}
+
+function save(list) {
+  try {
+    localStorage.setItem(key, JSON.stringify(list.slice(0, most)));
+  } catch {
+    // storage is full or switched off: the conversation lives as long as the page
+  }
+}
+
+export const all_conversations = () => load();
+
+export const conversation_of = (stream) => load().find(({ turns }) => turns.some((turn) => turn.stream === stream));
+
+// Read, change, write in one step, since other tabs do the same.
+export function keep_conversation(conversation) {
+  save([conversation, ...load().filter(({ id }) => id !== conversation.id)]);
+}
+
+export function forget_conversation(id) {
+  save(load().filter((kept) => kept.id !== id));
+}
+
+export function new_conversation(prompt, model) {
+  const title = prompt.trim().split('\n')[0].slice(0, 80);
+  return { id: crypto.randomUUID(), title, model, at: new Date().toISOString(), turns: [] };
+}
+
+export function show_age(iso) {
+  const minutes = Math.max(0, (Date.now() - Date.parse(iso)) / 60000);
+  if (minutes < 1) return 'just now';
+  if (minutes < 60) return `${Math.floor(minutes)} min ago`;
+  if (minutes < 60 * 24) return `${Math.floor(minutes / 60)} h ago`;
+  return new Date(iso).toLocaleDateString(undefined, { day: 'numeric', month: 'short' });
+}
