@@ -1,0 +1,36 @@
+// Event ids and cursors: `<run>-<seq>`, e.g. q7m2k9xwab-57. Opaque to clients; a cursor is "everything after this id".
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "storage/event_log.h"
+
+namespace tokenrelay::relay {
+
+using storage::Run;
+using storage::Seq;
+
+struct EventId {
+  std::string run;
+  Seq seq = 0;
+};
+
+// What a reconnecting reader is told (CONTRACT, Read): start - no cursor; exact - what follows is everything after its
+// cursor; reset - the cursor is not one of this stream's durable events: discard and take it from the first event.
+enum class Verdict { start, exact, reset };
+std::string_view name_of(Verdict verdict);
+
+// Ten characters of [a-z2-7], a dash, a number without leading zeros; anything else is malformed. A number beyond what a
+// Seq holds is well-formed and names no event.
+std::optional<EventId> parse_event_id(std::string_view text);
+
+void append_event_id(std::string& out, const std::vector<Run>& runs, Seq seq);  // seq must lie in one of the runs
+std::string event_id(const std::vector<Run>& runs, Seq seq);                    // "" for seq 0
+
+// exact if and only if the run is one of `runs` and the seq lies in what it made durable.
+Verdict judge(const std::vector<Run>& runs, Seq durable, const EventId& cursor);
+
+}  // namespace tokenrelay::relay

@@ -1,0 +1,24 @@
+// Format: how a reader's surface writes events. Native SSE is the one that streams keep encoded, once for all readers.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "service/relay/event_id.h"
+#include "storage/event.h"
+
+namespace tokenrelay::relay {
+
+class Format {
+ public:
+  virtual ~Format() = default;
+  // Appends one event, whole. `runs` names its id.
+  virtual void append(std::string& out, const std::vector<Run>& runs, Seq seq, storage::EventKind kind,
+                      std::string_view payload) const = 0;
+};
+
+// WHATWG server-sent events: `id`, `event` (none for text), one `data` line, LF.
+const Format& sse_format();
+
+}  // namespace tokenrelay::relay

@@ -1,0 +1,166 @@
+#include "service/relay/generation.h"
+
+#include <algorithm>
+#include <cassert>
+
+#include "service/json/utf8.h"
+#include "service/json/write.h"
+#include "service/relay/event_codec.h"
+
+namespace tokenrelay::relay {
+
+using storage::EventKind;
+using upstream::FailureCode;
+
+namespace {
+
+metrics::DeltaKind metric_kind(EventKind kind) {
+  if (kind == EventKind::reasoning) return metrics::DeltaKind::reasoning;
+  return kind == EventKind::tool_call ? metrics::DeltaKind::tool_call : metrics::DeltaKind::text;
+}
+
+}  // namespace
+
+Generation::Generation(Context& context, std::shared_ptr<const Options> options, Route route,
+                       upstream::ModelRequest request, uint64_t prompt_bytes, uint64_t first_tool_index, Owner& owner)
+    : context_(context),
+      options_(std::move(options)),
+      route_(std::move(route)),
+      request_(std::move(request)),
+      prompt_bytes_(prompt_bytes),
+      first_tool_index_(first_tool_index),
+      owner_(owner),
+      timer_(context.loop.timers(), [this] {
+        if (state_ == State::queued) return fail(FailureCode::upstream_overloaded, "no upstream slot became free in time");
+        start_call();
+      }) {}
+
+Generation::~Generation() { close(); }
+
+void Generation::begin() {
+  begun_ms_ = context_.now_ms();
+  if (route_.upstream->slots.take()) return on_slot();
+  state_ = State::queued;
+  route_.upstream->slots.wait_for(*this);
+  timer_.arm(options_->queue_ms);
+}
+
+void Generation::on_slot() {
+  has_slot_ = true;
+  timer_.cancel();
+  begun_ms_ = context_.now_ms();
+  first_call_us_ = context_.loop.clock().mono_us();
+  owner_.on_generation_started();
+  start_call();
+}
+
+void Generation::start_call() {
+  state_ = State::calling;
+  answered_ = false;
+  call_ = route_.upstream->provider->start(request_, *this);
+  if (paused_) call_->pause();
+}
+
+void Generation::close() {
+  call_.reset();
+  timer_.cancel();
+  if (state_ == State::queued) route_.upstream->slots.leave(*this);
+  state_ = State::closed;
+  if (std::exchange(has_slot_, false)) route_.upstream->slots.give_back();
+}
+
+void Generation::pause() {
+  if (std::exchange(paused_, true)) return;
+  if (call_) call_->pause();
+}
+
+void Generation::resume() {
+  if (!std::exchange(paused_, false)) return;
+  if (call_) call_->resume();
+}
+
+void Generation::add_usage(UsageTotal& total, const upstream::Usage& said) const {
+  const bool nothing_known = !answered_ && output_bytes_ == 0 && !said.input_tokens && !said.output_tokens;
+  if (nothing_known) return total.add_unknown();
+  total.add(said, prompt_bytes_, output_bytes_);
+}
+
+void Generation::note_delta(EventKind kind, size_t bytes) {
+  const int64_t now = context_.loop.clock().mono_us();
+  if (last_delta_us_ == 0) {
+    context_.metrics.first_token(route_.model, static_cast<double>(now - first_call_us_) / 1e6);
+  } else {
+    context_.metrics.inter_delta(static_cast<double>(now - last_delta_us_) / 1e6);
+  }
+  last_delta_us_ = now;
+  output_bytes_ += bytes;
+  context_.metrics.delta(metric_kind(kind), bytes);
+}
+
+bool Generation::append_split(EventKind kind, std::string_view delta) {
+  note_delta(kind, delta.size());
+  while (!delta.empty()) {
+    const auto size = std::max<size_t>(1, json::utf8_prefix(delta, options_->event_bytes));
+    if (!owner_.append(kind, delta.substr(0, size))) return false;
+    delta.remove_prefix(size);
+  }
+  return true;
+}
+
+void Generation::on_text(std::string_view delta) { append_split(EventKind::text, delta); }
+void Generation::on_reasoning(std::string_view delta) { append_split(EventKind::reasoning, delta); }
+
+void Generation::on_tool_call(int index, std::string_view id, std::string_view name, std::string_view arguments) {
+  note_delta(EventKind::tool_call, arguments.size());
+  const auto i = static_cast<size_t>(index);
+  if (i >= tools_.size()) tools_.resize(i + 1);
+  // A name may be as long as the upstream likes; an event may not.
+  const size_t name_bytes = options_->event_bytes / 4;
+  if (!id.empty()) tools_[i].first = id.substr(0, json::utf8_prefix(id, name_bytes));
+  if (!name.empty()) tools_[i].second = name.substr(0, json::utf8_prefix(name, name_bytes));
+  do {
+    const auto size = std::min(arguments.size(), std::max<size_t>(1, json::utf8_prefix(arguments, options_->event_bytes / 2)));
+    const auto payload = encode_tool_call({first_tool_index_ + i, tools_[i].first, tools_[i].second, arguments.substr(0, size)});
+    if (!owner_.append(EventKind::tool_call, payload)) return;
+    arguments.remove_prefix(size);
+  } while (!arguments.empty());
+}
+
+void Generation::on_end(upstream::Outcome outcome) {
+  const auto& failure = outcome.failure;
+  context_.metrics.upstream_result(route_.upstream->provider->kind(), failure ? upstream::name_of(failure->code) : "ok");
+  if (failure && retry(*failure)) return;
+  state_ = State::closed;
+  owner_.on_generation_end(std::move(outcome));
+}
+
+bool Generation::retry(const upstream::Failure& failure) {
+  if (!failure.retryable || last_delta_us_ != 0 || attempt_ > options_->upstream_retries) return false;
+  uint32_t spread = 0;
+  context_.random(&spread, sizeof spread);
+  int64_t wait_ms = options_->retry_backoff_ms << (attempt_ - 1);
+  wait_ms += static_cast<int64_t>(spread % static_cast<uint32_t>(wait_ms / 2 + 1));
+  wait_ms = std::max(wait_ms, failure.retry_after_ms.value_or(0));
+  if (context_.now_ms() - begun_ms_ + wait_ms > options_->upstream_retry_ms) return false;
+
+  ++attempt_;
+  call_.reset();
+  context_.metrics.upstream_retry(route_.upstream->provider->kind());
+  std::string seam = "{\"attempt\":" + std::to_string(attempt_) + ",\"reason\":";
+  json::append_string(seam, upstream::name_of(failure.code));
+  seam += '}';
+  state_ = State::backing_off;
+  timer_.arm(wait_ms);
+  owner_.append(EventKind::upstream, seam);
+  return true;
+}
+
+void Generation::fail(FailureCode code, std::string message) {
+  upstream::Outcome outcome;
+  outcome.failure = upstream::Failure{code, std::move(message), true, std::nullopt, 0};
+  route_.upstream->slots.leave(*this);
+  state_ = State::closed;
+  owner_.on_generation_end(std::move(outcome));
+}
+
+}  // namespace tokenrelay::relay

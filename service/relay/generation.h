@@ -1,0 +1,78 @@
+// Generation: one call of the upstream model for a stream, with its wait for a place, its retries and its end.
+//
+// It turns what the upstream says into events and hands them to its owner, the stream; a failed try is repeated only
+// before the first delta was appended (WIRE.md 6.1), and each repetition shows as an `upstream` event. It ends by exactly
+// one on_generation_end, or by close(), whichever comes first; afterwards it is silent. Threads: the stream's shard.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "service/relay/context.h"
+#include "service/relay/models.h"
+#include "service/relay/options.h"
+#include "service/relay/usage.h"
+#include "service/upstream/upstream.h"
+#include "storage/event.h"
+
+namespace tokenrelay::relay {
+
+class Generation final : private upstream::CallHandler, private Slots::Waiter {
+ public:
+  class Owner {
+   public:
+    // False: the stream has ended by this (too long); touch nothing and return.
+    virtual bool append(storage::EventKind kind, std::string_view payload) = 0;
+    virtual void on_generation_started() = 0;                  // its place was found: queued becomes streaming
+    virtual void on_generation_end(upstream::Outcome outcome) = 0;
+   protected:
+    ~Owner() = default;
+  };
+
+  Generation(Context& context, std::shared_ptr<const Options> options, Route route, upstream::ModelRequest request,
+             uint64_t prompt_bytes, uint64_t first_tool_index, Owner& owner);
+  ~Generation();
+
+  void begin();
+  void close();                         // cancels: the upstream's connection is closed when this returns
+  void pause();
+  void resume();
+  bool running() const { return call_ != nullptr; }
+  void add_usage(UsageTotal& total, const upstream::Usage& said) const;   // what this generation cost, as far as known
+  uint64_t tool_calls() const { return tools_.size(); }
+
+ private:
+  void on_slot() override;
+  void on_text(std::string_view delta) override;
+  void on_reasoning(std::string_view delta) override;
+  void on_tool_call(int index, std::string_view id, std::string_view name, std::string_view arguments) override;
+  void on_first_byte() override { answered_ = true; }
+  void on_end(upstream::Outcome outcome) override;
+
+  void start_call();
+  bool retry(const upstream::Failure& failure);
+  bool append_split(storage::EventKind kind, std::string_view delta);
+  void note_delta(storage::EventKind kind, size_t bytes);
+  void fail(upstream::FailureCode code, std::string message);
+
+  Context& context_;
+  std::shared_ptr<const Options> options_;
+  Route route_;
+  upstream::ModelRequest request_;
+  const uint64_t prompt_bytes_, first_tool_index_;
+  Owner& owner_;
+
+  std::unique_ptr<upstream::Call> call_;
+  transport::Timer timer_;              // waiting for a place, or for the next try
+  enum class State { idle, queued, calling, backing_off, closed } state_ = State::idle;
+  bool has_slot_ = false, answered_ = false, paused_ = false;
+  uint32_t attempt_ = 1;
+  int64_t begun_ms_ = 0, last_delta_us_ = 0, first_call_us_ = 0;
+  uint64_t output_bytes_ = 0;
+  std::vector<std::pair<std::string, std::string>> tools_;   // id and name of each tool call so far
+};
+
+}  // namespace tokenrelay::relay

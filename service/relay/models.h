@@ -1,0 +1,67 @@
+// Which upstream answers for which model, and how many generations it takes at once.
+//
+// Threads: loop thread. A reload builds a new table; what runs keeps the upstream it began with.
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "service/upstream/upstream.h"
+
+namespace tokenrelay::relay {
+
+// Places for generations at one upstream; who finds none waits in line. max 0: no limit.
+class Slots {
+ public:
+  class Waiter {
+   public:
+    virtual void on_slot() = 0;   // a place is yours now; give_back() it
+   protected:
+    ~Waiter() = default;
+  };
+
+  explicit Slots(uint32_t max) : max_(max) {}
+  bool full() const { return max_ != 0 && in_use_ >= max_; }
+  bool take();                    // false: wait_for()
+  void wait_for(Waiter& waiter) { line_.push_back(&waiter); }
+  void leave(Waiter& waiter) { line_.remove(&waiter); }
+  void give_back();
+  size_t waiting() const { return line_.size(); }
+
+ private:
+  const uint32_t max_;
+  uint32_t in_use_ = 0;
+  std::list<Waiter*> line_;
+};
+
+struct Upstream {
+  std::string name;                          // in logs
+  std::shared_ptr<upstream::Provider> provider;
+  std::vector<std::string> models;           // names or globs; empty: every name
+  Slots slots;
+};
+
+struct Route {
+  std::shared_ptr<Upstream> upstream;
+  std::string model;                         // the name the upstream is asked for
+};
+
+class ModelTable {
+ public:
+  ModelTable(std::vector<std::shared_ptr<Upstream>> upstreams, std::string default_model);
+
+  const std::string& default_model() const { return default_model_; }      // "": none
+  std::optional<Route> find(std::string_view model) const;                  // exact names before globs, in order
+  std::vector<std::string> names() const;                                   // those that are names, not globs
+
+ private:
+  std::vector<std::shared_ptr<Upstream>> upstreams_;
+  std::string default_model_;
+};
+
+}  // namespace tokenrelay::relay

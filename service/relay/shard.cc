@@ -1,0 +1,261 @@
+#include "service/relay/shard.h"
+
+#include <algorithm>
+#include <cassert>
+
+#include "service/json/write.h"
+#include "service/relay/ids.h"
+#include "service/relay/start_event.h"
+
+namespace tokenrelay::relay {
+namespace {
+
+constexpr int64_t readers_finish_ms = 2'000;   // of a removed stream: they are sent its end, then cut
+constexpr size_t expire_at_once = 200;
+
+Error to_error(const storage::Error& error) {
+  switch (error.code) {
+    case storage::Errc::not_found: return {Errc::not_found, "no such stream"};
+    case storage::Errc::gone: return {Errc::gone, "the stream was deleted or has expired"};
+    case storage::Errc::key_reused: return {Errc::key_reused, "the idempotency key was used with another body"};
+    case storage::Errc::log_stalled:
+    case storage::Errc::log_failed: return {Errc::log_unavailable, "the log cannot take new events"};
+    default: return {Errc::unreadable, "the log cannot be read"};
+  }
+}
+
+}  // namespace
+
+Shard::Shard(transport::Loop& loop, metrics::Metrics& metrics, Random random, std::shared_ptr<const Options> options,
+             std::shared_ptr<const ModelTable> models)
+    : loop_(loop),
+      metrics_(metrics),
+      random_(std::move(random)),
+      options_(std::move(options)),
+      models_(std::move(models)),
+      drain_timer_(loop.timers(), [this] { finish_drain(); }),
+      stall_timer_(loop.timers(), [this] { close_generations(); }),
+      expiry_timer_(loop.timers(), [this] { expire(); }) {}
+
+Shard::~Shard() = default;
+
+void Shard::use(std::unique_ptr<storage::EventLog> log) {
+  log_ = std::move(log);
+  context_.reset(new Context{loop_, *log_, metrics_, random_});
+  expiry_timer_.arm(0);
+}
+
+void Shard::reload(std::shared_ptr<const Options> options, std::shared_ptr<const ModelTable> models) {
+  options_ = std::move(options);
+  models_ = std::move(models);
+  expiry_timer_.arm(0);
+}
+
+// ---- making
+
+std::optional<Error> Shard::refusal(const Route& route) const {
+  if (draining_) return Error{Errc::draining, "the relay is shutting down"};
+  if (log_->status().state != storage::LogState::healthy) return Error{Errc::log_unavailable, "the log cannot commit now"};
+  if (live_.size() + creating_ >= options_->live_streams) return Error{Errc::overloaded, "too many live streams"};
+  const auto& slots = route.upstream->slots;
+  if (slots.full() && slots.waiting() >= options_->queued_streams) {
+    return Error{Errc::overloaded, "too many streams wait for this upstream"};
+  }
+  return std::nullopt;
+}
+
+void Shard::create(NewStream what, Completion<CreatedStream> done) {
+  if (auto error = refusal(what.prompt.route)) return done(tl::make_unexpected(std::move(*error)));
+  storage::NewStream row;
+  row.stream_id = draw_stream_id(random_);
+  row.owner = what.owner;
+  row.model = what.model;
+  row.provider = what.prompt.route.upstream->provider->kind();
+  row.metadata = what.metadata;
+  row.request = stored_request(what.prompt.request);
+  row.idempotency_key = what.idempotency_key;
+  row.body_hash = what.body_hash;
+  row.created_ms = context_->wall_ms();
+  row.start = start_payload(row.model, row.provider, row.created_ms);
+
+  storage::StreamRow made;
+  made.stream_id = row.stream_id;
+  made.owner = row.owner;
+  made.model = row.model;
+  made.provider = row.provider;
+  made.metadata = row.metadata;
+  made.idempotency_key = row.idempotency_key;
+  made.body_hash = row.body_hash;
+  made.created_ms = row.created_ms;
+  made.last_seq = 1;
+  ++creating_;
+  const std::string start = row.start;
+  log_->create(std::move(row), [this, made = std::move(made), start, prompt = std::move(what.prompt),
+                                done = std::move(done)](storage::Result<storage::Created> created) mutable {
+    --creating_;
+    if (!created) return done(tl::make_unexpected(to_error(created.error())));
+    if (created->existing) {
+      return open(created->stream_id, [done](Result<std::shared_ptr<Stream>> stream) {
+        if (!stream) return done(tl::make_unexpected(stream.error()));
+        done(CreatedStream{std::move(*stream), true});
+      });
+    }
+    made.key = created->key;
+    made.runs = {Run{created->run, 1, 1}};
+    const auto stream = adopt(std::move(made), start);
+    live_.emplace(stream->row().key, stream);
+    metrics_.stream_created();
+    stream->begin(std::move(prompt));
+    if (log_->status().state == storage::LogState::failed) stream->on_log_failed();
+    done(CreatedStream{stream, false});
+  });
+}
+
+std::shared_ptr<Stream> Shard::adopt(storage::StreamRow row, std::string_view start) {
+  auto stream = std::make_shared<Stream>(*context_, options_, std::move(row), start, [this](Stream& s) { on_ended(s); });
+  known_[stream->id()] = stream;
+  if (known_.size() > 64 && known_.size() > 4 * live_.size()) {   // forget the ended ones that nobody reads any more
+    std::erase_if(known_, [](const auto& entry) { return entry.second.expired(); });
+  }
+  return stream;
+}
+
+// ---- finding
+
+std::shared_ptr<Stream> Shard::in_memory(const std::string& stream_id) {
+  const auto it = known_.find(stream_id);
+  return it == known_.end() ? nullptr : it->second.lock();
+}
+
+void Shard::on_row(storage::Result<storage::StreamRow> row, const Completion<std::shared_ptr<Stream>>& done) {
+  if (!row) return done(tl::make_unexpected(to_error(row.error())));
+  if (auto stream = in_memory(row->stream_id)) return done(std::move(stream));
+  if (row->status.empty()) return done(tl::make_unexpected(Error{Errc::unreadable, "the stream is not loaded"}));
+  done(adopt(std::move(*row), {}));
+}
+
+void Shard::open(std::string stream_id, Completion<std::shared_ptr<Stream>> done) {
+  if (auto stream = in_memory(stream_id)) return done(std::move(stream));
+  log_->find(std::move(stream_id), [this, done = std::move(done)](storage::Result<storage::StreamRow> row) {
+    on_row(std::move(row), done);
+  });
+}
+
+void Shard::open_run(std::string run, Completion<std::shared_ptr<Stream>> done) {
+  log_->find_run(std::move(run), [this, done = std::move(done)](storage::Result<storage::StreamRow> row) {
+    on_row(std::move(row), done);
+  });
+}
+
+// ---- removing
+
+void Shard::remove(std::string stream_id, Completion<bool> done) {
+  open(std::move(stream_id), [this, done = std::move(done)](Result<std::shared_ptr<Stream>> found) {
+    if (!found) return done(tl::make_unexpected(found.error()));
+    const auto stream = *found;
+    if (!stream->ended()) stream->cancel();
+    stream->when_ended([this, stream, done](bool durable) {
+      if (!durable) return done(tl::make_unexpected(Error{Errc::log_unavailable, "the log cannot take new events"}));
+      remove_ended(stream, done);
+    });
+  });
+}
+
+void Shard::remove_ended(const std::shared_ptr<Stream>& stream, Completion<bool> done) {
+  stream->when_unread(readers_finish_ms, [this, stream, done = std::move(done)] { remove_now(stream, done); });
+}
+
+void Shard::remove_now(const std::shared_ptr<Stream>& stream, const Completion<bool>& done) {
+  log_->remove(stream->id(), context_->wall_ms(), [this, stream, done](storage::Result<bool> removed) {
+    if (!removed) return done(tl::make_unexpected(to_error(removed.error())));
+    known_.erase(stream->id());
+    stream->cut_readers(CutReason::removed);
+    done(true);
+  });
+}
+
+// ---- what the log says
+
+void Shard::on_durable(std::span<const storage::Durable> streams) {
+  for (const auto& [key, seq] : streams) {
+    const auto it = live_.find(key);
+    if (it == live_.end()) continue;       // being created: its completion comes next
+    const auto stream = it->second;        // it may leave live_ inside
+    if (seq > stream->durable()) stream->on_durable(seq);
+  }
+  if (context_->paused_streams > 0 && log_->status().uncommitted_bytes <= options_->uncommitted_bytes / 2) {
+    for (const auto& [key, stream] : live_) {
+      if (stream->paused()) stream->resume_upstream();
+    }
+  }
+}
+
+void Shard::on_ended(Stream& stream) {
+  live_.erase(stream.row().key);
+  if (live_.empty() && drained_) loop_.post(std::exchange(drained_, nullptr));
+}
+
+void Shard::on_log_state() {
+  switch (log_->status().state) {
+    case storage::LogState::healthy: stall_timer_.cancel(); return;
+    case storage::LogState::stalled:
+      if (!stall_timer_.armed()) stall_timer_.arm(options_->log_stall_ms);
+      return;
+    case storage::LogState::failed: break;
+  }
+  for (const auto& [key, stream] : live_) stream->on_log_failed();
+  if (drained_) loop_.post(std::exchange(drained_, nullptr));
+}
+
+void Shard::close_generations() {
+  auto streams = live_;
+  for (const auto& [key, stream] : streams) stream->fail("log_unavailable", "the log could not commit for too long");
+}
+
+// ---- the end
+
+void Shard::drain(int64_t timeout_ms, std::function<void()> done) {
+  draining_ = true;
+  if (live_.empty() || log_->status().state == storage::LogState::failed) return loop_.post(std::move(done));
+  drained_ = std::move(done);
+  drain_timer_.arm(timeout_ms);
+}
+
+void Shard::finish_drain() {
+  auto streams = live_;
+  for (const auto& [key, stream] : streams) stream->interrupt("relay_drained", "the relay shut down before the answer was complete");
+}
+
+void Shard::cut_readers(CutReason reason) {
+  std::vector<std::shared_ptr<Stream>> streams;
+  for (const auto& [id, weak] : known_) {
+    if (auto stream = weak.lock()) streams.push_back(std::move(stream));
+  }
+  for (const auto& stream : streams) stream->cut_readers(reason);
+}
+
+// ---- retention
+
+void Shard::expire() {
+  expiry_timer_.arm(std::clamp<int64_t>(options_->retention_ms / 4, 100, 60'000));
+  if (!log_ || log_->status().state != storage::LogState::healthy) return;
+  log_->expired(context_->wall_ms() - options_->retention_ms, options_->retention_bytes, expire_at_once,
+                [this](storage::Result<std::vector<storage::StreamRow>> rows) {
+                  if (!rows) return;
+                  for (const auto& row : *rows) expire_one(row);
+                });
+}
+
+void Shard::expire_one(const storage::StreamRow& row) {
+  const auto stream = in_memory(row.stream_id);
+  if (stream && !stream->ended()) return;   // a live one, never
+  if (stream && stream->subscribers() > 0) {
+    const auto since = expiring_since_ms_.try_emplace(row.stream_id, context_->now_ms()).first->second;
+    if (context_->now_ms() - since < options_->retention_reader_grace_ms) return;
+    stream->cut_readers(CutReason::retention);
+  }
+  expiring_since_ms_.erase(row.stream_id);
+  log_->remove(row.stream_id, context_->wall_ms(), [this, id = row.stream_id](storage::Result<bool>) { known_.erase(id); });
+}
+
+}  // namespace tokenrelay::relay

@@ -1,0 +1,108 @@
+// Shard: every stream that this thread owns, and the one place where streams are made, found and removed.
+//
+// Threads: its loop's. Build one now; nothing in it assumes that there is only one. It observes the log: on each commit it
+// tells the streams in it that their events are durable, and they wake their readers.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "service/relay/context.h"
+#include "service/relay/models.h"
+#include "service/relay/options.h"
+#include "service/relay/stream.h"
+#include "storage/event_log.h"
+
+namespace tokenrelay::relay {
+
+enum class Errc { not_found, gone, key_reused, draining, overloaded, log_unavailable, unreadable };
+
+struct [[nodiscard]] Error {
+  Errc code;
+  std::string message;
+};
+
+template <typename T>
+using Result = tl::expected<T, Error>;
+template <typename T>
+using Completion = std::function<void(Result<T>)>;
+
+struct NewStream {
+  Prompt prompt;
+  std::string owner, model, metadata;
+  std::string idempotency_key, body_hash;   // key already scoped; "" for none
+};
+
+struct CreatedStream {
+  std::shared_ptr<Stream> stream;
+  bool existing = false;
+};
+
+class Shard final : public storage::Observer {
+ public:
+  Shard(transport::Loop& loop, metrics::Metrics& metrics, Random random, std::shared_ptr<const Options> options,
+        std::shared_ptr<const ModelTable> models);
+  ~Shard() override;
+
+  // The log is opened with this shard as its observer, then handed over, before anything else is called.
+  void use(std::unique_ptr<storage::EventLog> log);
+  void reload(std::shared_ptr<const Options> options, std::shared_ptr<const ModelTable> models);
+
+  const ModelTable& models() const { return *models_; }
+  const Options& options() const { return *options_; }
+  storage::EventLog& log() { return *log_; }
+  Context& context() { return *context_; }
+
+  // ---- streams
+  void create(NewStream what, Completion<CreatedStream> done);       // its start event is durable when `done` is called
+  void open(std::string stream_id, Completion<std::shared_ptr<Stream>> done);
+  void open_run(std::string run, Completion<std::shared_ptr<Stream>> done);
+  void remove(std::string stream_id, Completion<bool> done);         // cancels first, if it runs
+  size_t live() const { return live_.size(); }
+
+  // ---- the process's end
+  // No new streams from now on; `done` once none runs. After `timeout_ms` what still runs is interrupted.
+  void drain(int64_t timeout_ms, std::function<void()> done);
+  bool draining() const { return draining_; }
+  void cut_readers(CutReason reason);                                // all that are left
+
+  // ---- storage::Observer
+  void on_durable(std::span<const storage::Durable> streams) override;
+  void on_log_state() override;
+
+ private:
+  std::optional<Error> refusal(const Route& route) const;            // why nothing new may start now
+  std::shared_ptr<Stream> adopt(storage::StreamRow row, std::string_view start);
+  std::shared_ptr<Stream> in_memory(const std::string& stream_id);
+  void on_ended(Stream& stream);
+  void on_row(storage::Result<storage::StreamRow> row, const Completion<std::shared_ptr<Stream>>& done);
+  void remove_ended(const std::shared_ptr<Stream>& stream, Completion<bool> done);
+  void remove_now(const std::shared_ptr<Stream>& stream, const Completion<bool>& done);
+  void finish_drain();
+  void close_generations();                                          // the log has stalled for too long
+  void expire();
+  void expire_one(const storage::StreamRow& row);
+
+  transport::Loop& loop_;
+  metrics::Metrics& metrics_;
+  Random random_;
+  std::shared_ptr<const Options> options_;
+  std::shared_ptr<const ModelTable> models_;
+  std::unique_ptr<storage::EventLog> log_;
+  std::unique_ptr<Context> context_;
+
+  std::unordered_map<storage::StreamKey, std::shared_ptr<Stream>> live_;
+  std::unordered_map<std::string, std::weak_ptr<Stream>> known_;     // live, or ended with readers
+  size_t creating_ = 0;
+  std::unordered_map<std::string, int64_t> expiring_since_ms_;       // spared because they are being read
+
+  bool draining_ = false;
+  std::function<void()> drained_;
+  transport::Timer drain_timer_, stall_timer_, expiry_timer_;
+};
+
+}  // namespace tokenrelay::relay

@@ -1,0 +1,37 @@
+#include "service/relay/start_event.h"
+
+#include <cstdio>
+#include <ctime>
+
+#include "service/json/write.h"
+
+namespace tokenrelay::relay {
+
+std::string rfc3339(int64_t wall_ms) {
+  const std::time_t seconds = wall_ms / 1000;
+  std::tm utc{};
+  gmtime_r(&seconds, &utc);
+  char day[32], out[48];
+  std::strftime(day, sizeof day, "%Y-%m-%dT%H:%M:%S", &utc);
+  std::snprintf(out, sizeof out, "%s.%03dZ", day, static_cast<int>(wall_ms % 1000));
+  return out;
+}
+
+std::string start_payload(std::string_view model, std::string_view provider, int64_t created_ms) {
+  std::string out = "{\"model\":";
+  json::append_string(out, model);
+  out += ",\"provider\":";
+  json::append_string(out, provider);
+  out += ",\"created_at\":\"" + rfc3339(created_ms) + "\"}";
+  return out;
+}
+
+std::string stored_request(const upstream::ModelRequest& request) {
+  std::string out = "{\"model\":";
+  json::append_string(out, request.model);
+  out += ",\"messages\":" + request.messages;
+  out += ",\"parameters\":" + (request.parameters.empty() ? std::string("{}") : request.parameters) + "}";
+  return out;
+}
+
+}  // namespace tokenrelay::relay

@@ -1,0 +1,225 @@
+#include "service/relay/stream.h"
+
+#include <algorithm>
+#include <cassert>
+
+namespace tokenrelay::relay {
+
+using storage::EventKind;
+using storage::EventView;
+
+Stream::Stream(Context& context, std::shared_ptr<const Options> options, storage::StreamRow row,
+               std::string_view start, std::function<void(Stream&)> on_ended)
+    : context_(context),
+      options_(std::move(options)),
+      row_(std::move(row)),
+      on_ended_(std::move(on_ended)),
+      phase_(row_.status.empty() ? Phase::queued : Phase::ended),
+      updated_ms_(row_.finished_ms ? row_.finished_ms : row_.created_ms),
+      tail_(start.empty() ? row_.last_seq : 0) {
+  if (!start.empty()) tail_.push(EventKind::start, start);
+}
+
+Stream::~Stream() { assert(followers_.empty()); }
+
+std::string_view Stream::status() const {
+  switch (phase_) {
+    case Phase::queued: return "queued";
+    case Phase::streaming:
+    case Phase::ending: return "streaming";   // its end is not durable yet, so nobody may know of it
+    case Phase::ended: return row_.status;
+  }
+  return row_.status;
+}
+
+// ---- writing
+
+void Stream::begin(Prompt prompt) {
+  policy_ = std::make_unique<DisconnectPolicy>(context_.loop.timers(), prompt.on_disconnect, options_->cancel_grace_ms,
+                                               options_->relay_cut_grace_ms, [this] { cancel(); });
+  policy_->on_created();
+  time_limit_ = std::make_unique<transport::Timer>(
+      context_.loop.timers(), [this] { fail("time_limit", "the stream reached its time limit"); });
+  time_limit_->arm(options_->stream_ms);
+  generation_ = std::make_unique<Generation>(context_, options_, std::move(prompt.route), std::move(prompt.request),
+                                             prompt.prompt_bytes, tool_calls_, *this);
+  generation_->begin();
+}
+
+void Stream::on_generation_started() {
+  phase_ = Phase::streaming;
+  context_.metrics.generation_began();
+}
+
+bool Stream::append(EventKind kind, std::string_view payload) {
+  assert(phase_ == Phase::queued || phase_ == Phase::streaming);
+  if (stored_bytes_ + payload.size() > options_->stream_bytes) {
+    fail("stream_too_long", "the stream reached its size limit");
+    return false;
+  }
+  stored_bytes_ += payload.size();
+  tail_.push(kind, payload);
+  const EventView event{kind, payload};
+  context_.log.append(row_.key, tail_.last(), {&event, 1});
+  uncommitted_bytes_ += payload.size();
+  follow_pressure();
+  return true;
+}
+
+// Only the log may slow an upstream: above the bound its socket is not read.
+void Stream::follow_pressure() {
+  const bool full = uncommitted_bytes_ > options_->uncommitted_stream_bytes ||
+                    context_.log.status().uncommitted_bytes > options_->uncommitted_bytes;
+  if (full == paused_ || !generation_) return;
+  paused_ = full;
+  context_.paused_streams += full ? 1 : -1;
+  full ? generation_->pause() : generation_->resume();
+}
+
+void Stream::resume_upstream() { follow_pressure(); }
+
+void Stream::on_generation_end(upstream::Outcome outcome) {
+  if (!outcome.failure) return end("completed", &outcome, std::nullopt);
+  const auto& failure = *outcome.failure;
+  end("failed", &outcome, StreamError{std::string(upstream::name_of(failure.code)), failure.message, failure.retryable});
+}
+
+void Stream::cancel() { end("cancelled", nullptr, std::nullopt); }
+
+void Stream::interrupt(std::string code, std::string message) {
+  end("interrupted", nullptr, StreamError{std::move(code), std::move(message), true});
+}
+
+void Stream::fail(std::string code, std::string message) {
+  end("failed", nullptr, StreamError{std::move(code), std::move(message), false});
+}
+
+void Stream::end(std::string_view status, const upstream::Outcome* outcome, const std::optional<StreamError>& error) {
+  if (phase_ == Phase::ending || phase_ == Phase::ended || broken_) return;
+  if (generation_) generation_->add_usage(usage_, outcome ? outcome->usage : upstream::Usage{});
+  retire_generation();
+  std::optional<upstream::FinishReason> reason;
+  if (status == "completed") reason = outcome->finish_reason;
+  const auto done = done_payload(status, reason, outcome ? outcome->finish_reason_raw : "", usage_.json(), error);
+  if (status == "failed" && error) failure_code_ = error->code;
+  phase_ = Phase::ending;
+  if (policy_) policy_->stop();
+  if (time_limit_) time_limit_->cancel();
+  tail_.push(EventKind::done, done);
+  row_.status = status;
+  row_.done = done;
+  row_.finished_ms = context_.wall_ms();
+  context_.log.finish(row_.key, tail_.last(), {row_.status, done, row_.finished_ms});
+}
+
+// Its connection closes now; the object goes later, since this may run inside one of its own calls.
+void Stream::retire_generation() {
+  if (!generation_) return;
+  generation_->close();
+  if (std::exchange(paused_, false)) --context_.paused_streams;
+  if (phase_ == Phase::streaming) context_.metrics.generation_ended();
+  tool_calls_ += generation_->tool_calls();
+  context_.loop.post([old = std::shared_ptr<Generation>(std::move(generation_))] {});
+}
+
+void Stream::on_durable(Seq seq) {
+  row_.last_seq = row_.runs.back().last_seq = seq;
+  updated_ms_ = context_.wall_ms();
+  uncommitted_bytes_ = tail_.bytes_after(seq);
+  const bool over = phase_ == Phase::ending && seq == tail_.last();
+  if (over) phase_ = Phase::ended;
+  wake_followers();
+  tail_.trim(seq);
+  if (paused_) follow_pressure();
+  if (!over) return;
+  const auto self = shared_from_this();   // on_ended_ may drop the last other owner
+  context_.metrics.stream_ended(row_.status);
+  if (!failure_code_.empty()) context_.metrics.stream_failed(failure_code_);
+  on_ended_(*this);
+  notify_ended(true);
+}
+
+void Stream::on_log_failed() {
+  if (phase_ == Phase::ended || broken_) return;
+  retire_generation();
+  if (policy_) policy_->stop();
+  if (time_limit_) time_limit_->cancel();
+  broken_ = true;
+  wake_followers();
+  notify_ended(false);
+}
+
+void Stream::when_ended(std::function<void(bool)> then) {
+  if (phase_ == Phase::ended) return then(true);
+  if (broken_) return then(false);
+  waiting_for_end_.push_back(std::move(then));
+}
+
+void Stream::notify_ended(bool durable) {
+  for (auto& then : std::exchange(waiting_for_end_, {})) then(durable);
+}
+
+// ---- reading
+
+void Stream::attach(Subscriber& subscriber) {
+  subscriber.attached_ = true;
+  subscriber.place_ = followers_.size();
+  followers_.push_back(&subscriber);
+  if (policy_ && !ended()) policy_->on_reader();
+}
+
+void Stream::detach(Subscriber& subscriber, bool cut_by_relay) {
+  assert(subscriber.attached_ && followers_[subscriber.place_] == &subscriber);
+  followers_[subscriber.place_] = followers_.back();
+  followers_[subscriber.place_]->place_ = subscriber.place_;
+  followers_.pop_back();
+  subscriber.attached_ = false;
+  const bool running = phase_ == Phase::queued || phase_ == Phase::streaming;
+  if (followers_.empty() && policy_ && running && !broken_) policy_->on_last_reader_left(cut_by_relay);
+  if (followers_.empty() && unread_timer_ && unread_timer_->armed()) unread_timer_->arm(0);   // not from inside a reader's turn
+}
+
+void Stream::when_unread(int64_t within_ms, std::function<void()> then) {
+  if (!unread_timer_) unread_timer_ = std::make_unique<transport::Timer>(context_.loop.timers(), [this] { notify_unread(); });
+  waiting_for_unread_.push_back(std::move(then));
+  if (followers_.empty()) return notify_unread();
+  if (!unread_timer_->armed()) unread_timer_->arm(within_ms);
+}
+
+void Stream::notify_unread() {
+  const auto self = shared_from_this();
+  unread_timer_->cancel();
+  for (auto& then : std::exchange(waiting_for_unread_, {})) then();
+}
+
+// Backwards: a reader that leaves inside its turn is replaced by one that has had its own.
+void Stream::wake_followers() {
+  for (size_t i = followers_.size(); i-- > 0;) {
+    if (i < followers_.size()) followers_[i]->pump();
+  }
+}
+
+void Stream::cut_readers(CutReason reason) {
+  while (!followers_.empty()) followers_.back()->cut(reason);
+}
+
+void Stream::read(Seq after, BlockRead done) {
+  if (auto block = shared_block_.lock(); block && shared_after_ == after) return done(std::move(block));
+  auto& waiting = reads_[after];
+  waiting.push_back(std::move(done));
+  if (waiting.size() > 1) return;
+  context_.log.read(row_.key, after, block_bytes,
+                    [self = weak_from_this(), after](storage::Result<std::shared_ptr<const storage::Block>> block) {
+                      const auto stream = self.lock();
+                      if (!stream) return;
+                      if (block) {
+                        stream->shared_after_ = after;
+                        stream->shared_block_ = *block;
+                      }
+                      const auto served = std::move(stream->reads_[after]);
+                      stream->reads_.erase(after);
+                      for (const auto& reader : served) reader(block);
+                    });
+}
+
+}  // namespace tokenrelay::relay

@@ -1,0 +1,112 @@
+// Stream: one durable log of events, live (being written) or ended (read back), and everything that hangs on it.
+//
+// The rule of the house: an event is appended here, goes to the log, and only when the log says that it is durable do
+// readers wake. Exactly one terminal event ends it, whatever happens. Threads: its shard's loop. Ownership: shared by the
+// shard's table while it is live, and by its subscribers.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "service/relay/context.h"
+#include "service/relay/disconnect_policy.h"
+#include "service/relay/event_id.h"
+#include "service/relay/generation.h"
+#include "service/relay/subscriber.h"
+#include "service/relay/tail.h"
+
+namespace tokenrelay::relay {
+
+// What begins a stream's first generation.
+struct Prompt {
+  Route route;
+  upstream::ModelRequest request;
+  uint64_t prompt_bytes = 0;        // of the messages' text, for estimates
+  OnDisconnect on_disconnect;
+};
+
+class Stream final : public std::enable_shared_from_this<Stream>, private Generation::Owner {
+ public:
+  using BlockRead = storage::Completion<std::shared_ptr<const storage::Block>>;
+  static constexpr size_t block_bytes = 64 << 10;   // what a reader behind the tail holds
+
+  // From the log's row. Ended if the row says so; else just created by this process: `start` is its start event's payload.
+  Stream(Context& context, std::shared_ptr<const Options> options, storage::StreamRow row, std::string_view start,
+         std::function<void(Stream&)> on_ended);
+  ~Stream();
+
+  const storage::StreamRow& row() const { return row_; }
+  const std::string& id() const { return row_.stream_id; }
+  const std::vector<Run>& runs() const { return row_.runs; }
+  Seq durable() const { return row_.last_seq; }
+  bool ended() const { return phase_ == Phase::ended; }        // the terminal event is durable
+  bool broken() const { return broken_; }                      // the log failed: nothing more will become durable
+  std::string_view status() const;                             // queued, streaming, or a terminal one
+  int64_t updated_ms() const { return updated_ms_; }
+  Context& context() { return context_; }
+
+  // --- writing
+  void begin(Prompt prompt);                                   // the start event is durable already
+  void cancel();                                               // idempotent; when_ended() says when it is durable
+  void interrupt(std::string code, std::string message);       // the relay cannot go on with it
+  void fail(std::string code, std::string message);
+  void on_durable(Seq seq);                                    // from the shard, once per commit
+  void on_log_failed();
+  void resume_upstream();                                      // the process's log has room again
+  bool paused() const { return paused_; }
+
+  // Calls back once the terminal event is durable (true), or can no longer become so (false); at once if that is known.
+  void when_ended(std::function<void(bool durable)> then);
+
+  // --- reading
+  Tail& tail() { return tail_; }
+  void attach(Subscriber& subscriber);
+  void detach(Subscriber& subscriber, bool cut_by_relay);
+  size_t subscribers() const { return followers_.size(); }
+  void cut_readers(CutReason reason);
+  void when_unread(int64_t within_ms, std::function<void()> then);   // no reader is left, or the time is over
+  void read(Seq after, BlockRead done);                        // readers at the same place share one read and its block
+
+ private:
+  enum class Phase { queued, streaming, ending, ended };
+
+  bool append(storage::EventKind kind, std::string_view payload) override;
+  void on_generation_started() override;
+  void on_generation_end(upstream::Outcome outcome) override;
+  void end(std::string_view status, const upstream::Outcome* outcome, const std::optional<StreamError>& error);
+  void retire_generation();
+  void follow_pressure();
+  void wake_followers();
+  void notify_ended(bool durable);
+  void notify_unread();
+
+  Context& context_;
+  std::shared_ptr<const Options> options_;
+  storage::StreamRow row_;
+  std::function<void(Stream&)> on_ended_;
+  Phase phase_;
+  bool broken_ = false, paused_ = false;
+  int64_t updated_ms_;
+  uint64_t stored_bytes_ = 0, uncommitted_bytes_ = 0;
+  uint64_t tool_calls_ = 0;
+  UsageTotal usage_;
+  std::string failure_code_;
+
+  Tail tail_;
+  std::vector<Subscriber*> followers_;
+  std::map<Seq, std::vector<BlockRead>> reads_;                // in flight, by position
+  Seq shared_after_ = 0;                                       // the block last read, while somebody still holds it
+  std::weak_ptr<const storage::Block> shared_block_;
+
+  std::unique_ptr<Generation> generation_;
+  std::unique_ptr<DisconnectPolicy> policy_;
+  std::unique_ptr<transport::Timer> time_limit_;
+  std::vector<std::function<void(bool)>> waiting_for_end_;
+  std::unique_ptr<transport::Timer> unread_timer_;             // armed while when_unread() waits
+  std::vector<std::function<void()>> waiting_for_unread_;
+};
+
+}  // namespace tokenrelay::relay

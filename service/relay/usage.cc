@@ -1,0 +1,71 @@
+#include "service/relay/usage.h"
+
+#include <algorithm>
+
+#include "service/json/write.h"
+
+namespace tokenrelay::relay {
+namespace {
+
+uint64_t estimate(uint64_t bytes) { return (bytes + 3) / 4; }
+
+}  // namespace
+
+void UsageTotal::add(const upstream::Usage& said, uint64_t prompt_bytes, uint64_t output_bytes) {
+  any_ = true;
+  input_ += said.input_tokens.value_or(estimate(prompt_bytes));
+  output_ += said.output_tokens.value_or(estimate(output_bytes));
+  if (!said.input_tokens || !said.output_tokens) source_ = std::max(source_, Source::estimated);
+}
+
+void UsageTotal::add_unknown() {
+  any_ = true;
+  source_ = Source::unknown;
+}
+
+std::string UsageTotal::json() const {
+  if (!any_ || source_ == Source::unknown) return R"({"source":"unknown"})";
+  return "{\"input_tokens\":" + std::to_string(input_) + ",\"output_tokens\":" + std::to_string(output_) +
+         ",\"source\":" + (source_ == Source::provider ? "\"provider\"" : "\"estimated\"") + "}";
+}
+
+std::string_view name_of(upstream::FinishReason reason) {
+  using upstream::FinishReason;
+  switch (reason) {
+    case FinishReason::stop: return "stop";
+    case FinishReason::length: return "length";
+    case FinishReason::tool_calls: return "tool_calls";
+    case FinishReason::content_filter: return "content_filter";
+    case FinishReason::other: return "other";
+  }
+  return "other";
+}
+
+std::string done_payload(std::string_view status, const std::optional<upstream::FinishReason>& reason,
+                         std::string_view reason_raw, const std::string& usage_json,
+                         const std::optional<StreamError>& error) {
+  std::string out = "{\"status\":";
+  json::append_string(out, status);
+  out += ",\"finish_reason\":";
+  if (reason) {
+    json::append_string(out, name_of(*reason));
+    if (*reason == upstream::FinishReason::other) {
+      out += ",\"finish_reason_raw\":";
+      json::append_string(out, reason_raw);
+    }
+  } else {
+    out += "null";
+  }
+  out += ",\"usage\":" + usage_json;
+  if (error) {
+    out += ",\"error\":{\"code\":";
+    json::append_string(out, error->code);
+    out += ",\"message\":";
+    json::append_string(out, error->message);
+    out += error->retryable ? ",\"retryable\":true}" : ",\"retryable\":false}";
+  }
+  out += '}';
+  return out;
+}
+
+}  // namespace tokenrelay::relay
