@@ -1,0 +1,141 @@
+#include "metrics/definitions.h"
+
+namespace tokenrelay::metrics {
+
+// From half a millisecond (a local model's burst) to the minute after which a person has left.
+const std::array<uint64_t, 16> Metrics::kInterDeltaBounds = {
+    500'000,       1'000'000,      2'500'000,      5'000'000,     10'000'000,    25'000'000,
+    50'000'000,    100'000'000,    250'000'000,    500'000'000,   1'000'000'000, 2'500'000'000,
+    5'000'000'000, 10'000'000'000, 30'000'000'000, 60'000'000'000};
+const std::array<uint64_t, 11> Metrics::kLagBounds = {0, 1, 4, 16, 64, 256, 1024, 4096, 16'384, 65'536, 262'144};
+
+namespace {
+
+template <size_t N>
+Histogram::BucketBoundaries scaled(const std::array<uint64_t, N>& bounds, double per_unit) {
+  Histogram::BucketBoundaries scaled;
+  for (const uint64_t bound : bounds) scaled.push_back(static_cast<double>(bound) / per_unit);
+  return scaled;
+}
+
+const Histogram::BucketBoundaries kFirstTokenSeconds = {0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75,
+                                                        1,    1.5,   2.5,  5,   10,  20,   30,  60};
+const Histogram::BucketBoundaries kCommitSeconds = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
+                                                    0.05,   0.1,     0.25,   0.5,   1,      5,     30};
+const Histogram::BucketBoundaries kCommitEvents = {1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000};
+const Histogram::BucketBoundaries kCommitBytes = {256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216};
+const Histogram::BucketBoundaries kRequestSeconds = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
+                                                     0.1,    0.25,  0.5,    1,     2.5,  10,    60};
+
+}  // namespace
+
+Metrics::Families::Families(std::string_view version)
+    : streams_created(counter("tokenrelay_streams_created_total", "Streams created.")),
+      streams_ended(counters("tokenrelay_streams_ended_total", "Streams ended, by terminal status.", {"status"}, 8)),
+      streams_failed(counters("tokenrelay_streams_failed_total", "Streams that failed, by error code.", {"code"}, 32)),
+      streams_live(gauge("tokenrelay_streams_live", "Streams without a terminal event.")),
+      streams_queued(gauge("tokenrelay_streams_queued", "Streams that wait for an upstream slot.")),
+      generations_active(gauge("tokenrelay_generations_active", "Upstream calls in progress.")),
+      generations_started(counter("tokenrelay_generations_started_total", "Upstream calls begun.")),
+      first_token(histograms("tokenrelay_first_token_seconds",
+                             "From the start of a generation to its first delta, by model.", {"model"}, 101,
+                             kFirstTokenSeconds)),
+      inter_delta(histogram("tokenrelay_inter_delta_seconds", "Between neighbouring deltas of a generation.",
+                            scaled(kInterDeltaBounds, 1e9))),
+      deltas(counters("tokenrelay_deltas_total", "Deltas from upstream, by kind.", {"kind"}, 3)),
+      delta_bytes(counters("tokenrelay_delta_bytes_total", "Bytes of deltas from upstream, by kind.", {"kind"}, 3)),
+      commit_duration(histogram("tokenrelay_commit_duration_seconds", "From the start of a group commit to durable.",
+                                kCommitSeconds)),
+      commit_wait(histogram("tokenrelay_commit_wait_seconds",
+                            "From the enqueueing of a commit's oldest event to durable.", kCommitSeconds)),
+      commit_events(histogram("tokenrelay_commit_events", "Events in a group commit.", kCommitEvents)),
+      commit_bytes(histogram("tokenrelay_commit_bytes", "Bytes in a group commit.", kCommitBytes)),
+      log_states(prometheus::BuildGauge()
+                     .Name("tokenrelay_log_state")
+                     .Help("1 for the state that the event log is in.")
+                     .Register(registry)),
+      log_stalled(
+          gauge("tokenrelay_log_stalled_seconds", "How long the log has been unable to commit; 0 when it can.")),
+      log_uncommitted(gauge("tokenrelay_log_uncommitted_bytes", "Bytes appended and not yet durable.")),
+      journal_bytes(gauge("tokenrelay_journal_bytes", "Bytes in the log's journal.")),
+      wal_bytes(gauge("tokenrelay_wal_bytes", "Size of the log's write-ahead file.")),
+      database_bytes(gauge("tokenrelay_database_bytes", "Size of the log's database file.")),
+      corrupt_rows(counter("tokenrelay_log_corrupt_rows_total", "Stored rows whose checksum was wrong.")),
+      syncs_failed(counter("tokenrelay_log_sync_failures_total", "Syncs to disk that failed.")),
+      segments_written(counter("tokenrelay_log_segments_written_total", "Segments written.")),
+      checkpoints(counter("tokenrelay_log_checkpoints_total", "Checkpoints of the write-ahead file.")),
+      subscribers(prometheus::BuildGauge()
+                      .Name("tokenrelay_subscribers")
+                      .Help("Readers that are connected, by transport.")
+                      .Register(registry)),
+      resumes(counters("tokenrelay_resumes_total", "Readers that connected, by verdict.", {"verdict"}, 3)),
+      replayed(counter("tokenrelay_replayed_events_total", "Events sent to readers behind the live end.")),
+      merged(counter("tokenrelay_merged_events_total", "Deltas that reached a reader inside another event.")),
+      heartbeats(counter("tokenrelay_heartbeats_total", "Heartbeats sent to readers.")),
+      lag(histogram("tokenrelay_reader_lag_events", "Durable events that a reader had not been sent, at a write.",
+                    scaled(kLagBounds, 1))),
+      cuts(counters("tokenrelay_cuts_total", "Responses ended by a reset, by reason.", {"reason"}, 16)),
+      upstream_results(counters("tokenrelay_upstream_results_total",
+                                "Upstream calls that ended, by provider and code (ok or the failure's).",
+                                {"provider", "code"}, 128)),
+      upstream_retries(
+          counters("tokenrelay_upstream_retries_total", "Upstream calls tried again, by provider.", {"provider"}, 16)),
+      http_requests(counters("tokenrelay_http_requests_total", "HTTP requests, by route, method and status code.",
+                             {"route", "method", "code"}, 400)),
+      http_duration(histograms("tokenrelay_http_request_duration_seconds",
+                               "From a complete request to the head of its answer, by route.", {"route"}, 48,
+                               kRequestSeconds)),
+      connections(gauge("tokenrelay_connections", "Open client connections.")),
+      connections_accepted(counter("tokenrelay_connections_accepted_total", "Client connections accepted.")),
+      connections_refused(counters("tokenrelay_connections_refused_total",
+                                   "Client connections closed for a limit or a broken request, by reason.", {"reason"},
+                                   16)),
+      ready(gauge("tokenrelay_ready", "1 if /readyz answers 200.")),
+      process(registry) {
+  prometheus::BuildGauge()
+      .Name("tokenrelay_build_info")
+      .Help("1; the version is a label.")
+      .Register(registry)
+      .Add({{"version", std::string(version)}})
+      .Set(1);
+  // Series that alerts and dashboards divide by exist from the first scrape on.
+  for (const char* status : {"completed", "cancelled", "failed", "interrupted"}) streams_ended.of({status});
+  for (const char* verdict : {"start", "exact", "reset"}) resumes.of({verdict});
+  for (const char* transport : {"sse", "websocket"}) subscribers.Add({{"transport", transport}});
+}
+
+Counter& Metrics::Families::counter(const char* name, const char* help) {
+  return prometheus::BuildCounter().Name(name).Help(help).Register(registry).Add({});
+}
+
+Gauge& Metrics::Families::gauge(const char* name, const char* help) {
+  return prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add({});
+}
+
+Histogram& Metrics::Families::histogram(const char* name, const char* help, const Histogram::BucketBoundaries& bounds) {
+  return prometheus::BuildHistogram().Name(name).Help(help).Register(registry).Add({}, bounds);
+}
+
+Counters Metrics::Families::counters(const char* name, const char* help, std::vector<std::string> labels, size_t most) {
+  return {prometheus::BuildCounter().Name(name).Help(help).Register(registry), std::move(labels), most};
+}
+
+Histograms Metrics::Families::histograms(const char* name, const char* help, std::vector<std::string> labels,
+                                         size_t most, const Histogram::BucketBoundaries& bounds) {
+  return {prometheus::BuildHistogram().Name(name).Help(help).Register(registry), std::move(labels), most, bounds};
+}
+
+std::string Metrics::Families::model_label(std::string_view model) {
+  std::lock_guard lock(models_mutex_);
+  return models_.find(model) == models_.end() ? "other" : std::string(model);
+}
+
+void Metrics::Families::keep_models(const std::vector<std::string>& models) {
+  std::lock_guard lock(models_mutex_);
+  models_.clear();
+  for (const std::string& model : models) {
+    if (models_.size() < 100) models_.insert(model);
+  }
+}
+
+}  // namespace tokenrelay::metrics

@@ -1,0 +1,204 @@
+#include "metrics/metrics.h"
+
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <string>
+#include <thread>
+
+#include "tests/support/catch.h"
+
+using namespace tokenrelay::metrics;
+
+namespace {
+
+// The value of one series, as the exposition prints it; fails the test if it is not there.
+double value_of(const std::string& text, const std::string& series) {
+  const size_t at = text.find("\n" + series + " ");
+  INFO(series);
+  REQUIRE(at != std::string::npos);
+  return std::stod(text.substr(at + series.size() + 2));
+}
+
+void use_everything(Metrics& metrics) {
+  metrics.stream_created();
+  metrics.stream_ended("completed");
+  metrics.stream_failed("upstream_truncated");
+  metrics.generation_began();
+  metrics.first_token("demo", 0.2);
+  metrics.delta(DeltaKind::text, 3);
+  metrics.inter_delta(0.03);
+  metrics.lag(2);
+  metrics.commit(0.0004, 0.001, 12, 900);
+  metrics.subscriber_joined(Transport::sse);
+  metrics.resumed(Verdict::exact);
+  metrics.replayed(4);
+  metrics.merged(2);
+  metrics.heartbeat();
+  metrics.cut("slow_reader");
+  metrics.upstream_result("openai", "ok");
+  metrics.upstream_retry("openai");
+  metrics.http_request("/v1/streams", "POST", 201, 0.002);
+  metrics.connection_accepted();
+  metrics.connection_refused("limit");
+  metrics.set_connections(1);
+  metrics.set_streams(1, 0);
+  metrics.set_ready(true);
+  metrics.set_log({.state = LogState::healthy, .journal_bytes = 4096, .checkpoints = 3});
+}
+
+}  // namespace
+
+TEST_CASE("what was counted is exposed") {
+  Metrics metrics("0.1.0", {"demo"});
+  use_everything(metrics);
+  metrics.delta(DeltaKind::reasoning, 10);
+  metrics.delta(DeltaKind::text, 4);
+  const std::string text = metrics.exposition();
+
+  CHECK(value_of(text, "tokenrelay_build_info{version=\"0.1.0\"}") == 1);
+  CHECK(value_of(text, "tokenrelay_streams_ended_total{status=\"completed\"}") == 1);
+  CHECK(value_of(text, "tokenrelay_streams_ended_total{status=\"interrupted\"}") == 0);
+  CHECK(value_of(text, "tokenrelay_deltas_total{kind=\"text\"}") == 2);
+  CHECK(value_of(text, "tokenrelay_delta_bytes_total{kind=\"text\"}") == 7);
+  CHECK(value_of(text, "tokenrelay_delta_bytes_total{kind=\"reasoning\"}") == 10);
+  CHECK(value_of(text, "tokenrelay_generations_active") == 1);
+  CHECK(value_of(text, "tokenrelay_subscribers{transport=\"sse\"}") == 1);
+  CHECK(value_of(text, "tokenrelay_resumes_total{verdict=\"exact\"}") == 1);
+  CHECK(value_of(text, "tokenrelay_log_state{state=\"healthy\"}") == 1);
+  CHECK(value_of(text, "tokenrelay_log_state{state=\"failed\"}") == 0);
+  CHECK(value_of(text, "tokenrelay_journal_bytes") == 4096);
+  CHECK(value_of(text, "tokenrelay_commit_events_sum") == 12);
+}
+
+TEST_CASE("a second scrape adds to the first") {
+  Metrics metrics("0.1.0");
+  metrics.delta(DeltaKind::tool_call, 5);
+  metrics.inter_delta(0.004);
+  metrics.exposition();
+  metrics.delta(DeltaKind::tool_call, 6);
+  metrics.inter_delta(0.005);
+  metrics.set_log({.corrupt_rows = 2});
+  metrics.set_log({.corrupt_rows = 2});
+  const std::string text = metrics.exposition();
+  CHECK(value_of(text, "tokenrelay_deltas_total{kind=\"tool_call\"}") == 2);
+  CHECK(value_of(text, "tokenrelay_delta_bytes_total{kind=\"tool_call\"}") == 11);
+  CHECK(value_of(text, "tokenrelay_inter_delta_seconds_bucket{le=\"0.005\"}") == 2);
+  CHECK(value_of(text, "tokenrelay_inter_delta_seconds_bucket{le=\"0.0025\"}") == 0);
+  CHECK(value_of(text, "tokenrelay_inter_delta_seconds_sum") == Approx(0.009));
+  CHECK(value_of(text, "tokenrelay_log_corrupt_rows_total") == 2);
+}
+
+TEST_CASE("latency buckets reach sixty seconds") {
+  Metrics metrics("0.1.0", {"demo"});
+  metrics.inter_delta(59);
+  metrics.first_token("demo", 59);
+  const std::string text = metrics.exposition();
+  CHECK(value_of(text, "tokenrelay_inter_delta_seconds_bucket{le=\"30\"}") == 0);
+  CHECK(value_of(text, "tokenrelay_inter_delta_seconds_bucket{le=\"60\"}") == 1);
+  CHECK(value_of(text, "tokenrelay_first_token_seconds_bucket{model=\"demo\",le=\"60\"}") == 1);
+}
+
+TEST_CASE("labels are bounded") {
+  Metrics metrics("0.1.0", {"demo"});
+  for (int i = 0; i < 5000; ++i) {
+    const std::string name = "x" + std::to_string(i);
+    metrics.first_token(name, 1);
+    metrics.stream_ended(name);
+    metrics.stream_failed(name);
+    metrics.cut(name);
+    metrics.connection_refused(name);
+    metrics.upstream_result(name, name);
+    metrics.upstream_retry(name);
+    metrics.http_request(name, name, 100 + i % 500, 0.1);
+  }
+  const std::string text = metrics.exposition();
+  CHECK(value_of(text, "tokenrelay_first_token_seconds_count{model=\"other\"}") == 5000);
+  CHECK(value_of(text, "tokenrelay_streams_ended_total{status=\"other\"}") == 5000);
+  CHECK(value_of(text, "tokenrelay_upstream_retries_total{provider=\"other\"}") == 5000 - 16);
+  CHECK(std::count(text.begin(), text.end(), '\n') < 2500);
+}
+
+TEST_CASE("a reload brings new models") {
+  Metrics metrics("0.1.0", {"a"});
+  metrics.set_known_models({"b"});
+  metrics.first_token("a", 1);
+  metrics.first_token("b", 1);
+  const std::string text = metrics.exposition();
+  CHECK(value_of(text, "tokenrelay_first_token_seconds_count{model=\"other\"}") == 1);
+  CHECK(value_of(text, "tokenrelay_first_token_seconds_count{model=\"b\"}") == 1);
+}
+
+TEST_CASE("samplers run at every scrape") {
+  Metrics metrics("0.1.0");
+  double open = 6;
+  metrics.on_scrape([&](Metrics& m) { m.set_connections(++open); });
+  CHECK(value_of(metrics.exposition(), "tokenrelay_connections") == 7);
+  CHECK(value_of(metrics.exposition(), "tokenrelay_connections") == 8);
+}
+
+TEST_CASE("the process describes itself") {
+  Metrics metrics("0.1.0");
+  const std::string before = metrics.exposition();
+  CHECK(value_of(before, "process_resident_memory_bytes") > 1e6);
+  CHECK(value_of(before, "process_start_time_seconds") > 1.7e9);
+  CHECK(value_of(before, "process_threads") >= 1);
+  CHECK(value_of(before, "process_max_fds") > 0);
+  const std::ifstream one_more("/dev/null");
+  const std::string after = metrics.exposition();
+  CHECK(value_of(after, "process_open_fds") == value_of(before, "process_open_fds") + 1);
+  CHECK(value_of(after, "process_cpu_seconds_total") >= value_of(before, "process_cpu_seconds_total"));
+}
+
+TEST_CASE("counting from several threads loses nothing") {
+  Metrics metrics("0.1.0");
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 10'000; ++i) {
+        metrics.delta(DeltaKind::text, 2);
+        metrics.commit(0.001, 0.001, 1, 1);
+        metrics.resumed(Verdict::start);
+        if (i % 1000 == 0) metrics.exposition();
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  const std::string text = metrics.exposition();
+  CHECK(value_of(text, "tokenrelay_deltas_total{kind=\"text\"}") == 40'000);
+  CHECK(value_of(text, "tokenrelay_delta_bytes_total{kind=\"text\"}") == 80'000);
+  CHECK(value_of(text, "tokenrelay_commit_events_count") == 40'000);
+  CHECK(value_of(text, "tokenrelay_resumes_total{verdict=\"start\"}") == 40'000);
+}
+
+TEST_CASE("promtool has nothing to say about it") {
+  if (std::system("command -v promtool >/dev/null 2>&1") != 0) {
+    WARN("promtool is not installed: apt-get install prometheus");
+    return;
+  }
+  Metrics metrics("0.1.0", {"demo"});
+  use_everything(metrics);
+  FILE* promtool = popen("promtool check metrics 2>&1", "w");
+  REQUIRE(promtool != nullptr);
+  const std::string text = metrics.exposition();
+  REQUIRE(fwrite(text.data(), 1, text.size(), promtool) == text.size());
+  CHECK(pclose(promtool) == 0);
+}
+
+// Run by hand: unit_metrics "[.cost]"
+TEST_CASE("what the token path costs", "[.cost]") {
+  Metrics metrics("0.1.0");
+  constexpr int kTimes = 10'000'000;
+  const auto start = std::chrono::steady_clock::now();
+  for (int i = 0; i < kTimes; ++i) {
+    metrics.delta(DeltaKind::text, 4);
+    metrics.inter_delta(static_cast<double>(i & 1023) * 1e-4);
+  }
+  const std::chrono::duration<double, std::nano> spent = std::chrono::steady_clock::now() - start;
+  std::cout << "delta + inter_delta: " << spent.count() / kTimes << " ns\n";
+  const auto scrape = std::chrono::steady_clock::now();
+  const size_t size = metrics.exposition().size();
+  const std::chrono::duration<double, std::micro> scraped = std::chrono::steady_clock::now() - scrape;
+  std::cout << "exposition: " << scraped.count() << " us, " << size << " bytes\n";
+}
