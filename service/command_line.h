@@ -1,0 +1,31 @@
+// The command line: what the program was asked to do. Usage errors, --help and --version are answered here.
+#pragma once
+
+#include <string>
+#include <variant>
+
+#include "service/chat.h"
+#include "service/config_load.h"
+
+namespace tokenrelay {
+
+struct Serve {
+  ConfigSources sources;  // load_config(sources) is the caller's, now and at each reload
+};
+
+struct CheckConfig {
+  std::string file;
+};
+
+struct Answered {
+  int status;  // everything is printed: exit with this (0, or 2 for a usage error)
+};
+
+using Command = std::variant<Answered, Serve, ChatOptions, CheckConfig>;
+
+Command parse_command_line(int argc, char** argv);
+
+// Says "FILE: fine" on standard output (0), or what is wrong on standard error (2). The environment counts, flags do not.
+int check_config(const CheckConfig& command);
+
+}  // namespace tokenrelay
