@@ -1,4 +1,5 @@
-// What a handler answers: a whole reply, or a take-over of the connection (a stream, an upgrade); now, or from a coroutine.
+// What a handler answers: a whole reply, or a take-over of the connection (a stream, an upgrade); now, or from a
+// coroutine.
 #pragma once
 
 #include <asio/awaitable.hpp>
@@ -17,21 +18,21 @@ using HeaderList = std::vector<std::pair<std::string, std::string>>;
 
 struct Reply {
   int status = 200;
-  HeaderList headers;             // Content-Length, Date-free; Request-Id and CORS are added by the connection
+  HeaderList headers;  // Content-Length, Date-free; Request-Id and CORS are added by the connection
   std::string body;
-  std::string content_type;       // "" when there is no body
-  bool close = false;             // end the connection afterwards
+  std::string content_type;  // "" when there is no body
+  bool close = false;        // end the connection afterwards
 };
 
 // A connection that a handler has taken over. Whoever holds it owns the socket.
 struct TakenConnection {
   transport::Socket socket;
-  std::string unread;             // bytes that arrived after the request (a pipelined one); at most 16 KiB
-  HeaderList head;                // what every reply on this request carries: Request-Id, CORS
+  std::string unread;  // bytes that arrived after the request (a pipelined one); at most 16 KiB
+  HeaderList head;     // what every reply on this request carries: Request-Id, CORS
   std::string request_id;
   bool http10 = false;
   bool keep_alive = true;
-  bool head_only = false;         // the request was HEAD: answer the headers and nothing else
+  bool head_only = false;  // the request was HEAD: answer the headers and nothing else
   // Gives the connection back after a complete response, to serve the next request (keep-alive), or closes it.
   std::function<void(transport::Socket, std::string unread)> resume;
   // Must be called exactly once when the connection has ended otherwise (cut, peer gone): it frees its place.

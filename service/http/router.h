@@ -1,8 +1,9 @@
-// Router: cpp-httplib as the HTTP layer without its transport. The event loop frames a request strictly and hands it here;
-// httplib parses, matches the route and calls the handler, inline on the loop, through an in-memory httplib::Stream.
+// Router: cpp-httplib as the HTTP layer without its transport. The event loop frames a request strictly and hands it
+// here; httplib parses, matches the route and calls the handler, inline on the loop, through an in-memory
+// httplib::Stream.
 //
-// Promise: dispatch() never blocks and never throws. Unknown path: 404. Known path, other method: 405 with Allow (OPTIONS
-// included; CORS preflights are answered before the router is asked). HEAD is served by the GET handler.
+// Promise: dispatch() never blocks and never throws. Unknown path: 404. Known path, other method: 405 with Allow
+// (OPTIONS included; CORS preflights are answered before the router is asked). HEAD is served by the GET handler.
 #pragma once
 
 #include <memory>
@@ -17,8 +18,9 @@ class Router {
   Router();
   ~Router();
 
-  // `pattern` is an ECMAScript regex for the whole path, with one group per parameter, e.g. R"(/v1/streams/([^/]+)/events)";
-  // `name` is the route's name in logs and metrics, e.g. "/v1/streams/{id}/events". Hot routes first; literal where possible.
+  // `pattern` is an ECMAScript regex for the whole path, with one group per parameter, e.g.
+  // R"(/v1/streams/([^/]+)/events)"; `name` is the route's name in logs and metrics, e.g. "/v1/streams/{id}/events".
+  // Hot routes first; literal where possible.
   void add(std::string method, std::string pattern, std::string name, Handler handler);
 
   // Fills request.captures, request.query and request.route.

@@ -17,22 +17,23 @@
 namespace tokenrelay::http {
 
 struct ServerOptions {
-  size_t head_bytes = 16 << 10;         // request head; 431
-  size_t line_bytes = 8 << 10;          // one line of it; 431
-  size_t path_bytes = 1 << 10;          // 414
-  size_t headers = 64;                  // 431
-  int64_t head_ms = 10'000;             // the whole head, from the first byte (or accept)
-  size_t body_bytes = 10 << 20;         // 413, decoded size
-  int64_t body_ms = 30'000;             // the whole body
-  int64_t keep_alive_ms = 75'000;       // idle between requests
-  int64_t write_stall_ms = 60'000;      // a peer that takes no byte for so long, with data due, is cut
+  size_t head_bytes = 16 << 10;              // request head; 431
+  size_t line_bytes = 8 << 10;               // one line of it; 431
+  size_t path_bytes = 1 << 10;               // 414
+  size_t headers = 64;                       // 431
+  int64_t head_ms = 10'000;                  // the whole head, from the first byte (or accept)
+  size_t body_bytes = 10 << 20;              // 413, decoded size
+  int64_t body_ms = 30'000;                  // the whole body
+  int64_t keep_alive_ms = 75'000;            // idle between requests
+  int64_t write_stall_ms = 60'000;           // a peer that takes no byte for so long, with data due, is cut
   std::vector<std::string> cors_origins;     // exact origins, or "*"
   std::vector<std::string> trusted_proxies;  // addresses or CIDR whose X-Forwarded-For/-Proto count
-  bool check_host = true;               // on a loopback listener a foreign Host is 421 (DNS rebinding)
+  bool check_host = true;                    // on a loopback listener a foreign Host is 421 (DNS rebinding)
 };
 
-struct RequestRecord {                  // one request, for the log line and the metrics
-  std::string method, path, route, request_id, client_address;   // path without query: cursors and tokens stay out of logs
+struct RequestRecord {  // one request, for the log line and the metrics
+  std::string method, path, route, request_id,
+      client_address;  // path without query: cursors and tokens stay out of logs
   int status = 0;
   int64_t duration_us = 0;
 };
@@ -47,13 +48,15 @@ class Server {
   // Serves a fresh connection. `ended` is called exactly once, when it is over (also when it was taken over).
   void serve(transport::Socket socket, bool loopback_listener, std::function<void()> ended);
 
-  // Drain: closes idle connections now, and each other one after its current response (Connection: close on plain replies).
+  // Drain: closes idle connections now, and each other one after its current response (Connection: close on plain
+  // replies).
   void drain();
 
   size_t connections() const;
 
+  struct State;  // connection.h: for this folder alone
+
  private:
-  struct State;
   std::shared_ptr<State> state_;
 };
 

@@ -1,9 +1,10 @@
 // StreamingBody: a long response on a taken connection, HTTP/1.1 chunks (RFC 9112 7.1) or, to an HTTP/1.0 client,
-// close-delimited. It ends by finish(), and in no other way cleanly: every other end is a cut (TCP reset), so that every
-// client library sees it for what it is. Never `Connection: close` on HTTP/1.1: Node's fetch would take a cut for an end.
+// close-delimited. It ends by finish(), and in no other way cleanly: every other end is a cut (TCP reset), so that
+// every client library sees it for what it is. Never `Connection: close` on HTTP/1.1: Node's fetch would take a cut for
+// an end.
 //
-// It holds no queue: write() sends now what the kernel takes and keeps the rest of that one write; the owner writes again
-// when on_room() says so. An idle body holds no buffer. It watches for the peer leaving all the time.
+// It holds no queue: write() sends now what the kernel takes and keeps the rest of that one write; the owner writes
+// again when on_room() says so. An idle body holds no buffer. It watches for the peer leaving all the time.
 //
 // Threads: loop thread. Ownership: the owner destroys it; destroying it unfinished cuts the connection. Callbacks never
 // come from inside write(), finish() or cut(); the owner may destroy the body inside a callback.
@@ -24,15 +25,15 @@ class StreamingBody {
  public:
   class Owner {
    public:
-    virtual void on_room() = 0;   // everything written has left; write more
-    virtual void on_gone() = 0;   // the peer left, or took no byte for write_stall_ms (then it was cut); last call
+    virtual void on_room() = 0;  // everything written has left; write more
+    virtual void on_gone() = 0;  // the peer left, or took no byte for write_stall_ms (then it was cut); last call
    protected:
     ~Owner() = default;
   };
 
   struct Options {
     int status = 200;
-    HeaderList headers;               // Content-Type and the like; Transfer-Encoding and those of TakenConnection are added
+    HeaderList headers;  // Content-Type and the like; Transfer-Encoding and those of TakenConnection are added
     int64_t write_stall_ms = 60'000;  // counts only while bytes are due
     size_t unread_bytes = 16 << 10;   // what a client may send meanwhile (kept for after the end), else it is cut
   };
@@ -43,13 +44,14 @@ class StreamingBody {
   // Sends `parts` as one chunk in one writev, the head in front if it has not left. False: wait for on_room().
   // Must not be called while has_room() is false.
   bool write(std::span<const std::string_view> parts);
-  bool flush_head();                 // the head alone, at once
+  bool flush_head();  // the head alone, at once
   bool has_room() const;
 
-  // `parts`, the last chunk, the end, in one write where the kernel has room; then the connection serves its next request.
+  // `parts`, the last chunk, the end, in one write where the kernel has room; then the connection serves its next
+  // request.
   void finish(std::span<const std::string_view> parts);
   void cut();
-  bool over() const;                 // finished, cut or gone
+  bool over() const;  // finished, cut or gone
 
  private:
   struct State;

@@ -1,0 +1,17 @@
+// Who the client is when proxies stand between: the rightmost address of X-Forwarded-For that is no trusted proxy's.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "service/http/request.h"
+
+namespace tokenrelay::http {
+
+// `network` is an address or CIDR, IPv4 or IPv6. False for anything malformed.
+bool in_network(std::string_view address, std::string_view network);
+
+std::string client_address(const Request& request, const std::string& peer, const std::vector<std::string>& trusted);
+
+}  // namespace tokenrelay::http

@@ -1,0 +1,144 @@
+// The part of a connection between a framed request and its answer.
+#include <algorithm>
+#include <asio/co_spawn.hpp>
+#include <asio/io_context.hpp>
+#include <utility>
+
+#include "service/http/browser.h"
+#include "service/http/client_address.h"
+#include "service/http/connection.h"
+#include "service/http/reply_head.h"
+
+namespace tokenrelay::http {
+namespace {
+
+bool sane_request_id(std::string_view id) {
+  return !id.empty() && id.size() <= 64 && std::all_of(id.begin(), id.end(), [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' || c == '_' ||
+           c == '-';
+  });
+}
+
+}  // namespace
+
+// From here on there is somebody to answer: the request has an id, a log line, and its browser headers.
+void Connection::start_exchange() {
+  const ServerOptions& options = server_->options();
+  exchange_ = std::make_shared<Exchange>();
+  Exchange& exchange = *exchange_;
+  exchange.request = std::move(framer_->request());
+  framer_.reset();
+  Request& request = exchange.request;
+  auto id = request.header("request-id");
+  request.request_id = id && sane_request_id(*id) ? std::string(*id) : server_->draw_request_id();
+  request.client_address = client_address(request, socket_.peer_address(), options.trusted_proxies);
+  exchange.common = cors_headers(request, options.cors_origins);
+  exchange.common.emplace_back("Request-Id", request.request_id);
+  exchange.ticket = std::make_shared<Ticket>(server_->log, server_->loop.clock(), started_us_);
+  RequestRecord& record = exchange.ticket->record();
+  record.method = request.method;
+  record.path = request.path;
+  record.request_id = request.request_id;
+  record.client_address = request.client_address;
+}
+
+void Connection::fail(Code code, std::string detail) {
+  start_exchange();
+  Reply error = problem(code, std::move(detail), exchange_->request.request_id);
+  error.close = true;
+  reply(std::move(error));
+}
+
+std::optional<Reply> Connection::refusal() {
+  const ServerOptions& options = server_->options();
+  const Request& request = exchange_->request;
+  auto host = request.header("host");
+  if (options.check_host && place_->loopback() && host && !is_loopback_host(*host)) {
+    Reply reply = problem(Code::misdirected, "this relay listens on loopback and does not answer for that host",
+                          request.request_id);
+    reply.close = true;
+    return reply;
+  }
+  return preflight(request, options.cors_origins);
+}
+
+void Connection::handle() {
+  timer_.cancel();
+  start_exchange();
+  phase_ = Phase::awaiting;
+  if (auto refused = refusal()) return reply(std::move(*refused));
+  auto self = shared_from_this();
+  Outcome outcome = server_->router.dispatch(exchange_->request);
+  exchange_->ticket->record().route = exchange_->request.route;
+  if (auto* now = std::get_if<Reply>(&outcome)) return reply(std::move(*now));
+  if (auto* takeover = std::get_if<Takeover>(&outcome)) return take_over(*takeover);
+  await(std::move(std::get<asio::awaitable<Answer>>(outcome)));
+}
+
+void Connection::await(asio::awaitable<Answer> answer) {
+  // The exchange is held here too: the request outlives the coroutine, whatever becomes of the connection.
+  auto done = [self = shared_from_this(), exchange = exchange_](std::exception_ptr error, Answer given) {
+    if (self->server_->closed || self->phase_ == Phase::over) return;
+    if (error) {
+      self->reply(problem(Code::internal, "the request could not be handled", exchange->request.request_id));
+    } else {
+      self->deliver(std::move(given));
+    }
+    self->pump();
+  };
+  asio::co_spawn(server_->loop.context(), std::move(answer), std::move(done));
+}
+
+void Connection::deliver(Answer answer) {
+  if (auto* now = std::get_if<Reply>(&answer)) return reply(std::move(*now));
+  take_over(std::get<Takeover>(answer));
+}
+
+void Connection::reply(Reply reply) {
+  const Request& request = exchange_->request;
+  // Without a length it is not known where the next request would begin.
+  bool last = reply.close || !request.keep_alive || server_->draining || reply.status == 411;
+  std::string_view connection = last ? "close" : request.http10 ? "keep-alive" : "";
+  writing_ = std::make_unique<Writing>();
+  writing_->head = reply_head(reply, exchange_->common, server_->loop.clock().wall_ms(), connection);
+  writing_->last = last;
+  writing_->status = reply.status;
+  bool without_body = request.method == "HEAD" || reply.status == 204 || reply.status == 304;
+  if (!without_body) writing_->body = std::move(reply.body);
+  phase_ = Phase::writing;
+  write_some();
+}
+
+void Connection::take_over(const Takeover& takeover) {
+  auto self = shared_from_this();
+  const Request& request = exchange_->request;
+  TakenConnection taken;
+  socket_.cancel_waits();
+  taken.socket = std::move(socket_);
+  taken.unread = std::move(unread_);
+  taken.head = std::move(exchange_->common);
+  taken.head.emplace_back("Date", http_date(server_->loop.clock().wall_ms()));
+  taken.request_id = request.request_id;
+  taken.http10 = request.http10;
+  taken.keep_alive = request.keep_alive && !request.http10;
+  taken.head_only = request.method == "HEAD";
+  exchange_->ticket->will_be(200);
+  taken.log = [ticket = exchange_->ticket](int status) { ticket->write(status); };
+  taken.ended = [place = place_] { place->end(); };
+  taken.resume = [weak = std::weak_ptr<Server::State>(server_), place = place_, keep = taken.keep_alive](
+                     transport::Socket socket, std::string unread) {
+    auto server = weak.lock();
+    if (!server || server->closed) return place->end();
+    auto next = std::make_shared<Connection>(server, place, std::move(socket));
+    server->connections.emplace(next.get(), next);
+    keep && !server->draining ? next->serve_next(std::move(unread)) : next->linger();
+  };
+  phase_ = Phase::over;
+  timer_.cancel();
+  place_.reset();
+  exchange_.reset();
+  server_->connections.erase(this);
+  takeover(std::move(taken));
+}
+
+}  // namespace tokenrelay::http

@@ -1,0 +1,63 @@
+// One request and what belongs to it until it is answered and logged, and one connection's place in the server.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "service/http/reply.h"
+#include "service/http/request.h"
+#include "service/http/server.h"
+
+namespace tokenrelay::http {
+
+// Writes the request's log line once: when told, at the latest when the last holder lets go.
+class Ticket {
+ public:
+  using Log = std::function<void(const RequestRecord&)>;
+  Ticket(std::shared_ptr<Log> log, const transport::Clock& clock, int64_t started_us)
+      : log_(std::move(log)), clock_(clock), started_us_(started_us) {}
+  ~Ticket() { write(status_); }
+  Ticket(const Ticket&) = delete;
+  Ticket& operator=(const Ticket&) = delete;
+
+  RequestRecord& record() { return record_; }
+  void will_be(int status) { status_ = status; }  // unless write() says otherwise
+  void write(int status);
+
+ private:
+  std::shared_ptr<Log> log_;
+  const transport::Clock& clock_;
+  int64_t started_us_;
+  int status_ = 0;
+  RequestRecord record_;
+};
+
+struct Exchange {
+  Request request;
+  HeaderList common;  // Request-Id, CORS: on every reply to this request
+  std::shared_ptr<Ticket> ticket;
+};
+
+// A connection's place, from accept to its end, through every take-over and return. Frees it once, at the latest when
+// the last holder lets go.
+class Place {
+ public:
+  Place(std::shared_ptr<size_t> taken, bool loopback, std::function<void()> ended)
+      : taken_(std::move(taken)), ended_(std::move(ended)), loopback_(loopback) {
+    ++*taken_;
+  }
+  ~Place() { end(); }
+  Place(const Place&) = delete;
+  Place& operator=(const Place&) = delete;
+
+  bool loopback() const { return loopback_; }
+  void end();
+
+ private:
+  std::shared_ptr<size_t> taken_;
+  std::function<void()> ended_;
+  bool loopback_;
+};
+
+}  // namespace tokenrelay::http

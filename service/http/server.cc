@@ -1,0 +1,42 @@
+#include "service/http/server.h"
+
+#include "service/http/connection.h"
+
+namespace tokenrelay::http {
+
+Server::Server(transport::Loop& loop, Router& router, std::function<const ServerOptions&()> options,
+               std::function<void(const RequestRecord&)> log, std::function<std::string()> draw_request_id)
+    : state_(std::make_shared<State>(State{.loop = loop,
+                                           .router = router,
+                                           .options = std::move(options),
+                                           .log = std::make_shared<Ticket::Log>(std::move(log)),
+                                           .draw_request_id = std::move(draw_request_id),
+                                           .connections = {},
+                                           .scratch = {}})) {}
+
+Server::~Server() {
+  state_->closed = true;
+  *state_->log = nullptr;  // who still holds a ticket cannot reach the owner's log any more
+  auto connections = std::move(state_->connections);
+  state_->connections.clear();
+  for (auto& [raw, connection] : connections) connection->end();
+}
+
+void Server::serve(transport::Socket socket, bool loopback_listener, std::function<void()> ended) {
+  auto place = std::make_shared<Place>(state_->taken, loopback_listener, std::move(ended));
+  auto connection = std::make_shared<Connection>(state_, std::move(place), std::move(socket));
+  state_->connections.emplace(connection.get(), connection);
+  connection->serve_first();
+}
+
+void Server::drain() {
+  state_->draining = true;
+  auto connections = state_->connections;  // ending one takes it off the list
+  for (auto& [raw, connection] : connections) connection->drain();
+}
+
+size_t Server::connections() const {
+  return *state_->taken;
+}
+
+}  // namespace tokenrelay::http
