@@ -17,8 +17,8 @@ class Follower {
  public:
   struct Options {
     uint16_t port = 0;
-    std::string stream_id;
-    std::string query;  // e.g. coalesce=0
+    std::string stream_id = {};
+    std::string query = {};  // e.g. coalesce=0
     milliseconds reconnect_after = 20ms;
     bool reconnect = true;
   };

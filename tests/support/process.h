@@ -16,10 +16,10 @@ namespace tokenrelay::support {
 
 struct ProcessOptions {
   std::vector<std::string> argv;
-  std::map<std::string, std::string> env;          // added to the test's own
-  std::filesystem::path stdout_file, stderr_file;  // appended to
-  std::filesystem::path work_dir;                  // empty: the test's own
-  std::optional<uint64_t> descriptors;             // soft and hard RLIMIT_NOFILE
+  std::map<std::string, std::string> env = {};               // added to the test's own
+  std::filesystem::path stdout_file = {}, stderr_file = {};  // appended to
+  std::filesystem::path work_dir = {};                       // empty: the test's own
+  std::optional<uint64_t> descriptors = {};                  // soft and hard RLIMIT_NOFILE
 };
 
 class Process {

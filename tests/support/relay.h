@@ -12,12 +12,12 @@
 namespace tokenrelay::support {
 
 struct RelayOptions {
-  std::string upstream;           // "openai=http://127.0.0.1:PORT/v1"; empty: what the config says, else demo
-  std::string config;             // TOML
-  std::vector<std::string> args;  // more flags
-  std::map<std::string, std::string> env;
+  std::string upstream = {};           // "openai=http://127.0.0.1:PORT/v1"; empty: what the config says, else demo
+  std::string config = {};             // TOML
+  std::vector<std::string> args = {};  // more flags
+  std::map<std::string, std::string> env = {};
   bool fault_injection = false;  // preloads preload/faults.c: touch files in fault_dir() to arm a fault
-  std::optional<uint64_t> descriptors;
+  std::optional<uint64_t> descriptors = {};
   milliseconds start_within = 20s;
 };
 
