@@ -3,7 +3,7 @@
 import { Answer, keep_record, restore_record } from './answer.js';
 import { Gauges } from './gauges.js';
 import { Refusal, cancel_stream, create_stream, delete_stream, events_url, read_state } from './relay.js';
-import { all_conversations, conversation_of, forget_conversation, keep_conversation, new_conversation, show_age } from './recent.js';
+import { all_conversations, conversation_of, conversation_row, forget_conversation, keep_conversation, new_conversation } from './recent.js';
 import { Session } from './session.js';
 import { Tape } from './tape.js';
 import { TurnView } from './turn.js';
@@ -42,7 +42,7 @@ function paint() {
   find('no-events').hidden = find('tape').childElementCount > 0;
   if (last && (session || sending)) {
     const state = sending ? 'sending' : session.state;
-    gauges.show(last.answer, state, session?.rate.per_second(performance.now()) ?? null, !sending && state === 'ended');
+    gauges.show(last.answer, state, session?.rate.per_second(performance.now()) ?? null);
   } else {
     gauges.strip.hidden = true;
   }
@@ -72,7 +72,7 @@ function paint_controls() {
   find('welcome').hidden = turns.length > 0;
   find('send').hidden = busy;
   find('stop').hidden = !busy || !session || !can_cancel;
-  document.body.classList.toggle('busy', busy);
+  document.body.dataset.connection = session?.state ?? 'idle';
 }
 
 const is_busy = () => Boolean(sending) || Boolean(session && session.state !== 'ended');
@@ -245,35 +245,17 @@ async function remove_conversation(chosen) {
 }
 
 function paint_recent() {
-  const list = find('conversations');
   const kept = all_conversations();
   find('no-conversations').hidden = kept.length > 0;
-  list.replaceChildren(...kept.map((one) => {
-    const row = document.createElement('li');
-    const open = document.createElement('button');
-    const title = document.createElement('span');
-    const age = document.createElement('small');
-    const remove = document.createElement('button');
-    open.type = remove.type = 'button';
-    open.className = 'open';
-    title.textContent = one.title || 'Untitled';
-    age.textContent = `${show_age(one.at)} · ${one.turns.length} ${one.turns.length === 1 ? 'stream' : 'streams'}`;
-    open.append(title, age);
-    if (one.id === conversation?.id) open.setAttribute('aria-current', 'true');
-    open.addEventListener('click', () => open_conversation(one));
-    remove.className = 'remove';
-    remove.textContent = '×';
-    remove.setAttribute('aria-label', `Delete ${one.title}`);
-    remove.addEventListener('click', () => remove_conversation(one));
-    row.append(open, remove);
-    return row;
-  }));
+  find('conversations').replaceChildren(...kept.map((one) => (
+    conversation_row(one, one.id === conversation?.id, { open: open_conversation, remove: remove_conversation }))));
 }
 
 // --- elements ---
 
 function show_pane(pane) {
   document.body.dataset.pane = pane;
+  if (pane === 'wire') tape.follow();
   for (const tab of document.querySelectorAll('.panes button')) tab.setAttribute('aria-pressed', String(tab.dataset.pane === pane));
 }
 

@@ -2,11 +2,6 @@
 
 const window_ms = 3000;
 
-const states = {
-  idle: 'idle', sending: 'sending', connecting: 'connecting', live: 'live', reconnecting: 'reconnecting',
-  offline: 'offline', ended: 'ended',
-};
-
 export const verdict_words = {
   start: 'from the first event',
   exact: 'resumed exactly: nothing lost, nothing twice',
@@ -16,6 +11,7 @@ export const verdict_words = {
 // Deltas a second over the last three seconds of what came live; a replay's burst would only boast, so it is not counted.
 export class Rate {
   #arrivals = [];
+  #last = null;
 
   add(now) {
     this.#arrivals.push(now);
@@ -25,7 +21,13 @@ export class Rate {
     this.#arrivals = [];
   }
 
+  // From here on the figure stands still.
+  freeze(now) {
+    this.#last = this.per_second(now);
+  }
+
   per_second(now) {
+    if (this.#last !== null) return this.#last;
     const first = this.#arrivals.findIndex((at) => now - at < window_ms);
     this.#arrivals = first < 0 ? [] : this.#arrivals.slice(first);
     if (this.#arrivals.length < 2) return null;
@@ -50,10 +52,10 @@ export class Gauges {
     this.drop = find('drop');
   }
 
-  show(answer, state, rate, is_ended) {
+  show(answer, state, rate) {
     this.strip.hidden = false;
     this.state.dataset.state = state;
-    this.state.textContent = states[state];
+    this.state.textContent = state;
     this.verdict.hidden = answer.verdict === '';
     this.verdict.dataset.verdict = answer.verdict;
     this.verdict.textContent = answer.verdict;
@@ -61,7 +63,7 @@ export class Gauges {
     this.rate.textContent = rate === null ? '–' : rate.toFixed(rate < 10 ? 1 : 0);
     this.first_token.textContent = show_ms(answer.first_token_ms);
     this.events.textContent = answer.events.toLocaleString('en');
-    this.drop.hidden = is_ended || state === 'sending';
+    this.drop.hidden = state === 'ended' || state === 'sending';
     this.drop.textContent = state === 'offline' ? 'Reconnect' : 'Drop connection';
     this.drop.dataset.mode = state === 'offline' ? 'reconnect' : 'drop';
   }

@@ -38,10 +38,35 @@ export function new_conversation(prompt, model) {
   return { id: crypto.randomUUID(), title, model, at: new Date().toISOString(), turns: [] };
 }
 
-export function show_age(iso) {
+function show_age(iso) {
   const minutes = Math.max(0, (Date.now() - Date.parse(iso)) / 60000);
   if (minutes < 1) return 'just now';
   if (minutes < 60) return `${Math.floor(minutes)} min ago`;
   if (minutes < 60 * 24) return `${Math.floor(minutes / 60)} h ago`;
   return new Date(iso).toLocaleDateString(undefined, { day: 'numeric', month: 'short' });
+}
+
+function row_button(className, text, action) {
+  const node = document.createElement('button');
+  node.type = 'button';
+  node.className = className;
+  node.textContent = text;
+  node.addEventListener('click', action);
+  return node;
+}
+
+export function conversation_row(conversation, is_current, { open, remove }) {
+  const row = document.createElement('li');
+  const title = document.createElement('span');
+  const age = document.createElement('small');
+  const count = conversation.turns.length;
+  title.textContent = conversation.title || 'Untitled';
+  age.textContent = `${show_age(conversation.at)} · ${count} ${count === 1 ? 'stream' : 'streams'}`;
+  const opener = row_button('open', '', () => open(conversation));
+  opener.append(title, age);
+  if (is_current) opener.setAttribute('aria-current', 'true');
+  const remover = row_button('remove', '×', () => remove(conversation));
+  remover.setAttribute('aria-label', `Delete ${title.textContent}`);
+  row.append(opener, remover);
+  return row;
 }

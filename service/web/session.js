@@ -92,6 +92,7 @@ export class Session {
     this.#reader.close();
     clearTimeout(this.#timer);
     this.state = 'ended';
+    this.rate.freeze(performance.now());
     this.keep();
     this.view.told(`Answer ${this.answer.status}.`);
     this.view.ended();

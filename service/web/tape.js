@@ -69,6 +69,11 @@ export class Tape {
     this.list.append(...this.#pending);
     this.#pending = [];
     while (this.list.childElementCount > most_rows) this.list.firstElementChild.remove();
-    if (following) box.scrollTop = box.scrollHeight;
+    if (following) this.follow();
+  }
+
+  follow() {
+    const box = this.list.parentElement;
+    box.scrollTop = box.scrollHeight;
   }
 }

@@ -100,7 +100,7 @@ export class TurnView {
     const error = answer.error ? ` (${answer.error.code})` : '';
     this.status.textContent = (endings[answer.status] ?? answer.status) + error;
     const unusual = answer.finish_reason && answer.finish_reason !== 'stop' ? `finish: ${answer.finish_reason}` : '';
-    const again = answer.connections > 1 ? `${count(answer.connections, 'connection')}` : '';
+    const again = answer.connections > 1 ? `read over ${count(answer.connections, 'connection')}` : '';
     this.detail.textContent = [answer.error?.message, unusual, show_usage(answer.usage), again, ...answer.notes]
       .filter(Boolean).join(' · ');
   }
@@ -111,9 +111,9 @@ export class TurnView {
     this.waiting.hidden = true;
     this.foot.hidden = false;
     this.root.dataset.status = 'failed';
+    this.actions.hidden = this.answer.text === '';
     this.status.textContent = text;
     this.detail.textContent = '';
-    this.actions.hidden = this.answer.text === '';
     if (retry) button(this.foot, 'Try again', retry);
   }
 }
