@@ -8,13 +8,15 @@
 
 namespace tokenrelay::storage {
 
-// An event's place in its stream: 1, 2, 3 … without gaps over the stream's whole life, across runs. 0: before the first.
+// An event's place in its stream: 1, 2, 3 … without gaps over the stream's whole life, across runs. 0: before the
+// first.
 using Seq = uint64_t;
 
 // The log's own number of a stream: dense, never reused, never shown to a client.
 using StreamKey = uint64_t;
 
-// On disk: never renumber. The payload's form belongs to the relay (service/relay/event_codec.h); the log only stores it.
+// On disk: never renumber. The payload's form belongs to the relay (service/relay/event_codec.h); the log only stores
+// it.
 enum class EventKind : uint8_t {
   start = 1,      // JSON object
   text = 2,       // raw UTF-8

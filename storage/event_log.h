@@ -36,7 +36,7 @@ struct NewStream {
   std::string owner;            // "" is the anonymous principal
   std::string model, provider;  // as shown to clients
   std::string metadata;         // a JSON object, or ""
-  std::string request;          // what a restart or a steer needs to call the upstream again; dropped when the stream ends
+  std::string request;  // what a restart or a steer needs to call the upstream again; dropped when the stream ends
   std::string idempotency_key;  // already scoped to owner and route by the caller; "" for none
   std::string body_hash;        // of the request's raw bytes; compared when the key is met again
   int64_t created_ms = 0;       // wall clock, Unix epoch
@@ -45,49 +45,49 @@ struct NewStream {
 
 struct Created {
   StreamKey key = 0;
-  std::string stream_id;   // of the stream that stands: the caller's, or the first one's when the key was met again
-  std::string run;         // token of the run that this call began (of the first run, when existing)
-  bool existing = false;   // an idempotency key that was known, with the same body: nothing was created
+  std::string stream_id;  // of the stream that stands: the caller's, or the first one's when the key was met again
+  std::string run;        // token of the run that this call began (of the first run, when existing)
+  bool existing = false;  // an idempotency key that was known, with the same body: nothing was created
 };
 
 // How a stream ended: what its row shows without reading the log. Written in the commit that makes `done` durable.
 struct Ending {
-  std::string status;        // completed, cancelled, failed, interrupted
-  std::string done;          // payload of the terminal event (JSON): finish_reason, usage and error are read from it
-  int64_t finished_ms = 0;   // wall clock
+  std::string status;       // completed, cancelled, failed, interrupted
+  std::string done;         // payload of the terminal event (JSON): finish_reason, usage and error are read from it
+  int64_t finished_ms = 0;  // wall clock
 };
 
 struct Run {
-  std::string token;         // 10 characters of [a-z2-7]
+  std::string token;                // 10 characters of [a-z2-7]
   Seq first_seq = 0, last_seq = 0;  // what it made durable; last_seq < first_seq: nothing
 };
 
 struct StreamRow {
   StreamKey key = 0;
   std::string stream_id, owner, model, provider, metadata, idempotency_key, body_hash;
-  std::string status;        // "" while it runs
-  std::string done;          // payload of the terminal event, "" while it runs
+  std::string status;  // "" while it runs
+  std::string done;    // payload of the terminal event, "" while it runs
   int64_t created_ms = 0, finished_ms = 0;
-  Seq last_seq = 0;          // last durable
-  std::vector<Run> runs;     // in order, at least one
+  Seq last_seq = 0;       // last durable
+  std::vector<Run> runs;  // in order, at least one
 };
 
 struct Page {
-  std::vector<StreamRow> rows;      // newest first
-  std::optional<StreamKey> next;    // pass as `before` for the following page
+  std::vector<StreamRow> rows;    // newest first
+  std::optional<StreamKey> next;  // pass as `before` for the following page
 };
 
 struct Durable {
   StreamKey key;
-  Seq seq;   // everything up to here is durable
+  Seq seq;  // everything up to here is durable
 };
 
 // What the log tells its owner, on the owner's loop thread.
 class Observer {
  public:
   virtual ~Observer() = default;
-  virtual void on_durable(std::span<const Durable> streams) = 0;   // once per commit, one entry per stream in it
-  virtual void on_log_state() = 0;                                 // LogState changed: read state()
+  virtual void on_durable(std::span<const Durable> streams) = 0;  // once per commit, one entry per stream in it
+  virtual void on_log_state() = 0;                                // LogState changed: read state()
 };
 
 enum class LogState { healthy, stalled, failed };
@@ -141,7 +141,8 @@ class EventLog {
 
   // Finished streams that retention may remove now: finished before `finished_before_ms`, or, oldest first, as many as
   // bring the stored bytes under max_bytes. At most `limit`. Removing is the caller's (a stream being read is spared).
-  virtual void expired(int64_t finished_before_ms, uint64_t max_bytes, size_t limit, Completion<std::vector<StreamRow>> done) = 0;
+  virtual void expired(int64_t finished_before_ms, uint64_t max_bytes, size_t limit,
+                       Completion<std::vector<StreamRow>> done) = 0;
 
   virtual LogStatus status() const = 0;    // loop thread
   virtual LogFigures figures() const = 0;  // any thread

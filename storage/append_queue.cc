@@ -1,0 +1,134 @@
+#include "storage/append_queue.h"
+
+#include "storage/journal.h"
+
+namespace tokenrelay::storage {
+namespace {
+
+constexpr size_t kBatchBytes = 1 << 20;     // of a journal row; one append may exceed it
+constexpr size_t kBatchOpBytes = 16 << 20;  // of operations: request bodies, mostly
+constexpr size_t kBatchOperations = 512;
+
+size_t size_of(const NewStream& s) {
+  return s.stream_id.size() + s.owner.size() + s.model.size() + s.provider.size() + s.metadata.size() +
+         s.request.size() + s.idempotency_key.size() + s.body_hash.size() + s.start.size();
+}
+
+}  // namespace
+
+size_t Batch::waiting_bytes() const {
+  return row.size() - kJournalHead + op_bytes;
+}
+
+Batch& AppendQueue::open_batch(size_t bytes) {
+  bool full = batches_.empty();
+  if (!full) {
+    const Batch& last = *batches_.back();
+    full =
+        last.row.size() + bytes > kBatchBytes || last.op_bytes > kBatchOpBytes || last.operations() >= kBatchOperations;
+  }
+  if (full) {
+    auto batch = std::make_unique<Batch>();
+    batch->row.assign(kJournalHead, '\0');
+    batch->first_at = Clock::now();
+    batches_.push_back(std::move(batch));
+  }
+  return *batches_.back();
+}
+
+void AppendQueue::wake() {
+  if (idle_) ready_.notify_one();
+}
+
+void AppendQueue::append(StreamKey key, Seq first, std::span<const EventView> events) {
+  size_t bytes = kRecordHead;
+  for (const auto& e : events) bytes += kEntryHead + e.payload.size();
+  uncommitted_.fetch_add(bytes, std::memory_order_relaxed);
+  std::lock_guard lock(mutex_);
+  Batch& batch = open_batch(bytes);
+  append_record(batch.row, key, first, events);
+  batch.events += events.size();
+  wake();
+}
+
+void AppendQueue::create(CreateOp op) {
+  size_t bytes = size_of(op.stream);
+  uncommitted_.fetch_add(bytes, std::memory_order_relaxed);
+  std::lock_guard lock(mutex_);
+  Batch& batch = open_batch(bytes);
+  batch.op_bytes += bytes;
+  batch.creates.push_back(std::move(op));
+  wake();
+}
+
+void AppendQueue::finish(FinishOp op) {
+  EventView done{EventKind::done, op.ending.done};
+  size_t bytes = kRecordHead + kEntryHead + done.payload.size();
+  uncommitted_.fetch_add(bytes, std::memory_order_relaxed);
+  std::lock_guard lock(mutex_);
+  Batch& batch = open_batch(bytes);
+  append_record(batch.row, op.key, op.seq, {&done, 1});
+  ++batch.events;
+  batch.finishes.push_back(std::move(op));
+  wake();
+}
+
+void AppendQueue::remove(RemoveOp op) {
+  std::lock_guard lock(mutex_);
+  open_batch(0).removes.push_back(std::move(op));
+  wake();
+}
+
+AppendQueue::Woken AppendQueue::wait(Clock::time_point deadline) {
+  std::unique_lock lock(mutex_);
+  idle_ = true;
+  bool ready = ready_.wait_until(lock, deadline, [this] { return stop_ || !batches_.empty(); });
+  idle_ = false;
+  if (!batches_.empty()) return Woken::work;
+  return ready ? Woken::stop : Woken::deadline;
+}
+
+bool AppendQueue::pause(Clock::time_point until) {
+  std::unique_lock lock(mutex_);
+  return ready_.wait_until(lock, until, [this] { return stop_; });
+}
+
+std::unique_ptr<Batch> AppendQueue::take() {
+  std::lock_guard lock(mutex_);
+  if (batches_.empty()) return nullptr;
+  auto batch = std::move(batches_.front());
+  batches_.pop_front();
+  return batch;
+}
+
+void AppendQueue::settled(size_t bytes) {
+  uncommitted_.fetch_sub(bytes, std::memory_order_relaxed);
+}
+
+bool AppendQueue::holds_finish() const {
+  std::lock_guard lock(mutex_);
+  for (const auto& b : batches_) {
+    if (!b->finishes.empty()) return true;
+  }
+  return false;
+}
+
+std::vector<CreateOp> AppendQueue::take_creates() {
+  std::lock_guard lock(mutex_);
+  std::vector<CreateOp> all;
+  for (auto& b : batches_) {
+    for (auto& op : b->creates) all.push_back(std::move(op));
+    b->creates.clear();
+    uncommitted_.fetch_sub(b->op_bytes, std::memory_order_relaxed);
+    b->op_bytes = 0;
+  }
+  return all;
+}
+
+void AppendQueue::stop() {
+  std::lock_guard lock(mutex_);
+  stop_ = true;
+  ready_.notify_all();
+}
+
+}  // namespace tokenrelay::storage

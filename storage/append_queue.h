@@ -1,0 +1,87 @@
+// From the loop to the writer: what waits to be committed, already in the form the journal stores.
+//
+// The loop encodes records straight into the last batch's bytes under a short lock; the writer takes whole batches. One
+// batch is one commit and one journal row, so its size is bounded; how much may wait in all is the caller's to bound,
+// by uncommitted_bytes().
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "storage/event_log.h"
+
+namespace tokenrelay::storage {
+
+using Clock = std::chrono::steady_clock;
+
+struct CreateOp {
+  NewStream stream;
+  Completion<Created> done;
+};
+
+struct FinishOp {
+  StreamKey key = 0;
+  Seq seq = 0;
+  uint64_t stored_bytes = 0;  // of the whole stream, for retention by size
+  Ending ending;
+};
+
+struct RemoveOp {
+  std::string stream_id;
+  int64_t now_ms = 0;
+  Completion<bool> done;
+};
+
+struct Batch {
+  std::string row;  // a journal row in the making: room for its head, then records
+  size_t events = 0;
+  size_t op_bytes = 0;  // held by the operations below
+  Clock::time_point first_at;
+  std::vector<CreateOp> creates;
+  std::vector<FinishOp> finishes;
+  std::vector<RemoveOp> removes;
+
+  size_t waiting_bytes() const;
+  size_t operations() const { return creates.size() + finishes.size() + removes.size(); }
+};
+
+class AppendQueue {
+ public:
+  // Loop thread.
+  void append(StreamKey key, Seq first, std::span<const EventView> events);
+  void create(CreateOp op);
+  void finish(FinishOp op);  // the terminal event goes into the same batch
+  void remove(RemoveOp op);
+  uint64_t uncommitted_bytes() const { return uncommitted_.load(std::memory_order_relaxed); }
+
+  // Writer thread.
+  enum class Woken { work, deadline, stop };
+  Woken wait(Clock::time_point deadline);  // until there is work, or it is time, or stop()
+  bool pause(Clock::time_point until);     // whatever comes in; true if stop() was called
+  std::unique_ptr<Batch> take();           // the oldest batch, or null
+  void settled(size_t bytes);              // of a batch, as waiting_bytes() said when it was taken: they wait no longer
+  bool holds_finish() const;               // a terminal event waits
+  std::vector<CreateOp> take_creates();    // of all waiting batches, to refuse them
+
+  void stop();  // any thread
+
+ private:
+  Batch& open_batch(size_t bytes);
+  void wake();
+
+  mutable std::mutex mutex_;
+  std::condition_variable ready_;
+  std::deque<std::unique_ptr<Batch>> batches_;
+  bool idle_ = false;  // the writer waits for work, not for a time
+  bool stop_ = false;
+  std::atomic<uint64_t> uncommitted_{0};
+};
+
+}  // namespace tokenrelay::storage

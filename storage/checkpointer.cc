@@ -1,0 +1,100 @@
+#include "storage/checkpointer.h"
+
+#include <sys/stat.h>
+
+namespace tokenrelay::storage {
+namespace {
+
+uint64_t file_size(const std::string& path) {
+  struct stat st {};
+  return stat(path.c_str(), &st) == 0 ? static_cast<uint64_t>(st.st_size) : 0;
+}
+
+constexpr uint64_t kFrameBytes = 4096 + 24;
+
+}  // namespace
+
+void Checkpointer::start() {
+  measure();
+  thread_ = std::thread([this] { run(); });
+}
+
+void Checkpointer::stop() {
+  {
+    std::lock_guard lock(mutex_);
+    stop_ = true;
+    wake_.notify_all();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+void Checkpointer::request_truncate() {
+  std::lock_guard lock(mutex_);
+  truncate_ = true;
+  truncated_ = false;
+  wake_.notify_all();
+}
+
+bool Checkpointer::truncated() const {
+  std::lock_guard lock(mutex_);
+  return truncated_;
+}
+
+void Checkpointer::run() {
+  const auto every = std::chrono::milliseconds(context_.options.checkpoint_ms);
+  auto next = Clock::now() + every;
+  for (;;) {
+    bool truncate;
+    {
+      std::unique_lock lock(mutex_);
+      wake_.wait_until(lock, next, [this] { return stop_; });
+      if (stop_) return;
+      truncate = truncate_;
+    }
+    tick(truncate);
+    next = Clock::now() + every;
+  }
+}
+
+void Checkpointer::tick(bool truncate) {
+  // After a failed sync nothing may be moved: what the WAL's pages hold on the disk is unknown.
+  if (context_.health.state() == LogState::failed) return;
+  int frames = 0;
+  int rc = checkpoint(SQLITE_CHECKPOINT_PASSIVE, frames);
+  if (rc == SQLITE_OK && truncate) {
+    rc = checkpoint(SQLITE_CHECKPOINT_TRUNCATE, frames);
+    if (rc == SQLITE_OK) {
+      std::lock_guard lock(mutex_);
+      truncate_ = false;
+      truncated_ = true;
+    }
+  } else if (rc == SQLITE_OK && static_cast<uint64_t>(frames) * kFrameBytes > context_.options.wal_restart_bytes) {
+    rc = checkpoint(SQLITE_CHECKPOINT_RESTART, frames);
+  }
+  note(rc);
+  measure();
+}
+
+int Checkpointer::checkpoint(int mode, int& frames) {
+  int done = 0;
+  // RESTART and TRUNCATE wait for readers, who are short; BUSY only means that the next tick tries again.
+  sqlite3_busy_timeout(db_.handle(), mode == SQLITE_CHECKPOINT_PASSIVE ? 0 : 20);
+  int rc = sqlite3_wal_checkpoint_v2(db_.handle(), nullptr, mode, &frames, &done);
+  if (rc == SQLITE_OK) context_.figures.checkpoints.fetch_add(1, std::memory_order_relaxed);
+  return rc;
+}
+
+void Checkpointer::note(int rc) {
+  if (rc == SQLITE_OK || severity_of(rc) == Severity::passing) return;
+  Error error = db_.error(rc, "checkpoint");
+  if (rc == SQLITE_IOERR_FSYNC) context_.figures.syncs_failed.fetch_add(1, std::memory_order_relaxed);
+  context_.report(2, error.message);
+  context_.health.fail(error.message);
+}
+
+void Checkpointer::measure() {
+  context_.figures.wal_bytes.store(file_size(context_.path() + "-wal"), std::memory_order_relaxed);
+  context_.figures.database_bytes.store(file_size(context_.path()), std::memory_order_relaxed);
+}
+
+}  // namespace tokenrelay::storage

@@ -1,0 +1,45 @@
+// Moves the WAL into the database on a thread of its own, so that commits do not wait for it.
+//
+// PASSIVE every checkpoint_ms; while the WAL is over wal_restart_bytes a RESTART straight after, since PASSIVE alone
+// never lets the WAL begin anew under steady writing. TRUNCATE on request, when removed bytes must leave the file.
+#pragma once
+
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "storage/database.h"
+#include "storage/log_context.h"
+
+namespace tokenrelay::storage {
+
+class Checkpointer {
+ public:
+  Checkpointer(LogContext& context, Database db) : context_(context), db_(std::move(db)) {}
+  ~Checkpointer() { stop(); }
+
+  void start();
+  void stop();
+
+  // Asks for the WAL to be emptied; truncated() says when it was, since the last request.
+  void request_truncate();
+  bool truncated() const;
+
+ private:
+  void run();
+  void tick(bool truncate);
+  int checkpoint(int mode, int& frames);
+  void note(int rc);
+  void measure();
+
+  LogContext& context_;
+  Database db_;
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  bool stop_ = false;
+  bool truncate_ = false;
+  bool truncated_ = false;
+  std::thread thread_;
+};
+
+}  // namespace tokenrelay::storage

@@ -1,0 +1,31 @@
+#include "storage/reserve_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+namespace tokenrelay::storage {
+
+void ReserveFile::hold() {
+  if (held_ || bytes_ == 0) return;
+  int fd = open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) return;
+  struct stat st {};
+  if (fstat(fd, &st) == 0 && static_cast<uint64_t>(st.st_blocks) * 512 >= bytes_) held_ = true;
+  struct statvfs disk {};
+  if (!held_ && fstatvfs(fd, &disk) == 0 && disk.f_bavail * disk.f_frsize >= 4 * bytes_) {
+    // Blocks, not a hole: only what is allocated can be given back.
+    held_ = posix_fallocate(fd, 0, static_cast<off_t>(bytes_)) == 0;
+  }
+  close(fd);
+  if (!held_) unlink(path_.c_str());
+}
+
+bool ReserveFile::release() {
+  if (!held_) return false;
+  held_ = false;
+  return unlink(path_.c_str()) == 0;
+}
+
+}  // namespace tokenrelay::storage

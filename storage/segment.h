@@ -1,0 +1,42 @@
+// A segment: a range of one stream's events in one blob, with an index from seq to offset.
+//
+//   body  = crc32c:u32 count:u32 marks:u32 (seq_delta:u32 offset:u32){marks} entry{count}
+//
+// The checksum covers the segment's id and everything after itself. The index holds one mark per 4 KiB, so a reader in
+// the middle scans at most that much. The id orders segments by stream and first seq: one lookup finds any event.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "storage/event.h"
+
+namespace tokenrelay::storage {
+
+inline constexpr size_t kSegmentBytes = 64 << 10;  // of entries; one event larger than this is a segment by itself
+
+// 36 bits of stream, 27 bits of seq, so that the id stays a positive SQLite integer.
+inline constexpr int kSeqBits = 27;
+inline constexpr StreamKey kMaxKey = (StreamKey{1} << 36) - 1;
+inline constexpr Seq kMaxSeq = (Seq{1} << kSeqBits) - 1;
+inline int64_t segment_id(StreamKey key, Seq first) {
+  return static_cast<int64_t>(key << kSeqBits | first);
+}
+inline StreamKey key_of_segment(int64_t id) {
+  return static_cast<StreamKey>(id) >> kSeqBits;
+}
+inline Seq first_of_segment(int64_t id) {
+  return static_cast<StreamKey>(id) & kMaxSeq;
+}
+
+std::string encode_segment(int64_t id, uint32_t count, std::string_view entries);
+
+// The events from seq `from` on, up to about max_bytes, at least one; nothing if the bytes do not check out.
+std::optional<Block> read_segment(int64_t id, std::string_view body, Seq from, size_t max_bytes);
+
+// Copies entries, of which the first has seq `at`, into a block from seq `from` on. False if they are malformed.
+bool fill_block(Block& block, std::string_view entries, Seq at, Seq from, size_t max_bytes);
+
+}  // namespace tokenrelay::storage

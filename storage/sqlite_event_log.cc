@@ -1,0 +1,227 @@
+#include "storage/sqlite_event_log.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cassert>
+#include <cerrno>
+#include <cstring>
+
+#include "storage/checkpointer.h"
+#include "storage/directory_lock.h"
+#include "storage/reader.h"
+#include "storage/recovery.h"
+#include "storage/schema.h"
+#include "storage/segment.h"
+#include "storage/writer.h"
+
+namespace tokenrelay::storage {
+namespace {
+
+constexpr int kReaderThreads = 2;
+constexpr size_t kEntryOverhead = 5;
+
+class SqliteEventLog final : public EventLog {
+ public:
+  SqliteEventLog(SqliteLogOptions options, Observer& observer, DirectoryLock lock)
+      : observer_(observer),
+        lock_(std::move(lock)),
+        context_(std::move(options), gate_, [this] { context_.outbox.send([this] { observer_.on_log_state(); }); }) {}
+  ~SqliteEventLog() override {
+    close();
+    gate_->open = false;
+  }
+
+  Result<void> open();
+
+  void create(NewStream stream, Completion<Created> done) override;
+  void append(StreamKey key, Seq first, std::span<const EventView> events) override;
+  void finish(StreamKey key, Seq seq, Ending ending) override;
+  void read(StreamKey key, Seq after, size_t max_bytes, Completion<std::shared_ptr<const Block>> done) override;
+  void find(std::string stream_id, Completion<StreamRow> done) override;
+  void find_run(std::string run_token, Completion<StreamRow> done) override;
+  void list(std::string owner, std::optional<StreamKey> before, size_t limit, Completion<Page> done) override;
+  void request(StreamKey key, Completion<std::string> done) override;
+  void remove(std::string stream_id, int64_t now_ms, Completion<bool> done) override;
+  void expired(int64_t finished_before_ms, uint64_t max_bytes, size_t limit,
+               Completion<std::vector<StreamRow>> done) override;
+  LogStatus status() const override { return context_.health.status(queue_.uncommitted_bytes()); }
+  LogFigures figures() const override;
+  void close() override;
+
+ private:
+  Result<void> configure(Database& db);
+  void deliver(Delivery& delivery);
+
+  // Runs `ask` on a reader thread and brings its answer back to the loop.
+  template <typename T, typename Ask>
+  void ask(Completion<T> done, Ask question) {
+    auto call = std::make_shared<Completion<T>>(std::move(done));
+    reader_.submit([this, call, question = std::move(question)](ReadSession& session) mutable {
+      context_.outbox.complete(std::move(*call), question(session));
+    });
+  }
+
+  Observer& observer_;
+  DirectoryLock lock_;
+  std::shared_ptr<Gate> gate_ = std::make_shared<Gate>();
+  LogContext context_;
+  AppendQueue queue_;
+  Reader reader_{context_};
+  std::unique_ptr<Checkpointer> checkpointer_;
+  std::unique_ptr<Writer> writer_;
+  std::unordered_map<StreamKey, OpenStream> open_;  // loop thread
+  bool closed_ = false;
+};
+
+// SQLite gives the WAL and its index the database's own mode, so only this file needs to be made by hand.
+Result<void> make_file(const std::string& path) {
+  int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) return tl::unexpected(Error{Errc::io, "open " + path + ": " + std::strerror(errno)});
+  fchmod(fd, 0600);
+  ::close(fd);
+  return {};
+}
+
+Result<void> SqliteEventLog::configure(Database& db) {
+  if (auto ready = prepare_schema(db); !ready) return ready;
+  std::string pragmas =
+      "PRAGMA wal_autocheckpoint=0; PRAGMA secure_delete=ON; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY;"
+      "PRAGMA cache_size=-16384; PRAGMA journal_size_limit=" +
+      std::to_string(2 * context_.options.wal_restart_bytes);
+  int rc = db.exec(pragmas.c_str());
+  if (rc != SQLITE_OK) return tl::unexpected(db.error(rc, "configure the database"));
+  return {};
+}
+
+Result<void> SqliteEventLog::open() {
+  const auto& o = context_.options;
+  if (auto made = make_file(context_.path()); !made) return made;
+  auto db = Database::open(context_.path(), Database::Mode::write, o.vfs);
+  if (!db) return tl::unexpected(db.error());
+  if (auto ready = configure(*db); !ready) return ready;
+  auto checkpoints = Database::open(context_.path(), Database::Mode::write, o.vfs);
+  if (!checkpoints) return tl::unexpected(checkpoints.error());
+  int rc = checkpoints->exec(o.sync == SyncLevel::full ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
+  if (rc != SQLITE_OK) return tl::unexpected(checkpoints->error(rc, "configure the database"));
+  checkpointer_ = std::make_unique<Checkpointer>(context_, std::move(*checkpoints));
+  writer_ = std::make_unique<Writer>(
+      context_, queue_, std::move(*db), *checkpointer_,
+      [this](std::shared_ptr<Delivery> d) { context_.outbox.send([this, d] { deliver(*d); }); });
+  if (rc = writer_->prepare(); rc != SQLITE_OK) return tl::unexpected(writer_->db().error(rc, "prepare to write"));
+  auto recovered = Recovery(context_, writer_->db(), writer_->writes(), writer_->tidy()).run();
+  if (!recovered) return tl::unexpected(recovered.error());
+  writer_->resume(recovered->next_key, recovered->next_row);
+  open_ = std::move(recovered->open);
+  if (auto started = reader_.start(kReaderThreads); !started) return started;
+  checkpointer_->start();
+  writer_->start();
+  return {};
+}
+
+void SqliteEventLog::deliver(Delivery& delivery) {
+  auto gate = gate_;  // a completion may destroy the log
+  for (const auto& [done, made] : delivery.created) {
+    if (made && !made->existing) open_[made->key] = {2, 0};
+  }
+  for (auto& [done, made] : delivery.created) {
+    if (gate->open) done(std::move(made));
+  }
+  if (gate->open && !delivery.durable.empty()) observer_.on_durable(delivery.durable);
+  for (auto& [done, removed] : delivery.removed) {
+    if (gate->open) done(std::move(removed));
+  }
+}
+
+void SqliteEventLog::create(NewStream stream, Completion<Created> done) {
+  const LogState state = context_.health.state();
+  if (state != LogState::healthy) {
+    Errc code = state == LogState::failed ? Errc::log_failed : Errc::log_stalled;
+    return context_.outbox.complete<Created>(std::move(done), tl::unexpected(Error{code, "the log does not commit"}));
+  }
+  queue_.create({std::move(stream), std::move(done)});
+}
+
+void SqliteEventLog::append(StreamKey key, Seq first, std::span<const EventView> events) {
+  auto it = open_.find(key);
+  assert(it != open_.end() && "the stream is not open");
+  assert(first == it->second.next && first + events.size() <= kMaxSeq && "a gap or a repeat");
+  if (events.empty()) return;
+  it->second.next += events.size();
+  for (const auto& e : events) it->second.bytes += kEntryOverhead + e.payload.size();
+  if (context_.health.state() == LogState::failed) return;
+  queue_.append(key, first, events);
+}
+
+void SqliteEventLog::finish(StreamKey key, Seq seq, Ending ending) {
+  auto it = open_.find(key);
+  assert(it != open_.end() && "the stream is not open");
+  assert(seq == it->second.next && "a gap or a repeat");
+  uint64_t bytes = it->second.bytes + kEntryOverhead + ending.done.size();
+  open_.erase(it);
+  if (context_.health.state() == LogState::failed) return;
+  queue_.finish({key, seq, bytes, std::move(ending)});
+}
+
+void SqliteEventLog::read(StreamKey key, Seq after, size_t max_bytes, Completion<std::shared_ptr<const Block>> done) {
+  auto answer = context_.tails.read(key, after, max_bytes);
+  if (answer.here)
+    return context_.outbox.complete<std::shared_ptr<const Block>>(std::move(done), std::move(answer.block));
+  ask<std::shared_ptr<const Block>>(std::move(done), [=](ReadSession& s) { return s.read(key, after, max_bytes); });
+}
+
+void SqliteEventLog::find(std::string stream_id, Completion<StreamRow> done) {
+  ask<StreamRow>(std::move(done), [id = std::move(stream_id)](ReadSession& s) { return s.find(id); });
+}
+
+void SqliteEventLog::find_run(std::string run_token, Completion<StreamRow> done) {
+  ask<StreamRow>(std::move(done), [token = std::move(run_token)](ReadSession& s) { return s.find_run(token); });
+}
+
+void SqliteEventLog::list(std::string owner, std::optional<StreamKey> before, size_t limit, Completion<Page> done) {
+  ask<Page>(std::move(done), [=](ReadSession& s) { return s.list(owner, before, limit); });
+}
+
+void SqliteEventLog::request(StreamKey key, Completion<std::string> done) {
+  ask<std::string>(std::move(done), [=](ReadSession& s) { return s.request(key); });
+}
+
+void SqliteEventLog::remove(std::string stream_id, int64_t now_ms, Completion<bool> done) {
+  if (context_.health.state() == LogState::failed) {
+    return context_.outbox.complete<bool>(std::move(done),
+                                          tl::unexpected(Error{Errc::log_failed, "the log does not commit"}));
+  }
+  queue_.remove({std::move(stream_id), now_ms, std::move(done)});
+}
+
+void SqliteEventLog::expired(int64_t finished_before_ms, uint64_t max_bytes, size_t limit,
+                             Completion<std::vector<StreamRow>> done) {
+  ask<std::vector<StreamRow>>(std::move(done),
+                              [=](ReadSession& s) { return s.expired(finished_before_ms, max_bytes, limit); });
+}
+
+LogFigures SqliteEventLog::figures() const {
+  const Figures& f = context_.figures;
+  return {f.commits,     f.commit_events, f.commit_bytes, f.syncs_failed,   f.segments_written,
+          f.checkpoints, f.journal_bytes, f.wal_bytes,    f.database_bytes, f.corrupt_rows};
+}
+
+void SqliteEventLog::close() {
+  if (std::exchange(closed_, true)) return;
+  if (writer_) writer_->stop();
+  if (checkpointer_) checkpointer_->stop();
+  reader_.stop();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<EventLog>> open_sqlite_log(SqliteLogOptions options, Observer& observer) {
+  auto lock = DirectoryLock::take(options.directory);
+  if (!lock) return tl::unexpected(lock.error());
+  auto log = std::make_unique<SqliteEventLog>(std::move(options), observer, std::move(*lock));
+  if (auto opened = log->open(); !opened) return tl::unexpected(opened.error());
+  return log;
+}
+
+}  // namespace tokenrelay::storage

@@ -1,0 +1,128 @@
+#include "storage/tails.h"
+
+#include <algorithm>
+#include <cassert>
+
+#include "storage/segment.h"
+
+namespace tokenrelay::storage {
+
+void Tails::open(StreamKey key, Seq last) {
+  std::lock_guard lock(mutex_);
+  tails_[key].last = last;
+}
+
+void Tails::forget(StreamKey key) {
+  std::lock_guard lock(mutex_);
+  auto it = tails_.find(key);
+  if (it == tails_.end()) return;
+  for (const auto& c : it->second.chunks) bytes_ -= c.entries.size();
+  tails_.erase(it);
+}
+
+void Tails::finish(StreamKey key) {
+  std::lock_guard lock(mutex_);
+  auto it = tails_.find(key);
+  if (it == tails_.end()) return;
+  it->second.finished = true;
+  if (it->second.chunks.empty()) tails_.erase(it);
+}
+
+void Tails::commit(std::string_view records, uint64_t commit, std::vector<std::pair<StreamKey, Seq>>& reached) {
+  std::lock_guard lock(mutex_);
+  RecordReader walk(records);
+  for (Record r; walk.next(r);) {
+    auto it = tails_.find(r.key);
+    if (it == tails_.end()) continue;
+    append_locked(it->second, r);
+    if (it->second.commit == commit) continue;
+    it->second.commit = commit;
+    reached.emplace_back(r.key, 0);
+  }
+  for (auto& [key, last] : reached) last = tails_.find(key)->second.last;
+}
+
+void Tails::append(const Record& record) {
+  std::lock_guard lock(mutex_);
+  auto it = tails_.find(record.key);
+  if (it != tails_.end()) append_locked(it->second, record);
+}
+
+void Tails::append_locked(Tail& tail, const Record& record) {
+  assert(record.first == tail.last + 1);
+  EntryReader walk(record.entries);
+  for (EventView e; walk.next(e);) {
+    size_t size = kEntryHead + e.payload.size();
+    if (tail.chunks.empty() || tail.chunks.back().entries.size() + size > kSegmentBytes) {
+      tail.chunks.push_back({tail.last + 1, 0, {}});
+    }
+    Chunk& chunk = tail.chunks.back();
+    chunk.entries.append(e.payload.data() - kEntryHead, size);
+    ++chunk.count;
+    ++tail.last;
+    bytes_ += size;
+  }
+}
+
+void Tails::drop(StreamKey key, size_t chunks) {
+  std::lock_guard lock(mutex_);
+  auto it = tails_.find(key);
+  if (it == tails_.end()) return;
+  auto& all = it->second.chunks;
+  for (size_t i = 0; i < chunks; ++i) bytes_ -= all[i].entries.size();
+  all.erase(all.begin(), all.begin() + static_cast<ptrdiff_t>(chunks));
+  if (all.empty() && it->second.finished) tails_.erase(it);
+}
+
+const Tails::Tail* Tails::find(StreamKey key) const {
+  auto it = tails_.find(key);
+  return it == tails_.end() ? nullptr : &it->second;
+}
+
+std::vector<StreamKey> Tails::waiting() const {
+  std::vector<StreamKey> keys;
+  for (const auto& [key, tail] : tails_) {
+    if (!tail.chunks.empty()) keys.push_back(key);
+  }
+  std::sort(keys.begin(), keys.end());
+  return keys;
+}
+
+std::vector<StreamKey> Tails::keys() const {
+  std::vector<StreamKey> keys;
+  for (const auto& [key, tail] : tails_) keys.push_back(key);
+  return keys;
+}
+
+Tails::Answer Tails::read(StreamKey key, Seq after, size_t max_bytes) const {
+  auto block = std::make_shared<Block>();
+  std::lock_guard lock(mutex_);
+  auto it = tails_.find(key);
+  if (it == tails_.end()) return {};
+  const Tail& tail = it->second;
+  if (after >= tail.last) return {true, std::move(block)};
+  if (tail.chunks.empty() || tail.chunks.front().first > after + 1) return {};
+  auto chunk = std::upper_bound(tail.chunks.begin(), tail.chunks.end(), after + 1,
+                                [](Seq seq, const Chunk& c) { return seq < c.first; });
+  for (--chunk; chunk != tail.chunks.end(); ++chunk) {
+    size_t before = block->entries.size();
+    fill_block(*block, chunk->entries, chunk->first, after + 1, max_bytes);
+    bool whole = block->entries.size() > before && block->entries.back().seq == chunk->last();
+    if (!whole || block->bytes.size() >= max_bytes) break;
+  }
+  return {true, std::move(block)};
+}
+
+std::optional<Tails::End> Tails::end(StreamKey key) const {
+  std::lock_guard lock(mutex_);
+  auto it = tails_.find(key);
+  if (it == tails_.end()) return std::nullopt;
+  return End{it->second.last, it->second.finished};
+}
+
+uint64_t Tails::bytes() const {
+  std::lock_guard lock(mutex_);
+  return bytes_;
+}
+
+}  // namespace tokenrelay::storage

@@ -1,0 +1,70 @@
+// What is durable but not yet in segments: the journal's events, by stream, in memory.
+//
+// Bounded by the journal (SqliteLogOptions::journal_flush_bytes and what is written while it is flushed). The writer
+// thread alone changes it, so it may read without the lock; every other thread reads under the lock, shortly.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "storage/event.h"
+#include "storage/journal.h"
+
+namespace tokenrelay::storage {
+
+class Tails {
+ public:
+  struct Chunk {
+    Seq first = 0;
+    uint32_t count = 0;
+    std::string entries;  // at most kSegmentBytes, or one event: a chunk becomes a segment as it is
+
+    Seq last() const { return first + count - 1; }
+  };
+  struct Tail {
+    Seq last = 0;           // last durable seq of the stream, in memory or not
+    bool finished = false;  // the terminal event is durable
+    uint64_t commit = 0;    // the last commit that reached it
+    std::vector<Chunk> chunks;
+  };
+
+  // Writer thread. A stream must be known (open) before its events come.
+  void open(StreamKey key, Seq last);
+  void forget(StreamKey key);
+  void finish(StreamKey key);
+  // Appends what a committed row holds; `reached` gets each stream once, with its new end. Records of unknown streams
+  // are skipped: a stream may be removed while its row waits.
+  void commit(std::string_view records, uint64_t commit, std::vector<std::pair<StreamKey, Seq>>& reached);
+  void append(const Record& record);
+  // The stream's first `chunks` chunks are in segments now. A finished stream without chunks is forgotten.
+  void drop(StreamKey key, size_t chunks);
+  const Tail* find(StreamKey key) const;   // without the lock
+  std::vector<StreamKey> waiting() const;  // streams with chunks
+  std::vector<StreamKey> keys() const;
+
+  // Any thread. `here` false: not in memory, the segments have it (or nobody does).
+  struct Answer {
+    bool here = false;
+    std::shared_ptr<const Block> block;
+  };
+  Answer read(StreamKey key, Seq after, size_t max_bytes) const;
+  struct End {
+    Seq last;
+    bool finished;
+  };
+  std::optional<End> end(StreamKey key) const;
+  uint64_t bytes() const;
+
+ private:
+  void append_locked(Tail& tail, const Record& record);
+
+  mutable std::mutex mutex_;
+  std::unordered_map<StreamKey, Tail> tails_;
+  uint64_t bytes_ = 0;
+};
+
+}  // namespace tokenrelay::storage

@@ -1,0 +1,75 @@
+// The writer's work between commits: tails become segments, the journal below them goes, removed streams leave every
+// file, old tombstones are dropped, free pages are given back. In steps of at most about 64 KiB a transaction.
+//
+// Steps are not synced one by one: the WAL is in order, so the next commit's sync covers them, and a lost step is done
+// again after the next start. Writer thread only.
+#pragma once
+
+#include <deque>
+#include <vector>
+
+#include "storage/append_queue.h"
+#include "storage/checkpointer.h"
+#include "storage/database.h"
+#include "storage/log_context.h"
+
+namespace tokenrelay::storage {
+
+class Tidy {
+ public:
+  Tidy(LogContext& context, Database& db, Checkpointer& checkpointer)
+      : context_(context), db_(db), checkpointer_(checkpointer) {}
+  int prepare();
+
+  void row_written(uint64_t id, size_t bytes);
+  void removed(StreamKey key);  // its row is gone; its bytes are to follow
+  void soon() { flush_at_ = Clock::now(); }
+
+  bool due(Clock::time_point now) const { return now >= next(); }
+  Clock::time_point next() const;
+  void step();
+
+ private:
+  enum class Phase { idle, segments, journal, scrub, truncate };
+  struct Work {
+    StreamKey key;
+    Seq target;
+  };
+
+  void begin_round();
+  void end_round();
+  int one_step();
+  int write_segments();
+  int delete_journal();
+  int scrub_segments();
+  int await_truncate();
+  int upkeep();
+  int transaction(int (Tidy::*body)());
+  int insert_chunks();
+  int delete_rows();
+  int delete_segments();
+  int delete_removals();
+
+  LogContext& context_;
+  Database& db_;
+  Checkpointer& checkpointer_;
+  Statement insert_segment_, delete_journal_, find_segments_, delete_segment_, delete_removal_, delete_tombstones_;
+
+  Phase phase_ = Phase::idle;
+  std::deque<std::pair<uint64_t, size_t>> rows_;  // of the journal: id and size
+  uint64_t journal_bytes_ = 0;
+  uint64_t boundary_ = 0;  // the round deletes the journal up to here
+  std::vector<Work> work_;
+  size_t at_ = 0;
+  std::vector<std::pair<StreamKey, size_t>> written_;  // chunks of the step under way
+  size_t rows_deleted_ = 0;
+  bool scrubbed_all_ = false;
+  std::vector<StreamKey> removed_, scrubbing_;
+
+  Clock::time_point flush_at_ = Clock::time_point::max();
+  Clock::time_point scrub_at_ = Clock::time_point::max();
+  Clock::time_point upkeep_at_ = Clock::now();
+  Clock::time_point not_before_{};  // after a failure
+};
+
+}  // namespace tokenrelay::storage

@@ -1,0 +1,247 @@
+#include "storage/writer.h"
+
+#include "storage/journal.h"
+
+namespace tokenrelay::storage {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr double kBusyRate = 20'000;  // events per second from which commits keep kBusyInterval
+constexpr auto kBusyInterval = milliseconds(2);
+constexpr auto kRateWindow = milliseconds(50);
+constexpr auto kStallAfter = milliseconds(250);  // of failing: a lock held for a moment is no stall
+constexpr auto kGiveUpAfter = milliseconds(1000);
+
+double seconds(Clock::duration d) {
+  return std::chrono::duration<double>(d).count();
+}
+
+}  // namespace
+
+Writer::Writer(LogContext& context, AppendQueue& queue, Database db, Checkpointer& checkpointer, Deliver deliver)
+    : context_(context),
+      queue_(queue),
+      db_(std::move(db)),
+      deliver_(std::move(deliver)),
+      writes_(context.options.random, context.options.keep_requests),
+      tidy_(context, db_, checkpointer),
+      reserve_(context.options.directory + "/reserve", context.options.reserve_bytes),
+      sync_now_(SyncLevel::full) {}
+
+int Writer::prepare() {
+  int rc = writes_.prepare(db_);
+  return rc == SQLITE_OK ? tidy_.prepare() : rc;
+}
+
+void Writer::start() {
+  reserve_.hold();
+  thread_ = std::thread([this] { run(); });
+}
+
+void Writer::stop() {
+  queue_.stop();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Writer::run() {
+  for (;;) {
+    const bool failed = context_.health.state() == LogState::failed;
+    auto woken = queue_.wait(failed ? Clock::now() + milliseconds(100) : tidy_.next());
+    if (woken == AppendQueue::Woken::stop) return;
+    if (failed) {
+      if (auto batch = queue_.take()) {
+        queue_.settled(batch->waiting_bytes());
+        refuse(*batch, Errc::log_failed);
+      }
+      continue;
+    }
+    if (woken == AppendQueue::Woken::work && Clock::now() < next_commit_) {
+      if (tidy_.due(Clock::now())) {
+        set_sync(SyncLevel::normal);
+        tidy_.step();
+      }
+      queue_.pause(next_commit_);
+    }
+    if (auto batch = queue_.take()) {
+      commit(std::move(batch));
+    } else if (tidy_.due(Clock::now())) {
+      set_sync(SyncLevel::normal);
+      tidy_.step();
+    }
+  }
+}
+
+void Writer::commit(std::unique_ptr<Batch> batch) {
+  const size_t row_bytes = batch->row.size();
+  const size_t waiting = batch->waiting_bytes();
+  const auto began = Clock::now();
+  for (;;) {
+    Outcome outcome;
+    const auto tried = Clock::now();
+    context_.health.commit_begins();
+    int rc = write(*batch, outcome);
+    context_.health.commit_ends();
+    if (rc == SQLITE_OK) {
+      const auto ended = Clock::now();
+      const bool journalled = batch->row.size() > kJournalHead;
+      apply(*batch, outcome);
+      queue_.settled(waiting);
+      context_.health.recover();
+      if (context_.options.on_commit && journalled) {
+        context_.options.on_commit({seconds(ended - tried), seconds(ended - batch->first_at),
+                                    batch->events + batch->creates.size(), batch->row.size() - kJournalHead});
+      }
+      pace(batch->events, tried);
+      return;
+    }
+    batch->row.resize(row_bytes);
+    if (!try_again(rc, *batch, began)) {
+      queue_.settled(waiting);
+      return;
+    }
+  }
+}
+
+int Writer::set_sync(SyncLevel level) {
+  if (context_.options.sync == SyncLevel::normal) level = SyncLevel::normal;
+  if (level == sync_now_) return SQLITE_OK;
+  int rc = db_.exec(level == SyncLevel::full ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
+  if (rc == SQLITE_OK) sync_now_ = level;
+  return rc;
+}
+
+int Writer::write(Batch& batch, Outcome& outcome) {
+  int rc = set_sync(SyncLevel::full);
+  if (rc == SQLITE_OK) rc = db_.exec("BEGIN IMMEDIATE");
+  if (rc == SQLITE_OK) rc = write_operations(batch, outcome);
+  if (rc == SQLITE_OK && batch.row.size() > kJournalHead) {
+    seal_row(batch.row, next_row_);
+    rc = writes_.journal(next_row_, batch.row);
+  }
+  if (rc == SQLITE_OK) rc = db_.exec("COMMIT");
+  return rc;
+}
+
+int Writer::write_operations(Batch& batch, Outcome& outcome) {
+  int rc = SQLITE_OK;
+  for (size_t i = 0; rc == SQLITE_OK && i < batch.finishes.size(); ++i) rc = writes_.finish(batch.finishes[i]);
+  for (size_t i = 0; rc == SQLITE_OK && i < batch.removes.size(); ++i) {
+    rc = writes_.remove(batch.removes[i], outcome.removed.emplace_back());
+  }
+  outcome.next_key = next_key_;
+  for (size_t i = 0; rc == SQLITE_OK && i < batch.creates.size(); ++i) {
+    rc = writes_.create(batch.creates[i].stream, outcome.next_key, batch.row, outcome.created.emplace_back());
+  }
+  return rc;
+}
+
+void Writer::apply(Batch& batch, Outcome& outcome) {
+  auto delivery = std::make_shared<Delivery>();
+  next_key_ = outcome.next_key;
+  for (size_t i = 0; i < batch.creates.size(); ++i) {
+    auto& made = outcome.created[i];
+    if (made && !made->existing) context_.tails.open(made->key, 0);
+    delivery->created.emplace_back(std::move(batch.creates[i].done), std::move(made));
+  }
+  Figures& figures = context_.figures;
+  if (batch.row.size() > kJournalHead) {
+    std::vector<std::pair<StreamKey, Seq>> reached;
+    context_.tails.commit(std::string_view(batch.row).substr(kJournalHead), ++commit_number_, reached);
+    for (const auto& [key, last] : reached) delivery->durable.push_back({key, last});
+    tidy_.row_written(next_row_++, batch.row.size());
+    figures.commits.fetch_add(1, std::memory_order_relaxed);
+    figures.commit_events.fetch_add(batch.events + batch.creates.size(), std::memory_order_relaxed);
+    figures.commit_bytes.fetch_add(batch.row.size(), std::memory_order_relaxed);
+  }
+  for (const auto& f : batch.finishes) {
+    context_.tails.finish(f.key);
+    figures.stored_bytes.fetch_add(f.stored_bytes, std::memory_order_relaxed);
+  }
+  for (size_t i = 0; i < batch.removes.size(); ++i) {
+    const auto& removed = outcome.removed[i];
+    if (removed) {
+      context_.tails.forget(removed->key);
+      tidy_.removed(removed->key);
+      figures.stored_bytes.fetch_sub(removed->stored_bytes, std::memory_order_relaxed);
+    }
+    delivery->removed.emplace_back(std::move(batch.removes[i].done),
+                                   removed ? Result<bool>(true) : tl::unexpected(removed.error()));
+  }
+  deliver_(std::move(delivery));
+}
+
+bool Writer::try_again(int rc, Batch& batch, Clock::time_point since) {
+  Error error = db_.error(rc, "commit");
+  db_.rollback();
+  const auto now = Clock::now();
+  if (severity_of(rc) == Severity::final) {
+    if (rc == SQLITE_IOERR_FSYNC) context_.figures.syncs_failed.fetch_add(1, std::memory_order_relaxed);
+    context_.report(2, error.message);
+    context_.health.fail(error.message);
+    refuse(batch, Errc::log_failed);
+    return false;
+  }
+  const bool full = (rc & 0xff) == SQLITE_FULL;
+  // Its blocks are for terminal events: only once one waits, behind whatever comes first.
+  if (full && (!batch.finishes.empty() || queue_.holds_finish()) && reserve_.release()) {
+    context_.report(1, "the disk is full: the reserve is used to end streams");
+    return true;
+  }
+  const bool stalled = now - since > kStallAfter;
+  if (stalled) {
+    if (context_.health.state() == LogState::healthy) context_.report(1, error.message);
+    context_.health.stall(error.message, since);
+    refuse_creates(std::exchange(batch.creates, {}), Errc::log_stalled);
+    refuse_creates(queue_.take_creates(), Errc::log_stalled);
+  }
+  const bool stopping = queue_.pause(now + (stalled ? milliseconds(50) : milliseconds(1)));
+  if (!stopping) return true;
+  if (give_up_ == Clock::time_point::max()) give_up_ = now + kGiveUpAfter;
+  if (now < give_up_) {
+    std::this_thread::sleep_for(milliseconds(5));
+    return true;
+  }
+  context_.report(2, "the log closes with events that could not be committed: " + error.message);
+  refuse(batch, Errc::log_stalled);
+  return false;
+}
+
+void Writer::refuse(Batch& batch, Errc code) {
+  refuse_creates(std::move(batch.creates), code);
+  auto delivery = std::make_shared<Delivery>();
+  for (auto& op : batch.removes) {
+    delivery->removed.emplace_back(std::move(op.done), tl::unexpected(Error{code, "the log does not commit"}));
+  }
+  if (!delivery->removed.empty()) deliver_(std::move(delivery));
+}
+
+void Writer::refuse_creates(std::vector<CreateOp> creates, Errc code) {
+  if (creates.empty()) return;
+  auto delivery = std::make_shared<Delivery>();
+  for (auto& op : creates) {
+    delivery->created.emplace_back(std::move(op.done), tl::unexpected(Error{code, "the log does not commit"}));
+  }
+  deliver_(std::move(delivery));
+}
+
+void Writer::pace(size_t events, Clock::time_point began) {
+  const auto now = Clock::now();
+  rate_events_ += events;
+  if (now - rate_from_ >= kRateWindow) {
+    events_per_second_ = static_cast<double>(rate_events_) / seconds(now - rate_from_);
+    rate_from_ = now;
+    rate_events_ = 0;
+  }
+  Clock::duration interval = std::chrono::microseconds(context_.options.commit_interval_us);
+  if (events_per_second_ > kBusyRate && interval > Clock::duration::zero() && interval < kBusyInterval) {
+    interval = kBusyInterval;
+  }
+  next_commit_ = began + interval;
+  if (!reserve_.held() && now >= reserve_at_) {
+    reserve_at_ = now + std::chrono::seconds(1);
+    reserve_.hold();
+  }
+}
+
+}  // namespace tokenrelay::storage
