@@ -1,0 +1,151 @@
+// Drain and reload: SIGTERM, SIGINT, a second one, SIGHUP.
+#include <signal.h>
+
+#include "tests/support/catch.h"
+#include "tests/support/follower.h"
+#include "tests/support/relay.h"
+#include "tests/support/scripted_model.h"
+
+using namespace tokenrelay::support;
+
+namespace {
+using Strings = std::vector<std::string>;
+}
+
+TEST_CASE("SIGTERM lets generations finish, serves their readers, and ends with 0", "[drain]") {
+  ScriptedModel model([](ScriptedModel::Call& call) {
+    call.text("one ");
+    if (call.wait_released()) call.text("two"), call.finish();
+  });
+  Relay relay({.upstream = model.upstream()});
+  const std::string id = relay.create();
+  Follower reader({.port = relay.port(), .stream_id = id, .reconnect = false});
+  REQUIRE(reader.wait_text(4, 5s));
+  HttpConnection kept(relay.port());  // open before the drain began
+  relay.process().signal(SIGTERM);
+  REQUIRE(wait_until([&] { return relay.get("/readyz").status != 200; }, 5s));
+  CHECK(relay.get("/readyz").status == 503);
+  CHECK(relay.get("/healthz").status == 200);
+  const auto refused = relay.post("/v1/streams", {{"prompt", "x"}});
+  CHECK(refused.status == 503);
+  CHECK(refused.json().value("code", "") == "draining");
+  CHECK(refused.head.get("Retry-After"));
+  SseConnection late(relay.port(), events_request(id));  // readers are served meanwhile
+  CHECK(late.next()->json().at("verdict") == "start");
+  CHECK(relay.process().running());
+  model.release();
+  const auto events = late.rest();
+  CHECK(transcript_of(events).text == "one two");
+  CHECK(transcript_of(events).done->at("status") == "completed");
+  CHECK(late.end() == BodyEnd::clean);
+  REQUIRE(reader.wait_finished(5s));
+  CHECK(relay.process().wait(10s) == 0);
+}
+
+TEST_CASE("at the drain's end what still runs is interrupted, durably, and readers get it", "[drain]") {
+  ScriptedModel model([](ScriptedModel::Call& call) {
+    call.text("one ");
+    call.wait_closed(30s);
+  });
+  Relay relay({.upstream = model.upstream(), .config = "drain_timeout_ms = 500\n"});
+  const std::string id = relay.create(), unread = relay.create();
+  Follower reader({.port = relay.port(), .stream_id = id, .reconnect = false});
+  REQUIRE(reader.wait_text(4, 5s));
+  const auto began = Clock::now();
+  const int number = GENERATE(SIGTERM, SIGINT);
+  relay.process().signal(number);
+  REQUIRE(relay.process().wait(10s) == 0);
+  CHECK(ms_since(began) >= 450);
+  CHECK(ms_since(began) < 5000);
+  REQUIRE(reader.wait_finished(5s));
+  CHECK(reader.problems() == Strings{});
+  const auto done = reader.transcript().done;
+  REQUIRE(done);
+  CHECK(done->at("status") == "interrupted");
+  CHECK(done->at("finish_reason").is_null());
+  CHECK(wait_until([&] { return model.open_connections() == 0; }, 5s));
+  const auto seen = reader.events();
+  relay.start();
+  CHECK(relay.state(unread).at("status") == "interrupted");
+  SseConnection again(relay.port(), events_request(id, "", "coalesce=0"));
+  const auto after = again.rest();
+  CHECK(after.back().data == seen.back().data);
+  CHECK(after.back().id == seen.back().id);
+}
+
+TEST_CASE("an idle relay drains at once, and its port refuses", "[drain]") {
+  Relay relay;
+  HttpConnection idle(relay.port());
+  REQUIRE(idle.open());
+  const auto began = Clock::now();
+  CHECK(relay.stop(10s) == 0);
+  CHECK(ms_since(began) < 3000);
+  CHECK_FALSE(Socket::connect(relay.port()).open());
+}
+
+TEST_CASE("a second signal exits at once", "[drain]") {
+  ScriptedModel model([](ScriptedModel::Call& call) {
+    call.text("x");
+    call.wait_closed(30s);
+  });
+  Relay relay({.upstream = model.upstream()});
+  const std::string id = relay.create();
+  Follower reader({.port = relay.port(), .stream_id = id, .reconnect = false});
+  REQUIRE(reader.wait_text(1, 5s));
+  relay.process().signal(SIGTERM);
+  REQUIRE(wait_until([&] { return relay.get("/readyz").status == 503; }, 5s));
+  const auto began = Clock::now();
+  relay.process().signal(SIGTERM);
+  REQUIRE(relay.process().wait(5s));
+  CHECK(ms_since(began) < 1500);
+  reader.stop();
+  CHECK_FALSE(reader.finished());
+  relay.start();
+  CHECK(relay.state(id).at("status") == "interrupted");
+}
+
+TEST_CASE("SIGHUP takes a good file for what starts afterwards", "[drain]") {
+  ScriptedModel first([](ScriptedModel::Call& call) {
+    call.text("first ");
+    if (call.wait_released()) call.text("still first"), call.finish();
+  });
+  ScriptedModel second([](ScriptedModel::Call& call) { call.text("second"), call.finish(); });
+  auto config = [](const ScriptedModel& model, const std::string& more = "") {
+    return more + "[[upstream]]\nkind = \"openai\"\nbase_url = \"" + model.base_url() + "\"\n";
+  };
+  Relay relay({.config = config(first)});
+  const std::string before = relay.create();
+  REQUIRE(first.wait_calls(1));
+  write_text(relay.config_file(), config(second, "cors_origins = [\"https://new.example\"]\n"));
+  relay.process().signal(SIGHUP);
+  REQUIRE(wait_until(
+      [&] {
+        return relay.get("/healthz", {{"Origin", "https://new.example"}}).head.count("Access-Control-Allow-Origin") ==
+               1;
+      },
+      5s));
+  const std::string after = relay.create();
+  REQUIRE(relay.wait_status(after, "completed"));
+  CHECK(relay.state(after).at("text") == "second");
+  first.release();
+  REQUIRE(relay.wait_status(before, "completed"));
+  CHECK(relay.state(before).at("text") == "first still first");
+
+  SECTION("a bad file is reported and the old one stays") {
+    const auto logged = relay.log().size();
+    write_text(relay.config_file(), "no_such_key = 1\n");
+    relay.process().signal(SIGHUP);
+    REQUIRE(wait_until([&] { return relay.log().find("no_such_key", logged) != std::string::npos; }, 5s));
+    CHECK(relay.process().running());
+    const std::string id = relay.create();
+    REQUIRE(relay.wait_status(id, "completed"));
+    CHECK(relay.state(id).at("text") == "second");
+  }
+  SECTION("what needs a restart is logged as that") {
+    const auto logged = relay.log().size();
+    write_text(relay.config_file(), config(second, "[storage]\nsync = \"normal\"\n"));
+    relay.process().signal(SIGHUP);
+    CHECK(wait_until([&] { return relay.log().find("restart", logged) != std::string::npos; }, 5s));
+    CHECK(relay.get("/healthz").status == 200);
+  }
+}

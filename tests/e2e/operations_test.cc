@@ -1,0 +1,150 @@
+// Operations: metrics, health, request ids, the log, a port of their own.
+#include "tests/support/catch.h"
+#include "tests/support/follower.h"
+#include "tests/support/relay.h"
+#include "tests/support/scripted_model.h"
+
+using namespace tokenrelay::support;
+
+namespace {
+
+using Strings = std::vector<std::string>;
+
+ScriptedModel::Script answer(const std::string& text) {
+  return [text](ScriptedModel::Call& call) {
+    call.text(text);
+    call.finish();
+  };
+}
+
+Strings lines_with(const std::string& log, const std::string& needle) {
+  Strings out;
+  std::istringstream in(log);
+  for (std::string line; std::getline(in, line);) {
+    if (line.find(needle) != std::string::npos) out.push_back(line);
+  }
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("metrics are well-formed, and count what happened", "[operations]") {
+  ScriptedModel model(answer("hello"));
+  Relay relay({.upstream = model.upstream()});
+  for (int i = 0; i < 3; ++i) {
+    const std::string id = relay.create({{"prompt", "p"}, {"model", "unlisted-" + std::to_string(i)}});
+    SseConnection reader(relay.port(), events_request(id));
+    reader.rest();
+  }
+  relay.get("/v1/streams/strm_unknown_to_all/events");
+  const auto metrics = relay.get("/metrics");
+  CHECK(metrics.status == 200);
+  CHECK(metrics.head.get("Content-Type").value_or("").starts_with("text/plain"));
+  TempDir dir;
+  write_text(dir / "metrics", metrics.body);
+  const Ran checked = run_program({"sh", "-c", "promtool check metrics < " + (dir / "metrics").string()}, 20s);
+  INFO(checked.out << checked.err);
+  CHECK(checked.status == 0);
+  CHECK((checked.out + checked.err).empty());  // promtool's advice is on its output, with status 0
+  CHECK(metrics.body.find("strm_") == std::string::npos);
+  CHECK(metrics.body.find("unlisted-") == std::string::npos);  // client-chosen names fold into "other"
+  CHECK(metrics.body.find("completed") != std::string::npos);
+}
+
+TEST_CASE("health and readiness", "[operations]") {
+  Relay relay;
+  CHECK(relay.get("/healthz").status == 200);
+  CHECK(relay.get("/readyz").status == 200);
+  CHECK(fetch(relay.port(), {.method = "HEAD", .target = "/healthz"}).status == 200);
+}
+
+TEST_CASE("an admin port takes them over", "[operations]") {
+  const uint16_t admin = unused_port();
+  Relay relay({.config = "admin_listen = \"127.0.0.1:" + std::to_string(admin) + "\"\n"});
+  for (const auto* path : {"/healthz", "/readyz", "/metrics"}) {
+    INFO(path);
+    CHECK(fetch(admin, {.target = path}).status == 200);
+    CHECK(relay.get(path).status == 404);
+  }
+  CHECK(fetch(admin, {.target = "/v1/streams"}).status == 404);
+  CHECK(relay.get("/v1/streams").status == 200);
+}
+
+TEST_CASE("every response carries a Request-Id: the client's, if it is sane", "[operations]") {
+  Relay relay;
+  const std::string id = relay.create();
+  for (const std::string& target :
+       Strings{"/healthz", "/v1/streams", "/v1/streams/" + id, "/v1/streams/" + id + "/events", "/nothing", "/"}) {
+    INFO(target);
+    auto ask = [&](const Fields& fields) {
+      HttpConnection connection(relay.port());
+      connection.send(Request{.target = target, .fields = fields});
+      return connection.read_head().value_or(Head{}).get("Request-Id").value_or("");
+    };
+    const auto a = ask({}), b = ask({});
+    CHECK_FALSE(a.empty());
+    CHECK(a != b);
+    CHECK(ask({{"Request-Id", "client-7.A_b"}}) == "client-7.A_b");
+    for (const std::string& insane : Strings{std::string(1000, 'a'), "two words", "a\"b", "a\\b", "<script>", "\x7f",
+                                             "caf\xc3\xa9", "a%0d%0aX:1"}) {
+      const auto got = ask({{"Request-Id", insane}});
+      INFO(insane);
+      CHECK(got != insane);
+      CHECK_FALSE(got.empty());
+    }
+  }
+}
+
+TEST_CASE("one log line a request, with its id; no prompt, no answer, no key", "[operations]") {
+  ScriptedModel model(answer("private-answer-991"));
+  Relay relay({.upstream = model.upstream(), .env = {{"OPENAI_API_KEY", "sk-private-key-992"}}});
+  const auto made =
+      relay.post("/v1/streams", {{"prompt", "private-prompt-993"}, {"metadata", {{"m", "private-metadata-994"}}}},
+                 {{"Request-Id", "rid-create"}});
+  REQUIRE(made.status == 201);
+  const std::string id = made.json().at("id");
+  REQUIRE(relay.wait_status(id, "completed"));
+  relay.get("/v1/streams/" + id + "/events", {{"Request-Id", "rid-read"}});
+  relay.get("/v1/streams/none?token=private-query-995",
+            {{"Request-Id", "rid-miss"}, {"Authorization", "Bearer private-996"}});
+  relay.post("/v1/streams", {{"prompt", 5}, {"private-field-997", 1}}, {{"Request-Id", "rid-bad"}});
+  REQUIRE(wait_until([&] { return !lines_with(relay.log(), "rid-bad").empty(); }, 5s));
+  REQUIRE(relay.stop() == 0);
+  for (const std::string& rid : Strings{"rid-create", "rid-read", "rid-miss", "rid-bad"}) {
+    const auto lines = lines_with(relay.log(), rid);
+    INFO(rid << "\n" << relay.log());
+    CHECK(lines.size() == 1);
+  }
+  for (const auto* secret : {"private-answer-991", "private-key-992", "private-prompt-993", "private-metadata-994",
+                             "private-query-995", "private-996"}) {
+    INFO(secret);
+    CHECK((relay.log() + relay.output()).find(secret) == std::string::npos);
+  }
+}
+
+TEST_CASE("a log line cannot be forged", "[operations]") {
+  Relay relay;
+  relay.get("/v1/streams/x%0aforged-line-1", {{"User-Agent", "a%0aforged-line-2"}, {"Request-Id", "x\tforged"}});
+  relay.get("/v1/streams/x%1b[31mforged");
+  REQUIRE(relay.stop() == 0);
+  for (const auto& line : lines_with(relay.log(), "forged-line")) CHECK_FALSE(line.starts_with("forged-line"));
+  CHECK(relay.log().find('\x1b') == std::string::npos);
+}
+
+TEST_CASE("metrics do not grow with streams, nor do descriptors and threads", "[operations]") {
+  ScriptedModel model(answer("x"));
+  Relay relay({.upstream = model.upstream()});
+  auto round = [&] {
+    for (int i = 0; i < 50; ++i) {
+      const std::string id = relay.create({{"prompt", "p"}, {"model", "m" + std::to_string(i)}});
+      SseConnection reader(relay.port(), events_request(id));
+      reader.rest();
+    }
+    return lines_with(relay.get("/metrics").body, "").size();
+  };
+  const auto before = round();
+  const auto threads = relay.process().threads(), descriptors = relay.process().descriptors();
+  CHECK(round() <= before + 20);
+  CHECK(relay.process().threads() == threads);
+  CHECK(relay.process().descriptors() <= descriptors + 5);
+}
