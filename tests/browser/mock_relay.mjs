@@ -36,7 +36,15 @@ source.addEventListener('resumed', ({ data }) => {
 That is the whole trick. <b>No markup</b> from a model is ever trusted by this page.`;
 
 const scripts = {
-  demo: () => [...words(sample), completed],
+  demo: (prompt) => {
+    const length = Number(/#long=(\d+)/.exec(prompt)?.[1] ?? 0);
+    const all = words(sample);
+    return [...(length ? Array.from({ length }, (_, at) => all[at % all.length]) : all), completed];
+  },
+  hostile: () => [
+    ...words('<img src=x onerror="window.hurt=1"> **<script>window.hurt=1</script>** `<b>x</b>`\n\n# <i>h</i>\n\n```html\n<u>y</u>\n```'),
+    completed,
+  ],
   thinker: () => [
     ...words('The user wants the weather. I should look it up first.').map(([, data]) => ['reasoning', data]),
     ['tool_call', { index: 0, id: 'call_1', name: 'get_weather', arguments_delta: '{"city":' }],
@@ -55,7 +63,7 @@ const id_of = (prefix, bytes) => prefix + randomBytes(bytes).toString('base64url
 const run_token = () => Array.from(randomBytes(10), (byte) => 'abcdefghijklmnopqrstuvwxyz234567'[byte % 32]).join('');
 
 class Stream {
-  constructor(model, step_ms) {
+  constructor(model, prompt, step_ms) {
     this.id = id_of('strm_', 16);
     this.run = run_token();
     this.model = model;
@@ -64,7 +72,7 @@ class Stream {
     this.readers = new Set();
     this.status = 'streaming';
     this.add('start', { model, provider: 'demo', created_at: this.created_at });
-    const script = scripts[model]();
+    const script = scripts[model](prompt);
     this.timer = setInterval(() => this.add(...script.shift()), step_ms);
   }
 
@@ -123,16 +131,16 @@ function serve_page(pathname, response) {
   response.end(bytes);
 }
 
-export function start_mock({ port = 0, step_ms = 30 } = {}) {
+export function start_mock({ port = 0, step_ms = 30, can_cancel = true } = {}) {
   const streams = new Map();
   const keys = new Map();
 
   function create(request, body, response) {
     const key = request.headers['idempotency-key'];
-    const model = JSON.parse(body).model ?? 'demo';
+    const { model = 'demo', prompt = '' } = JSON.parse(body);
     if (!scripts[model]) return problem(response, 404, 'unknown_model', `There is no model “${model}” here.`);
     const known = keys.get(key);
-    const stream = known ?? new Stream(model, step_ms);
+    const stream = known ?? new Stream(model, prompt, step_ms);
     streams.set(stream.id, stream);
     if (key) keys.set(key, stream);
     const path = `/v1/streams/${stream.id}`;
@@ -149,6 +157,7 @@ export function start_mock({ port = 0, step_ms = 30 } = {}) {
     if (!stream) return problem(response, 404, 'not_found', 'There is no such stream.');
     if (action === 'events') return read_events(stream, request, url, response);
     if (action === 'cancel') {
+      if (!can_cancel) return problem(response, 405, 'method_not_allowed', 'Not in this version.');
       if (!stream.end) stream.add('done', { status: 'cancelled', finish_reason: null, usage });
       return answer_json(response, 200, { id, status: stream.status, last_event_id: stream.state().last_event_id });
     }
