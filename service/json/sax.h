@@ -55,6 +55,9 @@ class Reader {
   std::string_view raw();            // the value's own text, whatever it is
   void skip();
 
+  // As after an error; from then on neither the text nor the scratch buffer is touched, so both may be gone.
+  void stop() { fail(); }
+
   bool ok() const { return ok_; }
   bool at_end();  // no error, and nothing but white space is left
 

@@ -6,6 +6,7 @@
 #include "service/transport/loop.h"
 #include "service/transport/timer_wheel.h"
 #include "service/upstream/demo_text.h"
+#include "service/upstream/lifeline.h"
 #include "service/upstream/providers.h"
 
 namespace tokenrelay::upstream {
@@ -71,10 +72,6 @@ class DemoCall final : public Call {
     due_us_ = loop_.clock().mono_us() + delta_us_;
     arm();
   }
-  ~DemoCall() override {
-    if (destroyed_) *destroyed_ = true;
-  }
-
   void pause() override {
     paused_ = true;
     timer_.cancel();
@@ -94,20 +91,14 @@ class DemoCall final : public Call {
   // Says every piece that is due. The wheel's tick is coarser than the pace, so the schedule counts from the last due
   // time.
   void fire() {
-    bool destroyed = false;
-    destroyed_ = &destroyed;
+    Lifeline::Watch watch(line_);
     const int64_t now = loop_.clock().mono_us();
     for (int burst = 0; burst < max_burst && due_us_ <= now; ++burst) {
       due_us_ += delta_us_;
       const bool more = say_next();
-      if (destroyed) return;
-      if (!more || paused_) {
-        destroyed_ = nullptr;
-        return;
-      }
+      if (watch.gone() || !more || paused_) return;
     }
     due_us_ = std::max(due_us_, now - 1'000'000);  // after a long stall: no endless burst
-    destroyed_ = nullptr;
     arm();
   }
 
@@ -168,7 +159,7 @@ class DemoCall final : public Call {
   size_t tool_pieces_ = 0;
   bool begun_ = false;
   bool paused_ = false;
-  bool* destroyed_ = nullptr;  // set while a handler runs, which may destroy this call
+  Lifeline line_;
 };
 
 class DemoProvider final : public Provider {

@@ -16,13 +16,13 @@ class Loop;
 namespace tokenrelay::upstream {
 
 struct ProviderOptions {
-  std::string base_url;                                         // OpenAI kind: ends in /v1
-  std::string api_key;                                          // "" sends no credential; never logged
-  std::vector<std::pair<std::string, std::string>> headers;     // extra ones, from the configuration
+  std::string base_url;                                      // OpenAI kind: ends in /v1
+  std::string api_key;                                       // "" sends no credential; never logged
+  std::vector<std::pair<std::string, std::string>> headers;  // extra ones, from the configuration
   Timeouts timeouts;
   size_t max_event_bytes = 8u << 20;
   // demo only:
-  int64_t demo_delta_ms = 35;                                   // a human pace
+  int64_t demo_delta_ms = 35;  // a human pace
 };
 
 class HttpClient;  // libcurl's multi interface on the loop; shared by all providers of a shard (http_client.h)
@@ -32,10 +32,10 @@ std::shared_ptr<HttpClient> make_http_client(transport::Loop& loop);
 std::unique_ptr<Provider> make_openai_chat(std::shared_ptr<HttpClient> client, ProviderOptions options);
 
 // A built-in model without network or key: readable text about the last user message, about 200 pieces, one each
-// demo_delta_ms; the same prompt brings the same answer. Usage counts words in and pieces out. It honours max_tokens and
-// max_completion_tokens (then finish_reason is `length`), and words in the prompt ask for more: #reason (reasoning first),
-// #tool (a tool call in four pieces at the end), #fail (a failure after ten pieces of text), #long=N (N pieces of text, at
-// most 100,000).
+// demo_delta_ms; the same prompt brings the same answer. Usage counts words in and pieces out. It honours max_tokens
+// and max_completion_tokens (then finish_reason is `length`), and words in the prompt ask for more: #reason (reasoning
+// first), #tool (a tool call in four pieces at the end), #fail (a failure after ten pieces of text), #long=N (N pieces
+// of text, at most 100,000).
 std::unique_ptr<Provider> make_demo(transport::Loop& loop, ProviderOptions options);
 
 }  // namespace tokenrelay::upstream

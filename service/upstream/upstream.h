@@ -1,11 +1,13 @@
 // Upstream: one call of a model, as the relay sees it, whatever dialect the provider speaks.
 //
 // A Provider turns a neutral ModelRequest into a Call; the call reports what the model says to a CallHandler, on the
-// loop's thread, and ends with exactly one Outcome. Text, reasoning and arguments are valid UTF-8 and never end inside a
-// code point (a lone surrogate or a split sequence is held back until its other half comes, or becomes U+FFFD at the end).
+// loop's thread, and ends with exactly one Outcome. Text, reasoning and arguments are valid UTF-8 and never end inside
+// a code point (a lone surrogate or a split sequence is held back until its other half comes, or becomes U+FFFD at the
+// end).
 //
 // Ownership: destroying a Call closes its connection at once and silences its handler. The handler may destroy the call
-// inside any callback. Bounds: one upstream event is at most max_event_bytes; nothing is queued: a paused call is not read.
+// inside any callback. Bounds: one upstream event is at most max_event_bytes; nothing is queued: a paused call is not
+// read.
 #pragma once
 
 #include <cstdint>
@@ -20,16 +22,16 @@ namespace tokenrelay::upstream {
 
 // One prompt, in OpenAI's words; every dialect translates from here.
 struct ModelRequest {
-  std::string model;         // the upstream's own name for it
-  std::string messages;      // JSON array of {role, content}
-  std::string parameters;    // JSON object in OpenAI's names, "" for none
-  std::string request_id;    // sent on as a header
+  std::string model;       // the upstream's own name for it
+  std::string messages;    // JSON array of {role, content}
+  std::string parameters;  // JSON object in OpenAI's names, "" for none
+  std::string request_id;  // sent on as a header
 };
 
 enum class FinishReason { stop, length, tool_calls, content_filter, other };
 
 struct Usage {
-  std::optional<uint64_t> input_tokens, output_tokens;   // as the provider counted; absent: it did not say
+  std::optional<uint64_t> input_tokens, output_tokens;  // as the provider counted; absent: it did not say
 };
 
 // Codes are what clients see in done.error.code.
@@ -48,52 +50,53 @@ std::string_view name_of(FailureCode code);
 
 struct Failure {
   FailureCode code;
-  std::string message;                        // for the client: the provider's words, cut to 500 bytes, without secrets
-  bool retryable = false;                     // worth another try with the same request (WIRE.md 6.1)
-  std::optional<int64_t> retry_after_ms;      // what the provider asked for
-  int http_status = 0;                        // 0: none came
+  std::string message;                    // for the client: the provider's words, cut to 500 bytes, without secrets
+  bool retryable = false;                 // worth another try with the same request (WIRE.md 6.1)
+  std::optional<int64_t> retry_after_ms;  // what the provider asked for
+  int http_status = 0;                    // 0: none came
 };
 
 struct Outcome {
-  std::optional<Failure> failure;             // none: completed
+  std::optional<Failure> failure;  // none: completed
   FinishReason finish_reason = FinishReason::stop;
-  std::string finish_reason_raw;              // as sent, when it is `other`
+  std::string finish_reason_raw;  // as sent, when it is `other`
   Usage usage;
 };
 
 class CallHandler {
  public:
-  virtual void on_text(std::string_view delta) = 0;          // never empty
-  virtual void on_reasoning(std::string_view delta) = 0;     // never empty
+  virtual void on_text(std::string_view delta) = 0;       // never empty
+  virtual void on_reasoning(std::string_view delta) = 0;  // never empty
   // `index` counts the calls of this generation from 0; id and name come with the first piece (and again never);
   // arguments_delta may be empty then.
-  virtual void on_tool_call(int index, std::string_view id, std::string_view name, std::string_view arguments_delta) = 0;
-  virtual void on_end(Outcome outcome) = 0;                  // last call, exactly once
-  virtual void on_first_byte() {}                            // the response's head has arrived (status 2xx)
+  virtual void on_tool_call(int index, std::string_view id, std::string_view name,
+                            std::string_view arguments_delta) = 0;
+  virtual void on_end(Outcome outcome) = 0;  // last call, exactly once
+  virtual void on_first_byte() {}            // the response's head has arrived (status 2xx)
  protected:
   ~CallHandler() = default;
 };
 
 class Call {
  public:
-  virtual ~Call() = default;        // closes the connection at once
-  virtual void pause() = 0;         // stop reading the upstream's socket (only a slow log may ask for this)
+  virtual ~Call() = default;  // closes the connection at once
+  virtual void pause() = 0;   // stop reading the upstream's socket (only a slow log may ask for this)
   virtual void resume() = 0;
 };
 
 class Provider {
  public:
   virtual ~Provider() = default;
-  virtual std::string_view kind() const = 0;    // "openai", "demo", …: start.provider
+  virtual std::string_view kind() const = 0;  // "openai", "demo", …: start.provider
   // Never calls the handler before it returns.
   virtual std::unique_ptr<Call> start(ModelRequest request, CallHandler& handler) = 0;
 };
 
 struct Timeouts {
   int64_t connect_ms = 10'000;
-  int64_t first_byte_ms = 300'000;   // from the request sent to the first byte of the body
-  int64_t idle_ms = 120'000;         // between bytes afterwards; comments and pings count
-  int64_t end_of_body_ms = 2'000;    // after an end mark that only the body's end completes
+  int64_t first_byte_ms = 300'000;  // from the request sent to the first byte of the body
+  int64_t idle_ms = 120'000;        // between bytes afterwards; comments and pings count
+  int64_t end_of_body_ms = 2'000;   // after an end mark that only the body's end completes
 };
 
 }  // namespace tokenrelay::upstream

@@ -1,0 +1,64 @@
+// ChatAnswer: the chunks of one Chat Completions answer, put together: whole characters, tool calls with their numbers,
+// how it finished. Knows nothing of SSE or HTTP.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "service/json/joiner.h"
+#include "service/upstream/lifeline.h"
+#include "service/upstream/openai_chunk.h"
+#include "service/upstream/upstream.h"
+
+namespace tokenrelay::upstream {
+
+class ChatAnswer final : private ChunkSink {
+ public:
+  explicit ChatAnswer(CallHandler& handler) : handler_(handler) {}
+
+  enum class Taken { chunk, not_json, error, gone };  // gone: a handler destroyed the answer
+
+  Taken take(std::string_view payload);
+
+  // At the end: hands on what was held back. False: gone.
+  bool flush();
+
+  bool marked() const { return seen_ != 0 && (seen_ & ~finished_) == 0; }  // every choice has its finish_reason
+  bool begun() const { return seen_ != 0; }
+  Outcome outcome() const;  // of an answer that is complete
+  const Usage& usage() const { return usage_; }
+  const ProviderError& error() const { return error_; }
+
+ private:
+  struct Tool {
+    int64_t index;  // the upstream's, or -1
+    std::string id, name;
+    std::string held;  // arguments that came before the name
+    bool announced = false;
+    json::Joiner joiner;
+  };
+
+  bool on_content(std::string_view piece) override;
+  bool on_reasoning(std::string_view piece) override;
+  bool on_tool(const ToolPiece& piece) override;
+
+  size_t tool_of(const ToolPiece& piece);
+  bool hand_on(size_t number, std::string_view arguments);
+  bool announce(size_t number);
+  bool flush_tools();
+
+  CallHandler& handler_;
+  Lifeline line_;
+  std::string scratch_;  // the reader's
+  std::string joined_;   // the joiners'
+  json::Joiner text_, reasoning_;
+  std::vector<Tool> tools_;
+  uint64_t seen_ = 0, finished_ = 0;
+  std::string finish_reason_;
+  bool finish_known_ = false;
+  Usage usage_;
+  ProviderError error_;
+};
+
+}  // namespace tokenrelay::upstream

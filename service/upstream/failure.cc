@@ -1,0 +1,225 @@
+#include "service/upstream/failure.h"
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <initializer_list>
+
+#include "service/json/joiner.h"
+#include "service/json/sax.h"
+#include "service/json/utf8.h"
+
+namespace tokenrelay::upstream {
+namespace {
+
+using Kind = json::Reader::Kind;
+
+constexpr size_t max_message_bytes = 500;
+
+std::string scalar(json::Reader& in) {
+  if (in.peek() == Kind::string) return std::string(in.string());
+  if (in.peek() == Kind::number) return std::string(in.number());
+  in.skip();
+  return {};
+}
+
+// FastAPI's {"detail":"…"} or {"detail":[{"msg":"…"}]}.
+std::string read_detail(json::Reader& in) {
+  if (in.peek() != Kind::array) return scalar(in);
+  std::string message;
+  in.array([&] {
+    in.object([&](std::string_view key) {
+      if (key == "msg" && message.empty()) message = scalar(in);
+    });
+  });
+  return message;
+}
+
+void read_error_object(json::Reader& in, ProviderError& error) {
+  std::optional<ProviderError> nested;
+  in.object([&](std::string_view key) {
+    if (key == "error")
+      nested = read_error(in);
+    else if (key == "message")
+      error.message = scalar(in);
+    else if (key == "detail" && error.message.empty())
+      error.message = read_detail(in);
+    else if (key == "type")
+      error.type = scalar(in);
+    else if (key == "code")
+      error.code = scalar(in);
+    else if (key == "status" && error.type.empty())
+      error.type = scalar(in);
+  });
+  if (!nested) return;
+  if (nested->code.empty()) nested->code = error.code;
+  if (nested->type.empty()) nested->type = error.type;
+  if (nested->message.empty()) nested->message = error.message;
+  error = std::move(*nested);
+}
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return std::tolower(c); });
+  return out;
+}
+
+bool names_any(std::string_view text, std::initializer_list<std::string_view> words) {
+  return std::any_of(words.begin(), words.end(), [text](auto word) { return text.find(word) != text.npos; });
+}
+
+struct Class {
+  FailureCode code;
+  bool retryable;
+};
+
+Class class_of_status(int status) {
+  switch (status) {
+    case 429:
+      return {FailureCode::upstream_rate_limited, true};
+    case 503:
+    case 529:
+      return {FailureCode::upstream_overloaded, true};
+    case 401:
+    case 403:
+      return {FailureCode::upstream_auth, false};
+    case 400:
+    case 404:
+    case 413:
+    case 422:
+      return {FailureCode::upstream_bad_request, false};
+    case 408:
+      return {FailureCode::upstream_error, true};
+    default:
+      return {FailureCode::upstream_error, status >= 500 && status != 501 && status != 505};
+  }
+}
+
+// A spend cap answers 429 but no wait helps.
+bool is_spent(std::string_view words) {
+  return names_any(words, {"insufficient_quota", "spend_limit", "billing"});
+}
+
+Class class_of_words(const ProviderError& error) {
+  int status = 0;
+  const auto [stop, failed] = std::from_chars(error.code.data(), error.code.data() + error.code.size(), status);
+  const bool whole = failed == std::errc() && stop == error.code.data() + error.code.size();
+  if (whole && status >= 400 && status < 600) return class_of_status(status);
+  const std::string words = lower(error.code + ' ' + error.type);
+  if (is_spent(words)) return {FailureCode::upstream_rate_limited, false};
+  if (names_any(words, {"rate_limit", "ratelimit", "resource_exhausted", "too_many_requests"})) {
+    return {FailureCode::upstream_rate_limited, true};
+  }
+  if (names_any(words, {"overloaded", "unavailable"})) return {FailureCode::upstream_overloaded, true};
+  if (names_any(words, {"authentication", "permission", "api_key", "unauthorized", "forbidden"})) {
+    return {FailureCode::upstream_auth, false};
+  }
+  if (names_any(words, {"invalid_request", "badrequest", "bad_request", "not_found", "notfound", "context_length"})) {
+    return {FailureCode::upstream_bad_request, false};
+  }
+  return {FailureCode::upstream_error,
+          names_any(words, {"server_error", "servererror", "internal", "api_error", "timeout"})};
+}
+
+std::string without_secret(std::string text, std::string_view secret) {
+  if (secret.empty()) return text;
+  for (size_t at = 0; (at = text.find(secret, at)) != text.npos;) text.replace(at, secret.size(), "***");
+  return text;
+}
+
+}  // namespace
+
+std::optional<ProviderError> read_error(json::Reader& in) {
+  ProviderError error;
+  switch (in.peek()) {
+    case Kind::object:
+      read_error_object(in, error);
+      return error;
+    case Kind::string:
+      error.message = std::string(in.string());
+      return error;
+    case Kind::number:
+      error.code = std::string(in.number());
+      return error;
+    case Kind::boolean:
+      if (in.boolean()) return error;
+      return std::nullopt;
+    case Kind::array:
+      in.skip();
+      return error;
+    default:
+      in.skip();
+      return std::nullopt;
+  }
+}
+
+ProviderError parse_error_body(std::string_view body) {
+  std::string scratch;
+  json::Reader in(body, scratch);
+  const auto error = read_error(in);
+  if (error && in.at_end()) return *error;
+  ProviderError text;
+  // A proxy's HTML page says nothing to a client; a line of text may.
+  if (body.find('<') == body.npos) text.message = std::string(body.substr(0, 2 * max_message_bytes));
+  return text;
+}
+
+Failure failure_of_status(const HttpHead& head, const ProviderError& error) {
+  const Class found = class_of_status(head.status);
+  Failure failure{found.code, error.message, found.retryable, head.retry_after_ms, head.status};
+  if (found.code == FailureCode::upstream_auth) {
+    failure.message = "the upstream refused the relay's credential";  // its own words may quote the key
+  } else if (failure.message.empty()) {
+    failure.message = "the upstream answered with status " + std::to_string(head.status);
+  }
+  if (head.should_retry == false || is_spent(lower(error.code + ' ' + error.type))) failure.retryable = false;
+  return failure;
+}
+
+Failure failure_in_stream(const ProviderError& error, int http_status) {
+  const Class found = class_of_words(error);
+  Failure failure{found.code, error.message, found.retryable, std::nullopt, http_status};
+  if (found.code == FailureCode::upstream_auth) {
+    failure.message = "the upstream refused the relay's credential";
+  } else if (failure.message.empty()) {
+    failure.message = "the upstream reported an error";
+  }
+  return failure;
+}
+
+Failure failure_of_transfer(const TransferEnd& end, int http_status) {
+  using Cause = TransferEnd::Cause;
+  const auto make = [&](FailureCode code, std::string what, bool retryable) {
+    if (!end.message.empty()) what += ": " + end.message;
+    return Failure{code, std::move(what), retryable, std::nullopt, http_status};
+  };
+  switch (end.cause) {
+    case Cause::unreachable:
+    case Cause::connect_timeout:
+      return make(FailureCode::upstream_unreachable, "no connection to the upstream", true);
+    case Cause::first_byte_timeout:
+    case Cause::idle_timeout:
+      return make(FailureCode::upstream_timeout, "the upstream fell silent", true);
+    case Cause::not_http:
+      return make(FailureCode::upstream_protocol, "the upstream's answer is not HTTP", false);
+    case Cause::clean:
+    case Cause::cut:
+      break;
+  }
+  return make(FailureCode::upstream_truncated, "the upstream's answer ended without its end mark", true);
+}
+
+Failure protocol_failure(std::string message, int http_status) {
+  return {FailureCode::upstream_protocol, std::move(message), false, std::nullopt, http_status};
+}
+
+std::string client_message(std::string_view text, std::string_view secret) {
+  std::string message = without_secret(json::repaired(text), secret);
+  for (char& c : message) {
+    if (static_cast<unsigned char>(c) < 0x20) c = ' ';
+  }
+  message.resize(json::utf8_prefix(message, max_message_bytes));
+  return message;
+}
+
+}  // namespace tokenrelay::upstream

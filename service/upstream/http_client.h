@@ -1,0 +1,95 @@
+// HttpClient: streaming POSTs on a loop, over libcurl's multi interface (RFC 9110; HTTP/2 over TLS where offered). All
+// transfers of a shard share one client, and thereby its pool of idle connections.
+//
+// Threads: the loop's only. Errors: never exceptions; a transfer ends with one TransferEnd. Privacy: no URL, header or
+// key in any message. Proxies only by the usual environment variables; no redirects, no cookies, no content coding.
+//
+// Bounds: a read is 16 KiB; 64 idle connections are kept; what is paused is not read. The client must go before its
+// loop.
+//
+// Ownership: destroying a Transfer silences its handler and closes its connection at once (an HTTP/2 stream is reset);
+// a handler may do so, or start and pause any transfer, inside every callback. The client may be destroyed before its
+// transfers: they then stay silent. A connection goes back to the pool only when its response was read to the end.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "service/upstream/upstream.h"
+
+namespace tokenrelay::transport {
+class Loop;
+}
+
+namespace tokenrelay::upstream {
+
+struct HttpRequest {
+  std::string url;
+  std::vector<std::string> headers;  // "Name: value"; ones with CR, LF or NUL are dropped
+  std::string body;
+  Timeouts timeouts;
+};
+
+struct HttpHead {
+  int status = 0;
+  std::string content_type;               // lower case, without parameters
+  std::optional<int64_t> retry_after_ms;  // retry-after-ms, or retry-after in either form
+  std::optional<bool> should_retry;       // x-should-retry
+};
+
+struct TransferEnd {
+  enum class Cause {
+    clean,        // the body is complete (or the connection was closed where that ends it)
+    unreachable,  // no connection
+    connect_timeout,
+    first_byte_timeout,
+    idle_timeout,
+    cut,       // reset or closed in the middle
+    not_http,  // what came is no HTTP response
+  };
+  Cause cause = Cause::clean;
+  std::string message;  // what libcurl calls it
+};
+
+class TransferHandler {
+ public:
+  virtual void on_head(const HttpHead& head) = 0;    // once, before any body; not for 1xx
+  virtual void on_body(std::string_view bytes) = 0;  // never empty
+  virtual void on_end(const TransferEnd& end) = 0;   // last, exactly once
+ protected:
+  ~TransferHandler() = default;
+};
+
+class Transfer {
+ public:
+  virtual ~Transfer() = default;
+  virtual void pause() = 0;  // at most one more read (16 KiB) was already under way; timeouts stop
+  virtual void resume() = 0;
+
+  // The owner has what it wanted: silences the handler, and lets the body's last bytes arrive for 50 ms so that the
+  // connection can be used again; then closes it.
+  virtual void finish() = 0;
+};
+
+class HttpClient {
+ public:
+  explicit HttpClient(transport::Loop& loop);
+  ~HttpClient();
+  HttpClient(const HttpClient&) = delete;
+
+  // Never calls the handler before it returns.
+  std::unique_ptr<Transfer> post(HttpRequest request, TransferHandler& handler);
+
+  transport::Loop& loop();
+
+  struct State;
+
+ private:
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace tokenrelay::upstream

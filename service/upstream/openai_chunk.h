@@ -1,0 +1,44 @@
+// One payload of the Chat Completions dialect: a stream's chunk, a whole answer or an error (WIRE.md 1).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "service/upstream/failure.h"
+#include "service/upstream/upstream.h"
+
+namespace tokenrelay::upstream {
+
+struct ToolPiece {
+  std::optional<int64_t> index;  // some servers send none
+  std::string_view id, name, arguments;
+};
+
+// What choice 0 says, in the order of the payload. Pieces as sent: they may end inside a character (json::Joiner).
+// False from any: stop, the reader's ground is gone.
+class ChunkSink {
+ public:
+  virtual bool on_content(std::string_view piece) = 0;  // refusals too
+  virtual bool on_reasoning(std::string_view piece) = 0;
+  virtual bool on_tool(const ToolPiece& piece) = 0;
+
+ protected:
+  ~ChunkSink() = default;
+};
+
+struct ChatChunk {
+  bool is_json = false;
+  bool stopped = false;                      // a sink said false; nothing else here counts
+  uint64_t seen = 0, finished = 0;           // choices by index; those from 63 on share a bit
+  std::optional<std::string> finish_reason;  // of choice 0
+  bool has_content = false;                  // choice 0 said something
+  std::optional<Usage> usage;
+  std::optional<ProviderError> error;
+};
+
+// Sinks are called only if the whole payload is JSON. `scratch` is reused from call to call.
+ChatChunk read_chat_chunk(std::string_view payload, std::string& scratch, ChunkSink& sink);
+
+}  // namespace tokenrelay::upstream

@@ -1,0 +1,126 @@
+#include "service/upstream/sse_parser.h"
+
+#include <cstring>
+
+namespace tokenrelay::upstream {
+namespace {
+
+constexpr size_t max_name_bytes = 64;
+constexpr size_t kept_capacity = 64 << 10;  // a large event does not leave its buffer behind
+
+// Where the line at the start of `bytes` ends, or npos.
+size_t line_end(std::string_view bytes) {
+  const void* lf = std::memchr(bytes.data(), '\n', bytes.size());
+  const size_t lf_at = lf ? static_cast<size_t>(static_cast<const char*>(lf) - bytes.data()) : bytes.size();
+  const void* cr = std::memchr(bytes.data(), '\r', lf_at);
+  if (cr) return static_cast<size_t>(static_cast<const char*>(cr) - bytes.data());
+  return lf ? lf_at : bytes.npos;
+}
+
+void forget(std::string& buffer) {
+  if (buffer.capacity() > kept_capacity) std::string().swap(buffer);
+  buffer.clear();
+}
+
+}  // namespace
+
+SseParser::Result SseParser::feed(std::string_view bytes) {
+  if (skip_lf_ && !bytes.empty()) {
+    skip_lf_ = false;
+    if (bytes.front() == '\n') bytes.remove_prefix(1);
+  }
+  while (!bytes.empty()) {
+    const size_t end = line_end(bytes);
+    const std::string_view part = bytes.substr(0, end);
+    if (line_.size() + part.size() + (data_is_view_ ? data_view_.size() : data_.size()) > max_event_bytes_) {
+      return Result::too_large;
+    }
+    if (end == bytes.npos) {
+      line_ += part;
+      break;
+    }
+    const bool cr = bytes[end] == '\r';
+    bytes.remove_prefix(end + 1);
+    if (cr && bytes.empty()) skip_lf_ = true;
+    if (cr && !bytes.empty() && bytes.front() == '\n') bytes.remove_prefix(1);
+    Result result;
+    if (line_.empty()) {
+      result = take_line(part);
+    } else {
+      line_ += part;
+      result = take_line(line_);
+      if (result != Result::stopped) forget(line_);
+    }
+    if (result != Result::more) return result;
+  }
+  keep_data();
+  return Result::more;
+}
+
+SseParser::Result SseParser::finish() {
+  if (!line_.empty()) {
+    std::string line;
+    line.swap(line_);
+    if (const Result result = take_line(line); result != Result::more) return result;
+    keep_data();
+  }
+  return dispatch(true);
+}
+
+std::string_view SseParser::strip_bom(std::string_view line) {
+  if (first_line_ && line.substr(0, 3) == "\xEF\xBB\xBF") line.remove_prefix(3);
+  first_line_ = false;
+  return line;
+}
+
+SseParser::Result SseParser::take_line(std::string_view line) {
+  if (first_line_) line = strip_bom(line);
+  if (line.empty()) return dispatch(false);
+  const size_t colon = line.find(':');
+  if (colon == 0) return Result::more;
+  if (colon == line.npos) return take_field(line, {});
+  std::string_view value = line.substr(colon + 1);
+  if (!value.empty() && value.front() == ' ') value.remove_prefix(1);
+  const Result result = take_field(line.substr(0, colon), value);
+  if (result == Result::more && !line_.empty()) keep_data();  // the view lies in line_, which the caller clears
+  return result;
+}
+
+SseParser::Result SseParser::take_field(std::string_view name, std::string_view value) {
+  if (name == "data") return add_data(value);
+  if (name == "event") name_ = value.substr(0, max_name_bytes);
+  if (name == "error" && !value.empty()) {
+    return sink_.on_event({{}, value, true, false}) ? Result::more : Result::stopped;
+  }
+  return Result::more;
+}
+
+SseParser::Result SseParser::add_data(std::string_view value) {
+  if (!has_data_) {
+    has_data_ = data_is_view_ = true;
+    data_view_ = value;
+    return Result::more;
+  }
+  keep_data();
+  if (data_.size() + 1 + value.size() > max_event_bytes_) return Result::too_large;
+  data_ += '\n';
+  data_ += value;
+  return Result::more;
+}
+
+void SseParser::keep_data() {
+  if (!data_is_view_) return;
+  data_ = data_view_;
+  data_is_view_ = false;
+}
+
+SseParser::Result SseParser::dispatch(bool unterminated) {
+  const std::string_view data = data_is_view_ ? data_view_ : std::string_view(data_);
+  if (has_data_ && !data.empty() && !sink_.on_event({name_, data, false, unterminated})) return Result::stopped;
+  has_data_ = data_is_view_ = false;
+  forget(data_);
+  name_.clear();
+  return Result::more;
+}
+
+}  // namespace tokenrelay::upstream
