@@ -84,14 +84,13 @@ void Writer::commit(std::unique_ptr<Batch> batch) {
     context_.health.commit_ends();
     if (rc == SQLITE_OK) {
       const auto ended = Clock::now();
-      const bool journalled = batch->row.size() > kJournalHead;
-      apply(*batch, outcome);
       queue_.settled(waiting);
       context_.health.recover();
-      if (context_.options.on_commit && journalled) {
+      if (context_.options.on_commit && batch->row.size() > kJournalHead) {
         context_.options.on_commit({seconds(ended - tried), seconds(ended - batch->first_at),
                                     batch->events + batch->creates.size(), batch->row.size() - kJournalHead});
       }
+      apply(*batch, outcome);
       pace(batch->events, tried);
       return;
     }
