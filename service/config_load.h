@@ -31,7 +31,8 @@ ConfigResult load_config(const ConfigSources& sources);
 
 std::map<std::string, std::string> relay_environment();  // this process's variables that begin with TOKENRELAY_
 
-// Variables that look meant for the relay and name no key (what Kubernetes adds for a service is left out): for a warning.
+// Variables that look meant for the relay and name no key (what Kubernetes adds for a service is left out): for a
+// warning.
 std::vector<std::string> unknown_variables(const std::map<std::string, std::string>& environment);
 
 // The text of deploy/tokenrelay.toml: every key with its default and a comment, all of them commented in.
