@@ -40,6 +40,9 @@ class Slots {
 };
 
 struct Upstream {
+  Upstream(std::string name, std::shared_ptr<upstream::Provider> provider, std::vector<std::string> models, uint32_t max_concurrent)
+      : name(std::move(name)), provider(std::move(provider)), models(std::move(models)), slots(max_concurrent) {}
+
   std::string name;                          // in logs
   std::shared_ptr<upstream::Provider> provider;
   std::vector<std::string> models;           // names or globs; empty: every name

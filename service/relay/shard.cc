@@ -120,6 +120,10 @@ std::shared_ptr<Stream> Shard::adopt(storage::StreamRow row, std::string_view st
   return stream;
 }
 
+size_t Shard::queued() const {
+  return static_cast<size_t>(std::count_if(live_.begin(), live_.end(), [](const auto& s) { return s.second->status() == "queued"; }));
+}
+
 // ---- finding
 
 std::shared_ptr<Stream> Shard::in_memory(const std::string& stream_id) {

@@ -62,7 +62,9 @@ class Shard final : public storage::Observer {
   void open(std::string stream_id, Completion<std::shared_ptr<Stream>> done);
   void open_run(std::string run, Completion<std::shared_ptr<Stream>> done);
   void remove(std::string stream_id, Completion<bool> done);         // cancels first, if it runs
+  std::shared_ptr<Stream> in_memory(const std::string& stream_id);   // live, or ended and still read; null: ask open()
   size_t live() const { return live_.size(); }
+  size_t queued() const;                                             // of these, waiting for a place at their upstream
 
   // ---- the process's end
   // No new streams from now on; `done` once none runs. After `timeout_ms` what still runs is interrupted.
@@ -77,7 +79,6 @@ class Shard final : public storage::Observer {
  private:
   std::optional<Error> refusal(const Route& route) const;            // why nothing new may start now
   std::shared_ptr<Stream> adopt(storage::StreamRow row, std::string_view start);
-  std::shared_ptr<Stream> in_memory(const std::string& stream_id);
   void on_ended(Stream& stream);
   void on_row(storage::Result<storage::StreamRow> row, const Completion<std::shared_ptr<Stream>>& done);
   void remove_ended(const std::shared_ptr<Stream>& stream, Completion<bool> done);

@@ -41,8 +41,9 @@ void Stream::begin(Prompt prompt) {
   time_limit_ = std::make_unique<transport::Timer>(
       context_.loop.timers(), [this] { fail("time_limit", "the stream reached its time limit"); });
   time_limit_->arm(options_->stream_ms);
+  Generation::Owner& owner = *this;
   generation_ = std::make_unique<Generation>(context_, options_, std::move(prompt.route), std::move(prompt.request),
-                                             prompt.prompt_bytes, tool_calls_, *this);
+                                             prompt.prompt_bytes, tool_calls_, owner);
   generation_->begin();
 }
 

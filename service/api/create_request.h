@@ -1,0 +1,25 @@
+// The body of POST /v1/streams, checked: every field known, every type right, every refusal naming what and where.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+
+#include "service/json/parse.h"
+#include "service/relay/disconnect_policy.h"
+
+namespace tokenrelay::api {
+
+struct CreateRequest {
+  std::string model;            // "": the configured default
+  std::string messages;         // JSON array; a prompt becomes one user message
+  std::string parameters;       // JSON object, "" for none
+  std::string metadata;         // JSON object of strings
+  uint64_t prompt_bytes = 0;    // of the messages' text
+  relay::OnDisconnect on_disconnect;
+};
+
+// The error is the `detail` of a 400.
+tl::expected<CreateRequest, std::string> parse_create_request(std::string_view body, int max_depth);
+
+}  // namespace tokenrelay::api

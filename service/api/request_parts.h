@@ -1,0 +1,26 @@
+// The parts of a request that several routes read.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+
+#include "service/http/reply.h"
+#include "service/relay/event_id.h"
+
+namespace tokenrelay::api {
+
+// The cursor: the Last-Event-ID header, else the query's last_event_id (EventSource repeats the URL when it reconnects, so
+// the header wins). Empty is none. The error is the `detail` of a 400.
+tl::expected<std::optional<relay::EventId>, std::string> read_cursor(const http::Request& request);
+
+// `?coalesce=0` replays the originals; 1 is the default. The error is the `detail` of a 400.
+tl::expected<bool, std::string> read_coalesce(const http::Request& request);
+
+// The media type of the body, in lower case, without parameters.
+std::string media_type(const http::Request& request);
+
+std::string sha256(std::string_view bytes);
+
+}  // namespace tokenrelay::api

@@ -1,0 +1,170 @@
+#include "service/api/sse_reader.h"
+
+#include <array>
+
+#include "service/http/sse.h"
+#include "service/json/write.h"
+
+namespace tokenrelay::api {
+namespace {
+
+constexpr int reconnect_ms = 1000;
+
+std::string_view name_of(relay::CutReason reason) {
+  switch (reason) {
+    case relay::CutReason::log_failed: return "log_failed";
+    case relay::CutReason::unreadable: return "unreadable";
+    case relay::CutReason::removed: return "removed";
+    case relay::CutReason::retention: return "retention";
+    case relay::CutReason::shutdown: return "shutdown";
+  }
+  return "other";
+}
+
+metrics::Verdict metric_of(relay::Verdict verdict) {
+  if (verdict == relay::Verdict::exact) return metrics::Verdict::exact;
+  return verdict == relay::Verdict::reset ? metrics::Verdict::reset : metrics::Verdict::start;
+}
+
+std::string resumed(const relay::Stream& stream, relay::Verdict verdict) {
+  std::string data = "{\"stream\":";
+  json::append_string(data, stream.id());
+  data += ",\"verdict\":\"";
+  data += relay::name_of(verdict);
+  data += "\",\"status\":\"";
+  data += stream.status();
+  data += "\"}";
+  std::string out = "retry: " + std::to_string(reconnect_ms) + "\n";
+  http::sse::append_event(out, "", "resumed", data);
+  return out;
+}
+
+// A client that is asked to come back must not come back with everybody else.
+std::string retry_line(const relay::Random& random) {
+  uint32_t draw = 0;
+  random(&draw, sizeof draw);
+  return "retry: " + std::to_string(2000 + draw % 8001) + "\n";
+}
+
+http::StreamingBody::Options body_options(const Settings& settings, http::HeaderList extra) {
+  http::StreamingBody::Options options;
+  options.headers = event_stream_headers();
+  for (auto& header : extra) options.headers.push_back(std::move(header));
+  options.write_stall_ms = settings.write_stall_ms;
+  return options;
+}
+
+// Holds a connection just long enough to say when to come back.
+class Goodbye final : private http::StreamingBody::Owner {
+ public:
+  Goodbye(Api& api, http::TakenConnection connection) : body_(std::move(connection), body_options(api.settings(), {}), *this) {
+    const std::string line = retry_line(api.random);
+    const std::string_view part = line;
+    body_.write({&part, 1});
+    body_.cut();
+  }
+
+ private:
+  void on_room() override {}
+  void on_gone() override {}
+  http::StreamingBody body_;
+};
+
+}  // namespace
+
+http::HeaderList event_stream_headers() {
+  return {{"Content-Type", "text/event-stream"}, {"Cache-Control", "no-store, no-transform"}, {"X-Accel-Buffering", "no"}};
+}
+
+http::Takeover come_back_later(Api& api, std::string reason) {
+  return [&api, reason = std::move(reason)](http::TakenConnection connection) {
+    if (connection.log) connection.log(200);
+    api.metrics.cut(reason);
+    Goodbye goodbye(api, std::move(connection));
+  };
+}
+
+void answer_head(http::TakenConnection connection, http::HeaderList extra_headers) {
+  // The body writes the head and, since the request was HEAD, nothing else; then the connection goes on.
+  class Silent final : public http::StreamingBody::Owner {
+    void on_room() override {}
+    void on_gone() override {}
+  } silent;
+  http::StreamingBody::Options options;
+  options.headers = event_stream_headers();
+  for (auto& header : extra_headers) options.headers.push_back(std::move(header));
+  http::StreamingBody(std::move(connection), std::move(options), silent).finish({});
+}
+
+SseReader::SseReader(Api& api, std::shared_ptr<relay::Stream> stream, Place place, http::TakenConnection connection,
+                     http::HeaderList extra_headers)
+    : api_(api),
+      heartbeat_ms_(api.settings().heartbeat_ms),
+      preface_(resumed(*stream, place.verdict)),
+      body_(std::move(connection), body_options(api.settings(), std::move(extra_headers)), *this),
+      subscriber_(std::move(stream), place.after, place.coalesce, relay::sse_format(), *this),
+      heartbeat_(api.loop.timers(), [this] { beat(); }) {
+  api_.metrics.subscriber_joined(metrics::Transport::sse);
+  api_.metrics.resumed(metric_of(place.verdict));
+}
+
+SseReader::~SseReader() { api_.metrics.subscriber_left(metrics::Transport::sse); }
+
+void SseReader::start() {
+  last_write_ms_ = api_.shard.context().now_ms();
+  heartbeat_.arm(heartbeat_ms_);
+  subscriber_.pump();
+  if (!preface_.empty() && !released_) send({}, false);   // nothing is due yet: the head and the verdict leave alone
+}
+
+void SseReader::send(std::string_view events, bool last) {
+  const std::array<std::string_view, 2> parts = {preface_, events};
+  const auto due = std::span(parts).subspan(preface_.empty() ? 1 : 0, events.empty() ? 1 : (preface_.empty() ? 1 : 2));
+  last_write_ms_ = api_.shard.context().now_ms();
+  if (last) {
+    body_.finish(due);
+    over();
+  } else {
+    body_.write(due);
+  }
+  std::string().swap(preface_);
+}
+
+void SseReader::cut(relay::CutReason reason) {
+  api_.metrics.cut(name_of(reason));
+  if (body_.has_room()) {
+    const std::string line = retry_line(api_.random);
+    const std::array<std::string_view, 2> parts = {preface_, line};
+    body_.write(std::span(parts).subspan(preface_.empty() ? 1 : 0));
+  }
+  body_.cut();
+  over();
+}
+
+void SseReader::on_room() { subscriber_.pump(); }
+
+void SseReader::on_gone() {
+  subscriber_.detach(false);
+  over();
+}
+
+// After a write the next beat is late by design: it is put off, not cancelled, so that writing costs no timer.
+void SseReader::beat() {
+  const int64_t silent_ms = api_.shard.context().now_ms() - last_write_ms_;
+  const int64_t due_in_ms = heartbeat_ms_ - heartbeat_ms_ / 30 - silent_ms;   // a little early: "at most"
+  if (due_in_ms > 0) return heartbeat_.arm(due_in_ms);
+  heartbeat_.arm(heartbeat_ms_ - heartbeat_ms_ / 30);
+  if (!body_.has_room()) return;
+  last_write_ms_ = api_.shard.context().now_ms();
+  const std::string_view beat = http::sse::heartbeat;
+  body_.write({&beat, 1});
+  api_.metrics.heartbeat();
+}
+
+void SseReader::over() {
+  if (std::exchange(released_, true)) return;
+  heartbeat_.cancel();
+  api_.readers.release(*this);
+}
+
+}  // namespace tokenrelay::api

@@ -1,0 +1,62 @@
+// SseReader: one response to GET …/events (or a POST that asked for the stream): the verdict first, then the stream's events
+// with heartbeats between, then done with a clean end, or a cut.
+//
+// Ownership: Readers; it releases itself when it is over. Threads: the shard's loop.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "service/api/api.h"
+#include "service/http/streaming_body.h"
+#include "service/relay/stream.h"
+#include "service/relay/subscriber.h"
+
+namespace tokenrelay::api {
+
+// Where a reader begins, and what it is told.
+struct Place {
+  relay::Seq after = 0;
+  relay::Verdict verdict = relay::Verdict::start;
+  bool coalesce = true;
+};
+
+class SseReader final : private relay::Sink, private http::StreamingBody::Owner {
+ public:
+  SseReader(Api& api, std::shared_ptr<relay::Stream> stream, Place place, http::TakenConnection connection,
+            http::HeaderList extra_headers);
+  ~SseReader();
+
+  void start();
+
+ private:
+  bool has_room() const override { return body_.has_room(); }
+  void send(std::string_view events, bool last) override;
+  void cut(relay::CutReason reason) override;
+  void on_room() override;
+  void on_gone() override;
+
+  void beat();
+  void over();
+
+  Api& api_;
+  const int64_t heartbeat_ms_;
+  int64_t last_write_ms_ = 0;
+  std::string preface_;             // retry and resumed, until they have left
+  bool released_ = false;
+  http::StreamingBody body_;
+  relay::Subscriber subscriber_;
+  transport::Timer heartbeat_;
+};
+
+// Answers a reader that cannot be served now: 200, `retry:` of 2 to 10 seconds, a cut. Never 429 or 503: an EventSource
+// would take those as final (CONTRACT, Read).
+http::Takeover come_back_later(Api& api, std::string reason);
+
+// HEAD: the headers of the answer that GET would give, and nothing else.
+void answer_head(http::TakenConnection connection, http::HeaderList extra_headers);
+
+// The headers of every event stream.
+http::HeaderList event_stream_headers();
+
+}  // namespace tokenrelay::api

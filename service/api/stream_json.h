@@ -1,0 +1,16 @@
+// A stream as JSON: the answer to its creation, a row of the list, its whole state.
+#pragma once
+
+#include "service/json/parse.h"
+#include "service/relay/stream.h"
+#include "service/relay/transcript.h"
+
+namespace tokenrelay::api {
+
+std::string stream_path(const std::string& stream_id);        // /v1/streams/{id}
+
+json::Value created_json(const relay::Stream& stream);
+json::Value list_row_json(const storage::StreamRow& row, const relay::Stream* live);
+json::Value state_json(const relay::Stream& stream, const relay::Transcript& transcript);
+
+}  // namespace tokenrelay::api

@@ -1,0 +1,238 @@
+#include "service/relay_process.h"
+
+#include <spdlog/spdlog.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+
+#include <asio/io_context.hpp>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <system_error>
+
+#include "service/relay/ids.h"
+#include "service/relay/start_event.h"
+
+namespace tokenrelay {
+namespace {
+
+constexpr int64_t readers_end_ms = 3'000;       // to take what is due, once nothing runs any more
+constexpr int64_t connections_end_ms = 1'000;   // to take the last answers
+constexpr uint64_t reserved_descriptors = 256;  // upstreams, the log, files
+
+void draw_random(void* into, size_t bytes) {
+  auto* out = static_cast<char*>(into);
+  while (bytes > 0) {
+    const auto got = getrandom(out, bytes, 0);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) throw std::system_error(errno, std::generic_category(), "getrandom");
+    out += got;
+    bytes -= static_cast<size_t>(got);
+  }
+}
+
+// Raises the soft descriptor limit to the hard one; what clients may have of it.
+size_t connection_limit(const Config& config) {
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+  getrlimit(RLIMIT_NOFILE, &limit);
+  const uint64_t most = limit.rlim_cur > 2 * reserved_descriptors ? limit.rlim_cur - reserved_descriptors : limit.rlim_cur / 2;
+  return config.limits.connections == 0 ? most : std::min<uint64_t>(config.limits.connections, most);
+}
+
+metrics::LogState metric_of(storage::LogState state) {
+  if (state == storage::LogState::healthy) return metrics::LogState::healthy;
+  return state == storage::LogState::stalled ? metrics::LogState::stalled : metrics::LogState::failed;
+}
+
+// A stream that a dead process left unfinished ends here: nothing can say how far its upstream would have gone.
+storage::RecoveryDecision end_unfinished(const storage::StreamRow&, int64_t now_ms) {
+  const relay::StreamError error{"relay_restarted", "the relay stopped before the answer was complete", true};
+  storage::RecoveryDecision decision;
+  decision.ending = {"interrupted", relay::done_payload("interrupted", std::nullopt, "", relay::UsageTotal().json(), error), now_ms};
+  return decision;
+}
+
+}  // namespace
+
+RelayProcess::RelayProcess(Config config, std::function<ConfigResult()> reload)
+    : config_(std::move(config)),
+      reload_(std::move(reload)),
+      metrics_(TOKENRELAY_VERSION),
+      client_(upstream::make_http_client(loop_)),
+      shard_(loop_, metrics_, draw_random, relay_options(config_), model_table(config_, loop_, client_)),
+      api_{shard_, metrics_, loop_, draw_random, [this]() -> const api::Settings& { return api_settings_; }, api::Readers(loop_)},
+      readers_timer_(loop_.timers(), [this] { finish_readers(); }),
+      connections_timer_(loop_.timers(), [this] { finish_connections(); }) {
+  metrics_.set_known_models(shard_.models().names());
+  metrics_.on_scrape([this](metrics::Metrics& metrics) { sample(metrics); });
+}
+
+RelayProcess::~RelayProcess() = default;
+
+int RelayProcess::run() {
+  if (!open_log()) return 1;
+  try {
+    open_ports();
+  } catch (const std::system_error& error) {
+    spdlog::error("cannot listen: {}", error.what());
+    shard_.log().close();
+    return 1;
+  }
+  watch_signals();
+  std::printf("tokenrelay listening on http://%s:%u\n", listener_->host().c_str(), listener_->port());
+  std::fflush(stdout);
+  if (admin_listener_) spdlog::info("metrics and health on http://{}:{}", admin_listener_->host(), admin_listener_->port());
+  loop_.run();
+  shard_.log().close();
+  return 0;
+}
+
+bool RelayProcess::open_log() {
+  auto options = log_options(config_);
+  options.post = [this](std::function<void()> call) { loop_.post(std::move(call)); };
+  options.wall_ms = [this] { return loop_.clock().wall_ms(); };
+  options.random = draw_random;
+  options.recover = [this](const storage::StreamRow& row) { return end_unfinished(row, loop_.clock().wall_ms()); };
+  options.on_commit = [this](const storage::CommitFigures& f) { metrics_.commit(f.seconds, f.waited_seconds, f.events, f.bytes); };
+  options.report = [](int level, const std::string& message) {
+    if (level == 0) spdlog::info("log: {}", message);
+    if (level == 1) spdlog::warn("log: {}", message);
+    if (level == 2) spdlog::error("log: {}", message);
+  };
+  auto log = storage::open_sqlite_log(std::move(options), shard_);
+  if (!log) {
+    spdlog::error("cannot open the log in {}: {}", config_.data, log.error().message);
+    return false;
+  }
+  spdlog::info("the log is in {} (sync = {})", config_.data, config_.storage.sync);
+  shard_.use(std::move(*log));
+  return true;
+}
+
+void RelayProcess::open_ports() {
+  const size_t most = connection_limit(config_);
+  api::add_stream_routes(router_, api_);
+  api::add_operation_routes(config_.admin_listen.empty() ? router_ : admin_router_, api_);
+  api::add_page_routes(router_);
+  const auto options = [this]() -> const http::ServerOptions& { return server_options_; };
+  const auto log = [this](const http::RequestRecord& record) { log_request(record); };
+  const auto draw_id = [] { return relay::draw_request_id(draw_random); };
+  server_ = std::make_unique<http::Server>(loop_, router_, options, log, draw_id);
+  listener_ = std::make_unique<transport::Listener>(loop_, config_.listen, most, [this](transport::Socket socket) {
+    metrics_.connection_accepted();
+    server_->serve(std::move(socket), listener_->loopback(), [this] { listener_->closed(); });
+  });
+  server_options_ = server_options(config_, true);
+  api_settings_ = api_settings(config_, !listener_->loopback());
+  if (!config_.admin_listen.empty()) {
+    admin_server_ = std::make_unique<http::Server>(loop_, admin_router_, options, log, draw_id);
+    admin_listener_ = std::make_unique<transport::Listener>(loop_, config_.admin_listen, 64, [this](transport::Socket socket) {
+      admin_server_->serve(std::move(socket), admin_listener_->loopback(), [this] { admin_listener_->closed(); });
+    });
+    admin_listener_->start();
+  }
+  listener_->start();
+}
+
+void RelayProcess::log_request(const http::RequestRecord& record) {
+  metrics_.http_request(record.route, record.method, record.status, static_cast<double>(record.duration_us) / 1e6);
+  spdlog::info("{} {} {} {} {:.1f}ms {}", record.method, record.path, record.status, record.request_id,
+               static_cast<double>(record.duration_us) / 1000, record.client_address);
+}
+
+void RelayProcess::sample(metrics::Metrics& metrics) {
+  metrics.set_connections(static_cast<double>(listener_ ? listener_->open_connections() : 0));
+  metrics.set_streams(static_cast<double>(shard_.live()), static_cast<double>(shard_.queued()));
+  const auto status = shard_.log().status();
+  metrics.set_ready(!shard_.draining() && status.state == storage::LogState::healthy);
+  const auto figures = shard_.log().figures();
+  metrics::LogSample log;
+  log.state = metric_of(status.state);
+  log.stalled_seconds = static_cast<double>(status.stalled_ms) / 1000;
+  log.uncommitted_bytes = status.uncommitted_bytes;
+  log.journal_bytes = figures.journal_bytes;
+  log.wal_bytes = figures.wal_bytes;
+  log.database_bytes = figures.database_bytes;
+  log.corrupt_rows = figures.corrupt_rows;
+  log.syncs_failed = figures.syncs_failed;
+  log.segments_written = figures.segments_written;
+  log.checkpoints = figures.checkpoints;
+  metrics.set_log(log);
+}
+
+// ---- signals
+
+void RelayProcess::watch_signals() {
+  signals_ = std::make_unique<asio::signal_set>(loop_.context(), SIGTERM, SIGINT, SIGHUP);
+  signals_->async_wait([this](std::error_code error, int signal) {
+    if (error) return;
+    watch_signals();
+    on_signal(signal);
+  });
+}
+
+void RelayProcess::on_signal(int signal) {
+  if (signal == SIGHUP) return apply_reload();
+  if (shard_.draining()) {
+    spdlog::warn("second signal: exiting at once");
+    std::_Exit(1);
+  }
+  begin_drain();
+}
+
+void RelayProcess::apply_reload() {
+  auto loaded = reload_();
+  if (!loaded) return spdlog::error("reload refused, the old configuration stays: {}", loaded.error().message);
+  const auto keep = [](const char* key, const std::string& now, std::string& next) {
+    if (now == next) return;
+    spdlog::warn("{} has changed: this needs a restart", key);
+    next = now;
+  };
+  keep("listen", config_.listen, loaded->listen);
+  keep("admin_listen", config_.admin_listen, loaded->admin_listen);
+  keep("data", config_.data, loaded->data);
+  keep("sync", config_.storage.sync, loaded->storage.sync);
+  config_ = std::move(*loaded);
+  shard_.reload(relay_options(config_), model_table(config_, loop_, client_));
+  metrics_.set_known_models(shard_.models().names());
+  server_options_ = server_options(config_, true);
+  api_settings_ = api_settings(config_, !listener_->loopback());
+  spdlog::set_level(spdlog::level::from_str(config_.log.level));
+  spdlog::info("configuration reloaded");
+}
+
+// ---- the end: generations, then readers, then connections
+
+void RelayProcess::begin_drain() {
+  spdlog::info("draining: {} live streams, at most {} ms", shard_.live(), config_.drain_timeout_ms);
+  shard_.drain(config_.drain_timeout_ms, [this] {
+    api_.readers.close();
+    end_deadline_ms_ = api_.shard.context().now_ms() + readers_end_ms;
+    finish_readers();
+  });
+}
+
+void RelayProcess::finish_readers() {
+  if (api_.readers.count() > 0 && shard_.context().now_ms() < end_deadline_ms_) return readers_timer_.arm(10);
+  shard_.cut_readers(relay::CutReason::shutdown);
+  listener_->stop();
+  if (admin_listener_) admin_listener_->stop();
+  server_->drain();
+  if (admin_server_) admin_server_->drain();
+  end_deadline_ms_ = shard_.context().now_ms() + connections_end_ms;
+  finish_connections();
+}
+
+void RelayProcess::finish_connections() {
+  if (server_->connections() > 0 && shard_.context().now_ms() < end_deadline_ms_) {
+    return connections_timer_.arm(10);
+  }
+  spdlog::info("drained");
+  loop_.stop();
+}
+
+}  // namespace tokenrelay

@@ -1,0 +1,53 @@
+// RelayProcess: the parts of a running relay, in the order in which they depend on one another, and their end.
+//
+// Threads: the loop's. Start: log (locked, recovered), then the port. End: drain, readers, connections, log.
+#pragma once
+
+#include <asio/signal_set.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "service/config_load.h"
+#include "service/wiring.h"
+
+namespace tokenrelay {
+
+class RelayProcess {
+ public:
+  RelayProcess(Config config, std::function<ConfigResult()> reload);
+  ~RelayProcess();
+
+  int run();   // exit status
+
+ private:
+  bool open_log();
+  void open_ports();
+  void watch_signals();
+  void on_signal(int signal);
+  void apply_reload();
+  void begin_drain();
+  void finish_readers();
+  void finish_connections();
+  void sample(metrics::Metrics& metrics);
+  void log_request(const http::RequestRecord& record);
+
+  Config config_;
+  std::function<ConfigResult()> reload_;
+  http::ServerOptions server_options_;
+  api::Settings api_settings_;
+
+  transport::Loop loop_;
+  metrics::Metrics metrics_;
+  std::shared_ptr<upstream::HttpClient> client_;
+  relay::Shard shard_;
+  api::Api api_;
+  http::Router router_, admin_router_;
+  std::unique_ptr<http::Server> server_, admin_server_;
+  std::unique_ptr<transport::Listener> listener_, admin_listener_;
+  std::unique_ptr<asio::signal_set> signals_;
+  transport::Timer readers_timer_, connections_timer_;
+  int64_t end_deadline_ms_ = 0;
+};
+
+}  // namespace tokenrelay

@@ -1,0 +1,107 @@
+#include "service/wiring.h"
+
+#include <cstdlib>
+
+namespace tokenrelay {
+namespace {
+
+constexpr const char* demo_model = "demo";
+
+std::string key_from_environment(const std::string& variable) {
+  const char* value = variable.empty() ? nullptr : std::getenv(variable.c_str());
+  return value ? value : "";
+}
+
+std::shared_ptr<relay::Upstream> make_upstream(const UpstreamConfig& config, const Config& all, transport::Loop& loop,
+                                               const std::shared_ptr<upstream::HttpClient>& client) {
+  upstream::ProviderOptions options;
+  options.base_url = config.base_url;
+  options.api_key = key_from_environment(config.api_key_env);
+  options.headers = config.headers;
+  options.timeouts.connect_ms = config.connect_ms;
+  options.timeouts.first_byte_ms = config.first_byte_ms;
+  options.timeouts.idle_ms = config.idle_ms;
+  options.max_event_bytes = all.limits.upstream_event_bytes;
+  auto provider = config.kind == "demo" ? upstream::make_demo(loop, std::move(options))
+                                        : upstream::make_openai_chat(client, std::move(options));
+  return std::make_shared<relay::Upstream>(config.name, std::move(provider), config.models, config.max_concurrent);
+}
+
+}  // namespace
+
+std::shared_ptr<const relay::Options> relay_options(const Config& config) {
+  auto out = std::make_shared<relay::Options>();
+  const auto& limits = config.limits;
+  out->live_streams = limits.live_streams;
+  out->queued_streams = limits.queued_streams;
+  out->queue_ms = limits.queue_ms;
+  out->event_bytes = limits.event_bytes;
+  out->stream_bytes = limits.stream_bytes;
+  out->stream_ms = limits.stream_ms;
+  out->upstream_retries = limits.upstream_retries;
+  out->upstream_retry_ms = limits.upstream_retry_ms;
+  out->uncommitted_stream_bytes = limits.uncommitted_stream_bytes;
+  out->uncommitted_bytes = limits.uncommitted_bytes;
+  out->log_stall_ms = limits.log_stall_ms;
+  out->retention_ms = config.storage.retention_ms;
+  out->retention_bytes = config.storage.retention_bytes;
+  out->retention_reader_grace_ms = config.storage.retention_reader_grace_ms;
+  return out;
+}
+
+http::ServerOptions server_options(const Config& config, bool check_host) {
+  http::ServerOptions out;
+  const auto& limits = config.limits;
+  out.head_bytes = limits.head_bytes;
+  out.line_bytes = limits.line_bytes;
+  out.path_bytes = limits.path_bytes;
+  out.head_ms = limits.head_ms;
+  out.body_bytes = limits.body_bytes;
+  out.body_ms = limits.body_ms;
+  out.keep_alive_ms = limits.keep_alive_ms;
+  out.write_stall_ms = limits.write_stall_ms;
+  out.cors_origins = config.cors_origins;
+  out.trusted_proxies = config.trusted_proxies;
+  out.check_host = check_host;
+  return out;
+}
+
+api::Settings api_settings(const Config& config, bool beyond_loopback) {
+  api::Settings out;
+  out.json_depth = static_cast<int>(config.limits.json_depth);
+  out.heartbeat_ms = config.limits.heartbeat_ms;
+  out.write_stall_ms = config.limits.write_stall_ms;
+  out.list_allowed = !beyond_loopback || config.list;
+  return out;
+}
+
+storage::SqliteLogOptions log_options(const Config& config) {
+  storage::SqliteLogOptions out;
+  const auto& storage = config.storage;
+  out.directory = config.data;
+  out.sync = storage.sync == "normal" ? storage::SyncLevel::normal : storage::SyncLevel::full;
+  out.commit_interval_us = storage.commit_interval_us;
+  out.journal_flush_bytes = storage.journal_flush_bytes;
+  out.journal_flush_ms = storage.journal_flush_ms;
+  out.wal_restart_bytes = storage.wal_restart_bytes;
+  out.keep_requests = storage.keep_requests;
+  return out;
+}
+
+std::shared_ptr<const relay::ModelTable> model_table(const Config& config, transport::Loop& loop,
+                                                     const std::shared_ptr<upstream::HttpClient>& client) {
+  std::vector<std::shared_ptr<relay::Upstream>> upstreams;
+  for (const auto& one : config.upstreams) upstreams.push_back(make_upstream(one, config, loop, client));
+  std::string default_model = config.default_model;
+  if (upstreams.empty()) {
+    UpstreamConfig demo;
+    demo.name = demo.kind = demo_model;
+    demo.models = {demo_model};
+    upstreams.push_back(make_upstream(demo, config, loop, client));
+  }
+  const bool only_demo = config.upstreams.size() == 1 && config.upstreams.front().kind == demo_model;
+  if (default_model.empty() && only_demo && config.upstreams.front().models.empty()) default_model = demo_model;
+  return std::make_shared<relay::ModelTable>(std::move(upstreams), std::move(default_model));
+}
+
+}  // namespace tokenrelay
