@@ -42,9 +42,11 @@ void Loop::post(std::function<void()> call) {
 
 void Loop::run() {
   state_->thread = std::this_thread::get_id();
-  auto guard = asio::make_work_guard(*state_->context);
-  state_->context->run();
-  state_->context->restart();
+  {
+    auto guard = asio::make_work_guard(*state_->context);
+    state_->context->run();
+  }
+  state_->context->restart();  // after the guard, which stops a context that has nothing else to do
   state_->thread = std::thread::id{};
 }
 

@@ -93,16 +93,14 @@ struct TimerWheel::State {
       int shift = slot_bits * level;
       int current = static_cast<int>(now_tick >> shift) & (slots - 1);
       while (occupied[level] != 0) {
-        int ahead = std::countr_zero(std::rotr(occupied[level], current));
+        // The current slot comes last: what is in it, on the last level only, is a whole turn ahead.
+        int ahead = 1 + std::countr_zero(std::rotr(occupied[level], current + 1));
         int slot = (current + ahead) & (slots - 1);
         if (empty(heads[level * slots + slot])) {  // cancelling leaves the bit set
           occupied[level] &= ~(uint64_t{1} << slot);
           continue;
         }
-        int64_t tick = ((now_tick >> shift) + ahead) << shift;
-        // On the last level a slot may hold the turn after this one; the current slot there is a whole turn ahead.
-        if (level == levels - 1 && ahead == 0) tick += int64_t{1} << (slot_bits * levels);
-        return {std::max(tick, now_tick), level, slot};
+        return {((now_tick >> shift) + ahead) << shift, level, slot};
       }
     }
     return {};
