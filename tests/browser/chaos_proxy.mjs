@@ -4,7 +4,10 @@ import { createServer, connect } from 'node:net';
 
 // How many bytes of `seen` may pass before the cut; Infinity if the place has not come yet.
 function place_of(cut, seen) {
-  if (cut.after_bytes !== undefined) return seen.length >= cut.after_bytes ? cut.after_bytes : Infinity;
+  if (cut.after_bytes !== undefined) {
+    if (seen.length < cut.after_bytes) return Infinity;
+    return cut.spare_ids ? past_id(seen, cut.after_bytes) : cut.after_bytes;
+  }
   let at = cut.after_text ? seen.indexOf(cut.after_text) : 0;
   if (at < 0) return Infinity;
   for (let blocks = cut.after_blocks ?? 1; blocks > 0; blocks--) {
@@ -13,6 +16,14 @@ function place_of(cut, seen) {
     at = end + 2;
   }
   return at;
+}
+
+// Moves a cut that would fall between a block's id line and the block's end to that end (see clients.test.mjs).
+function past_id(seen, at) {
+  const block = seen.lastIndexOf('\n\n', at - 1) + 2;
+  if (!/id: [^\n]*\n/.test(seen.slice(block, at))) return at;
+  const end = seen.indexOf('\n\n', at - 1);
+  return end < 0 ? Infinity : end + 2;
 }
 
 export class ChaosProxy {

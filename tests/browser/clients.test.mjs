@@ -41,11 +41,13 @@ async function check_whole(transcript, id) {
 const clients = [
   { name: 'eventsource', read: read_eventsource, at_end: 'closed by 204' },
   { name: 'eventsource-client', read: read_eventsource_client, at_end: 'closed by 204' },
-  { name: '@microsoft/fetch-event-source', read: read_fetch_event_source, at_end: 'resolved' },
+  // It moves its cursor when it has read the id line, not when it has delivered the event: a cut between the two makes it skip
+  // that event, and no server can know. So its cuts spare that place, which is one byte wide where the id is the block's last line.
+  { name: '@microsoft/fetch-event-source', read: read_fetch_event_source, at_end: 'resolved', spare_ids: true },
   { name: 'fetch', read: read_fetch, at_end: 'clean end' },
 ];
 
-for (const { name, read, at_end } of clients) {
+for (const { name, read, at_end, spare_ids } of clients) {
   describe(name, { concurrency: true, timeout: 40000 }, () => {
     test('reads a stream to its end', async () => {
       const { id, events_url } = await relay.create('A short word from the harbour, please. #long=30');
@@ -73,7 +75,7 @@ for (const { name, read, at_end } of clients) {
       const transcript = new Transcript();
       const places = [150 + random(300), 500 + random(700), 600 + random(900)];
       t.diagnostic(`seed ${seed}, cuts after ${places} bytes`);
-      await through_proxy(places.map((after_bytes) => ({ after_bytes })), async (proxy) => {
+      await through_proxy(places.map((after_bytes) => ({ after_bytes, spare_ids })), async (proxy) => {
         assert.equal(await read(proxy.url + events_url, transcript), at_end);
         assert.equal(proxy.cuts, 3);
       });
@@ -84,21 +86,19 @@ for (const { name, read, at_end } of clients) {
 }
 
 describe('a POST that is sent again', { concurrency: true, timeout: 40000 }, () => {
-  const post = (prompt) => ({
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json', Accept: 'text/event-stream' },
-    body: JSON.stringify({ prompt }),
-  });
-
   async function run(prompt, plan) {
     const transcript = new Transcript();
     const responses = [];
     await through_proxy(plan, (proxy) => read_fetch_event_source(`${proxy.url}/v1/streams`, transcript, {
-      ...post(prompt),
+      method: 'POST',
       headers: { 'content-type': 'application/json', accept: 'text/event-stream' },
+      body: JSON.stringify({ prompt }),
       onopen: async (response) => {
         responses.push({ status: response.status, stream: response.headers.get('location') });
-        assert.equal(response.status, 200, 'fetch-event-source would try anything else for ever');
+        assert.equal(response.status, 200);
+      },
+      onerror: (error) => {
+        if (error instanceof assert.AssertionError) throw error;  // without this it would try for ever
       },
     }));
     return { transcript, responses, id: responses[0].stream.split('/').at(-1) };

@@ -82,10 +82,13 @@ describe('the page', { timeout: 60000, concurrency: 3 }, () => {
     await chat.send('Keep talking while I reload. #long=100');
     const stream = await chat.stream();
     await chat.wait_events(10);
-    const before_reload = (await chat.record(stream))?.text ?? '';
+    const { text } = await until('a record', () => chat.record(stream));
+    assert.ok(text.length > 0);
     await chat.page.reload();
     await until('the verdict', async () => (await chat.verdict()) === 'exact');
-    assert.ok((await chat.answer()).startsWith(before_reload));
+    assert.ok((await chat.record(stream)).text.startsWith(text), 'the text is kept, not read again');
+    assert.match((await chat.tape_ids())[0], /-\d+$/);
+    assert.ok(Number((await chat.tape_ids())[0].split('-')[1]) > 5, 'the tape begins after the cursor');
     assert.equal(await chat.page.locator('.prompt').textContent(), 'Keep talking while I reload. #long=100');
     await check_whole(chat);
   }));
