@@ -1,0 +1,197 @@
+#include "storage/recovery.h"
+
+#include "tests/storage/raw_database.h"
+#include "tests/storage/sqlite_harness.h"
+#include "tests/support/catch.h"
+
+using namespace tokenrelay::storage;
+
+namespace {
+
+// The journal stays as it was written: no flush, no tidying of what recovery found.
+void no_flush(SqliteLogOptions& o) {
+  o.journal_flush_ms = 3'600'000;
+  o.commit_interval_us = 0;
+}
+
+void damage(const std::string& path, const std::string& where) {
+  RawDatabase db(path);
+  db.exec("UPDATE journal SET body = CAST(substr(body, 1, length(body) - 1) || x'58' AS BLOB) WHERE " + where);
+}
+
+}  // namespace
+
+TEST_CASE("the stream's owner decides on recovery whether it goes on") {
+  SqliteHarness h;
+  StreamKey ends = h.make("strm_ends"), goes_on = h.make("strm_goes_on");
+  h.text(goes_on, 2, "x");
+  REQUIRE(h.wait_durable(goes_on, 2));
+  std::vector<StreamRow> asked;
+  h.options().recover = [&](const StreamRow& row) {
+    asked.push_back(row);
+    bool finish = row.stream_id == "strm_ends";
+    return RecoveryDecision{finish, {"interrupted", "{\"i\":1}", 77}, finish ? "" : "{\"attempt\":2}"};
+  };
+  h.reopen();
+  REQUIRE(asked.size() == 2);
+  CHECK(asked[1].stream_id == "strm_goes_on");
+  CHECK(asked[1].last_seq == 2);
+  REQUIRE(asked[1].runs.size() == 1);
+  CHECK(asked[1].runs[0].last_seq == 2);
+
+  CHECK(h.find("strm_ends")->finished_ms == 77);
+  CHECK(h.events(ends).back() == Event{2, EventKind::done, "{\"i\":1}"});
+  auto row = h.find("strm_goes_on");
+  CHECK(row->status.empty());
+  REQUIRE(row->runs.size() == 2);
+  CHECK(row->runs[1].first_seq == 3);
+  CHECK(h.events(goes_on).back() == Event{3, EventKind::upstream, "{\"attempt\":2}"});
+  h.text(goes_on, 4, "y");
+  h.finish(goes_on, 5);
+  auto events = h.events(goes_on);
+  h.reopen();
+  CHECK(asked.size() == 2);  // nothing was unfinished
+  CHECK(h.events(goes_on) == events);
+}
+
+TEST_CASE("recovery joins the journal to segments that reach into it") {
+  SqliteHarness h(no_flush);
+  StreamKey key = h.make("strm_a");
+  for (Seq seq = 2; seq <= 30; ++seq) {
+    h.text(key, seq, "text " + std::to_string(seq));
+    REQUIRE(h.wait_durable(key, seq));
+  }
+  h.finish(key, 31);
+  auto events = h.events(key);
+  h.shut();
+  {
+    // A journal whose rows were kept though segments hold some of their events: as after a kill within a flush.
+    RawDatabase db(h.database());
+    db.exec("CREATE TABLE kept AS SELECT * FROM journal");
+  }
+  h.options().journal_flush_bytes = 1;
+  h.reopen();
+  REQUIRE(h.eventually([&] { return h.log().figures().segments_written > 0 && h.log().figures().journal_bytes == 0; }));
+  h.shut();
+  {
+    RawDatabase db(h.database());
+    CHECK(db.integer("SELECT count(*) FROM segments") >= 1);
+    db.exec("INSERT OR REPLACE INTO journal SELECT * FROM kept; DROP TABLE kept");
+  }
+  h.reopen();
+  CHECK(h.find("strm_a")->status == "completed");
+  CHECK(h.events(key) == events);
+}
+
+TEST_CASE("a damaged journal row ends the streams that had events in it, before the gap") {
+  SqliteHarness h(no_flush);
+  StreamKey before = h.make("strm_before");  // finished before the damage
+  h.finish(before, 2);
+  StreamKey across = h.make("strm_across");  // has events before, in and after it
+  auto lost = h.create(h.stream("strm_lost"));
+  h.text(across, 2, "kept");
+  REQUIRE(h.wait_durable(across, 2));
+  StreamKey inside = h.make("strm_inside");  // ends within the damaged row
+  RawDatabase raw(h.database());
+  const int64_t last_good = raw.integer("SELECT max(id) FROM journal");
+  h.text(across, 3, "lost");
+  h.log().finish(inside, 2, {"completed", "{}", 5});
+  REQUIRE(h.wait_durable(inside, 2));
+  const int64_t last_bad = raw.integer("SELECT max(id) FROM journal");
+  h.text(across, 4, "beyond the gap");
+  h.finish(across, 5);
+  StreamKey after = h.make("strm_after");
+  h.finish(after, 2);
+  h.shut();
+  damage(h.database(), "id > " + std::to_string(last_good) + " AND id <= " + std::to_string(last_bad));
+
+  h.reopen();
+  for (const char* id : {"strm_before", "strm_after"}) {
+    CHECK(h.find(id)->status == "completed");
+    CHECK(h.find(id)->runs.size() == 1);
+  }
+  CHECK(h.find("strm_lost")->status == "interrupted");  // unfinished and whole: by its owner's decision
+  CHECK(h.find("strm_lost")->done == "{\"status\":\"interrupted\"}");
+  for (auto [id, key, last] : {std::tuple{"strm_across", across, Seq{3}}, std::tuple{"strm_inside", inside, Seq{2}}}) {
+    auto row = h.find(id);
+    CHECK(row->status == "interrupted");
+    CHECK(row->done.find("log_corrupt") != std::string::npos);
+    CHECK(row->last_seq == last);
+    REQUIRE(row->runs.size() == 2);
+    CHECK(row->runs[0].last_seq == last - 1);
+    auto events = h.events(key);
+    REQUIRE(events.size() == last);
+    CHECK(events.back().kind == EventKind::done);
+    CHECK(events.back().payload == row->done);
+  }
+  CHECK(h.events(across)[1].payload == "kept");
+  CHECK(h.log().figures().corrupt_rows == static_cast<uint64_t>(last_bad - last_good));
+  CHECK(raw.integer("SELECT count(*) FROM corrupt_rows") == last_bad - last_good);
+
+  h.reopen();  // the row is aside: nothing is found twice
+  CHECK(h.log().figures().corrupt_rows == static_cast<uint64_t>(last_bad - last_good));
+  CHECK(h.find("strm_across")->runs.size() == 2);
+  REQUIRE(h.make("strm_new") > after);
+}
+
+TEST_CASE("a stream whose every event was in a damaged row still ends") {
+  SqliteHarness h(no_flush);
+  auto made = h.create(h.stream("strm_a"));
+  h.text(made->key, 2, "x");
+  h.finish(made->key, 3);
+  h.shut();
+  damage(h.database(), "true");
+  h.reopen();
+  auto row = h.find("strm_a");
+  REQUIRE(row);
+  CHECK(row->status == "interrupted");
+  CHECK(row->last_seq == 1);
+  auto events = h.events(made->key);
+  REQUIRE(events.size() == 1);
+  CHECK(events[0].kind == EventKind::done);
+  CHECK(h.find_run(made->run).error().code == Errc::not_found);  // its cursors name nothing that is still there
+}
+
+TEST_CASE("a damaged segment is an error, not wrong text") {
+  SqliteHarness h([](SqliteLogOptions& o) { o.journal_flush_bytes = 1; });
+  StreamKey key = h.make("strm_a");
+  h.finish(key, 2);
+  REQUIRE(h.eventually([&] { return h.log().figures().journal_bytes == 0; }));
+  RawDatabase(h.database()).exec("UPDATE segments SET body = CAST(substr(body, 1, length(body) - 1) || x'58' AS BLOB)");
+  CHECK(h.read(key, 0, 1000).error().code == Errc::corrupt);
+}
+
+TEST_CASE("an unknown format version is refused, and nothing is changed") {
+  SqliteHarness h;
+  h.finish(h.make("strm_a"), 2);
+  h.shut();
+  const int version = GENERATE(0, 2, 99);
+  RawDatabase(h.database()).exec("PRAGMA user_version=" + std::to_string(version));
+  auto refused = h.open();
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == Errc::bad_version);
+  CHECK(RawDatabase(h.database()).integer("PRAGMA user_version") == version);
+  RawDatabase(h.database()).exec("PRAGMA user_version=1");
+  REQUIRE(h.open());
+  CHECK(h.find("strm_a")->status == "completed");
+}
+
+TEST_CASE("a file that is no database is refused") {
+  SqliteHarness h;
+  h.shut();
+  for (const char* name : {"/log.db-wal", "/log.db-shm"}) std::filesystem::remove(h.directory() + name);
+  std::ofstream(h.database(), std::ios::trunc) << std::string(8192, 'x');
+  auto refused = h.open();
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == Errc::corrupt);
+}
+
+TEST_CASE("a log without its lock file, WAL index or reserve opens") {
+  SqliteHarness h;
+  StreamKey key = h.make("strm_a");
+  h.finish(key, 2);
+  h.shut();
+  for (const char* name : {"/lock", "/log.db-shm", "/reserve"}) std::filesystem::remove(h.directory() + name);
+  h.reopen();
+  CHECK(h.events(key).size() == 2);
+}
