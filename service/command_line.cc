@@ -1,5 +1,7 @@
 #include "service/command_line.h"
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <iostream>
 
@@ -52,7 +54,7 @@ Command serve_command(const CLI::App& serve, const Flags& flags) {
   return command;
 }
 
-Command chat_command(const Flags& flags) {
+Command chat_command(Flags& flags) {
   if (!parse_http_url(flags.chat.server)) {
     std::cerr << "tokenrelay chat: --server must be a URL such as http://127.0.0.1:8080\n";
     return Answered{2};
@@ -61,6 +63,7 @@ Command chat_command(const Flags& flags) {
     std::cerr << "tokenrelay chat: the prompt is empty\n";
     return Answered{2};
   }
+  flags.chat.terminal = isatty(STDOUT_FILENO) == 1;
   return flags.chat;
 }
 

@@ -25,7 +25,8 @@ using Command = std::variant<Answered, Serve, ChatOptions, CheckConfig>;
 
 Command parse_command_line(int argc, char** argv);
 
-// Says "FILE: fine" on standard output (0), or what is wrong on standard error (2). The environment counts, flags do not.
+// Says "FILE: fine" on standard output (0), or what is wrong on standard error (2). The environment counts, flags do
+// not.
 int check_config(const CheckConfig& command);
 
 }  // namespace tokenrelay

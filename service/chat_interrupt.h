@@ -1,0 +1,28 @@
+// SIGINT for as long as this lives: a watcher thread calls `first` at the first, and _exit(130)s at the second.
+#pragma once
+
+#include <signal.h>
+
+#include <functional>
+#include <thread>
+
+namespace tokenrelay {
+
+class ChatInterrupt {
+ public:
+  explicit ChatInterrupt(std::function<void()> first);  // runs on the watcher's thread
+  ~ChatInterrupt();
+  ChatInterrupt(const ChatInterrupt&) = delete;
+  ChatInterrupt& operator=(const ChatInterrupt&) = delete;
+
+ private:
+  void watch();
+
+  std::function<void()> first_;
+  int read_end_ = -1;
+  struct sigaction old_interrupt_ {
+  }, old_pipe_{};
+  std::thread watcher_;
+};
+
+}  // namespace tokenrelay

@@ -1,0 +1,98 @@
+#include "service/chat_printer.h"
+
+#include <ostream>
+
+#include "service/json/parse.h"
+
+namespace tokenrelay {
+namespace {
+
+// A member's text, or "": what a hostile or newer server sends may lack anything.
+std::string text_of(const json::Value& object, const char* member) {
+  if (!object.is_object() || !object.contains(member) || !object[member].is_string()) return "";
+  return object[member].get<std::string>();
+}
+
+}  // namespace
+
+std::string printable(std::string_view text) {
+  std::string clean;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0;
+    if (c == 0xC2 && next >= 0x80 && next <= 0x9F) {  // U+0080 to U+009F: C1 controls
+      ++i;
+    } else if ((c >= 0x20 && c != 0x7f) || c == '\n' || c == '\t') {
+      clean += text[i];
+    }
+  }
+  return clean;
+}
+
+void ChatPrinter::text(const std::string& delta) {
+  const std::string shown = options_.terminal ? printable(delta) : delta;
+  if (shown.empty()) return;
+  if (err_inside_line_) {
+    err_ << "\n" << std::flush;
+    err_inside_line_ = false;
+  }
+  out_ << shown << std::flush;
+  inside_line_ = shown.back() != '\n';
+}
+
+void ChatPrinter::end_line() {
+  if (inside_line_) out_ << "\n" << std::flush;
+  inside_line_ = false;
+}
+
+void ChatPrinter::notice(std::string_view text) {
+  // On a terminal both meet in one place; in a pipe the text stays as it came.
+  if (options_.terminal) end_line();
+  if (err_inside_line_) err_ << "\n";
+  err_inside_line_ = false;
+  err_ << "tokenrelay: " << printable(text) << std::endl;
+}
+
+void ChatPrinter::event(const ChatEvents::Event& event) {
+  if (options_.show_ids && event.type != "resumed") err_ << printable(event.id) << "\n";
+  if (event.type == "done") return done(event.data);
+  const auto data = json::parse(event.data);
+  if (!data) return notice("an event that is not JSON was left out");
+  if (event.type.empty() || event.type == "message") {
+    text(text_of(*data, "delta"));
+  } else if (event.type == "reasoning" && options_.show_reasoning) {
+    const std::string shown = printable(text_of(*data, "delta"));
+    err_ << (options_.terminal ? "\033[2m" + shown + "\033[0m" : shown) << std::flush;
+    if (!shown.empty()) err_inside_line_ = shown.back() != '\n';
+  } else if (event.type == "tool_call") {
+    if (const std::string name = text_of(*data, "name"); !name.empty()) notice("the model calls " + name + ":");
+    const std::string arguments = printable(text_of(*data, "arguments_delta"));
+    err_ << arguments << std::flush;
+    if (!arguments.empty()) err_inside_line_ = true;
+  } else if (event.type == "resumed" && text_of(*data, "verdict") == "reset") {
+    end_line();
+    notice("the stream could not be resumed where it was; it starts over");
+  } else if (event.type == "upstream") {
+    notice("the model is called again: " + text_of(*data, "reason"));
+  }
+}
+
+void ChatPrinter::done(std::string_view text) {
+  end_line();
+  const auto data = json::parse(text);
+  const std::string status = data ? text_of(*data, "status") : "";
+  status_ = status == "completed" || status == "cancelled" ? 0 : 1;
+  if (status == "completed") {
+    const std::string reason = text_of(*data, "finish_reason");
+    if (reason == "length") notice("the answer was cut at the model's length limit");
+    if (reason == "content_filter") notice("the answer was stopped by a content filter");
+    return;
+  }
+  std::string words = status.empty() ? "the stream ended in an unknown way" : status;
+  if (data && data->contains("error") && (*data)["error"].is_object()) {
+    words += ": " + text_of((*data)["error"], "code") + ": " + text_of((*data)["error"], "message");
+  }
+  notice(words);
+}
+
+}  // namespace tokenrelay

@@ -1,0 +1,39 @@
+// What a person sees of a stream: text on one side, everything else on the other.
+#pragma once
+
+#include <iosfwd>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "service/chat.h"
+#include "service/chat_events.h"
+
+namespace tokenrelay {
+
+class ChatPrinter {
+ public:
+  ChatPrinter(const ChatOptions& options, std::ostream& out, std::ostream& err)
+      : options_(options), out_(out), err_(err) {}
+
+  void event(const ChatEvents::Event& event);
+  void notice(std::string_view text);  // a line of its own on err
+  void end_line();                     // out ends in a line feed
+
+  bool ended() const { return status_.has_value(); }
+  int exit_status() const { return status_.value_or(1); }  // of an ended stream
+
+ private:
+  void text(const std::string& delta);
+  void done(std::string_view data);
+
+  const ChatOptions& options_;
+  std::ostream &out_, &err_;
+  bool inside_line_ = false, err_inside_line_ = false;
+  std::optional<int> status_;
+};
+
+// Without control characters (but line feed and tab): what came from the network must not drive the terminal.
+std::string printable(std::string_view text);
+
+}  // namespace tokenrelay
