@@ -20,7 +20,7 @@ function place_of(cut, seen) {
 
 // Moves a cut that would fall between a block's id line and the block's end to that end (see clients.test.mjs).
 function past_id(seen, at) {
-  const block = seen.lastIndexOf('\n\n', at - 1) + 2;
+  const block = seen.lastIndexOf('\n\n', at - 2) + 2;
   if (!/id: [^\n]*\n/.test(seen.slice(block, at))) return at;
   const end = seen.indexOf('\n\n', at - 1);
   return end < 0 ? Infinity : end + 2;

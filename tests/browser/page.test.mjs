@@ -130,7 +130,7 @@ describe('the page', { timeout: 60000, concurrency: 3 }, () => {
   }));
 
   test('understands 204: the stream ended while it was away', () => with_page(async (chat) => {
-    await chat.send('Away for the last word. #long=25');
+    await chat.send('Away for the last word. #long=60');
     const stream = await chat.stream();
     await chat.wait_events(4);
     await chat.page.click('#drop');
@@ -161,8 +161,8 @@ describe('the page', { timeout: 60000, concurrency: 3 }, () => {
     await chat.send('Think, then call. #reason #tool #long=5');
     let state = await check_whole(chat);
     assert.equal(state.finish_reason, 'tool_calls');
-    assert.equal(await chat.page.locator('.reasoning').getAttribute('open'), null);
-    assert.equal(await chat.page.locator('.reasoning .text').textContent(), state.reasoning);
+    assert.equal(await chat.page.locator('details.reasoning').getAttribute('open'), null);
+    assert.equal(await chat.page.locator('details.reasoning .text').textContent(), state.reasoning);
     assert.equal(await chat.page.locator('.tool-name').textContent(), 'get_weather');
     assert.equal(JSON.parse(await chat.page.locator('.tool-arguments').textContent()).city, 'Zürich');
     await chat.send('Now break. #fail');

@@ -47,16 +47,18 @@ export class Relay {
     return this;
   }
 
-  #first_line() {
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`no first line within 15 s\n${this.log}`)), 15000);
-      createInterface({ input: this.child.stdout }).once('line', (line) => {
-        clearTimeout(timer);
-        resolve(line);
+  async #first_line() {
+    let timer;
+    try {
+      return await new Promise((resolve, reject) => {
+        timer = setTimeout(() => reject(new Error(`no first line within 15 s\n${this.log}`)), 15000);
+        createInterface({ input: this.child.stdout }).once('line', resolve);
+        this.child.once('error', reject);
+        this.ended.then((status) => reject(new Error(`${binary} ended with ${status}\n${this.log}`)));
       });
-      this.child.once('error', reject);
-      this.ended.then((status) => reject(new Error(`${binary} ended with ${status}\n${this.log}`)));
-    });
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   async kill(signal = 'SIGKILL') {
