@@ -23,6 +23,7 @@ constexpr Row rows[] = {
     {Code::unknown_model, 404, "unknown_model", "Unknown model"},
     {Code::unknown_cursor, 404, "unknown_cursor", "Unknown cursor"},
     {Code::method_not_allowed, 405, "method_not_allowed", "Method not allowed"},
+    {Code::steer_limit, 409, "steer_limit", "Too many steers"},
     {Code::stream_ended, 409, "stream_ended", "Stream ended"},
     {Code::gone, 410, "gone", "Gone"},
     {Code::length_required, 411, "length_required", "Length required"},

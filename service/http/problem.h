@@ -18,6 +18,7 @@ enum class Code {
   unknown_model,           // 404
   unknown_cursor,          // 404
   method_not_allowed,      // 405, with Allow
+  steer_limit,             // 409
   stream_ended,            // 409
   gone,                    // 410
   length_required,         // 411
