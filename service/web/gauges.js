@@ -4,8 +4,8 @@ const window_ms = 3000;
 
 export const verdict_words = {
   start: 'from the first event',
-  exact: 'resumed exactly: nothing lost, nothing twice',
-  reset: 'reset: the text was discarded and is read again',
+  exact: 'nothing lost, nothing twice',
+  reset: 'text discarded and read again',
 };
 
 // Deltas a second over the last three seconds of what came live; a replay's burst would only boast, so it is not counted.

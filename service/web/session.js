@@ -41,7 +41,7 @@ export class Session {
     this.#reader.close();
     this.keep();
     this.state = 'offline';
-    this.tape.seam('cut', 'connection dropped by you; the relay goes on');
+    this.tape.seam('cut', 'dropped by you; the relay goes on');
     this.view.told('Connection dropped.');
     this.view.changed();
   }
@@ -100,7 +100,7 @@ export class Session {
 
   #moved(state) {
     if (state === 'reconnecting' && this.state !== 'reconnecting') {
-      this.tape.seam('cut', 'connection lost; the browser tries again');
+      this.tape.seam('cut', 'connection lost; trying again');
       this.view.told('Connection lost, trying again.');
     }
     if (state !== 'live') this.rate.clear();

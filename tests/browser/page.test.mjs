@@ -35,7 +35,7 @@ const loss = /ERR_|Failed to load resource|status of (404|410)/;
 
 describe('the page', { timeout: 60000, concurrency: 3 }, () => {
   test('shows tokens as they arrive, ids, figures and the end', () => with_page(async (chat) => {
-    await chat.send('Say something about the tide. #long=45');
+    await chat.send('Say something about the tide. #long=90');
     await chat.wait_events(6);
     assert.equal(await chat.text_of('state'), 'live');
     assert.equal(await chat.verdict(), 'start');
@@ -62,7 +62,7 @@ describe('the page', { timeout: 60000, concurrency: 3 }, () => {
   });
 
   test('drops its connection and resumes exactly', () => with_page(async (chat) => {
-    await chat.send('A long walk along the shore. #long=110');
+    await chat.send('A long walk along the shore. #long=190');
     const stream = await chat.stream();
     await chat.wait_events(8);
     await chat.page.click('#drop');
@@ -79,7 +79,7 @@ describe('the page', { timeout: 60000, concurrency: 3 }, () => {
   }));
 
   test('picks a running stream up again after a reload', () => with_page(async (chat) => {
-    await chat.send('Keep talking while I reload. #long=100');
+    await chat.send('Keep talking while I reload. #long=190');
     const stream = await chat.stream();
     await chat.wait_events(10);
     const { text } = await until('a record', () => chat.record(stream));
@@ -89,14 +89,14 @@ describe('the page', { timeout: 60000, concurrency: 3 }, () => {
     assert.ok((await chat.record(stream)).text.startsWith(text), 'the text is kept, not read again');
     assert.match((await chat.tape_ids())[0], /-\d+$/);
     assert.ok(Number((await chat.tape_ids())[0].split('-')[1]) > 5, 'the tape begins after the cursor');
-    assert.equal(await chat.page.locator('.prompt').textContent(), 'Keep talking while I reload. #long=100');
+    assert.equal(await chat.page.locator('.prompt').textContent(), 'Keep talking while I reload. #long=190');
     await check_whole(chat);
   }));
 
   test('discards its text when the verdict is reset', () => with_page(async (chat) => {
     const other = await relay.create('Another stream. #long=3');
     const foreign = (await relay.ended_state(other.id)).last_event_id;
-    await chat.send('This text will be thrown away once. #long=90');
+    await chat.send('This text will be thrown away once. #long=190');
     const stream = await chat.stream();
     await chat.wait_events(8);
     await chat.page.click('#drop');
@@ -110,7 +110,7 @@ describe('the page', { timeout: 60000, concurrency: 3 }, () => {
   }));
 
   test('follows in a second tab by address, from the first event', () => with_page(async (chat) => {
-    const { id } = await relay.create('Two readers of one stream. #long=70');
+    const { id } = await relay.create('Two readers of one stream. #long=110');
     await chat.page.goto(`${relay.url}/#${id}`);
     await chat.page.reload();
     await until('the verdict', async () => ['start', 'exact'].includes(await chat.verdict()));
@@ -130,7 +130,7 @@ describe('the page', { timeout: 60000, concurrency: 3 }, () => {
   }));
 
   test('understands 204: the stream ended while it was away', () => with_page(async (chat) => {
-    await chat.send('Away for the last word. #long=60');
+    await chat.send('Away for the last word. #long=100');
     const stream = await chat.stream();
     await chat.wait_events(4);
     await chat.page.click('#drop');
