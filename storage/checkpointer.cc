@@ -10,8 +10,6 @@ uint64_t file_size(const std::string& path) {
   return stat(path.c_str(), &st) == 0 ? static_cast<uint64_t>(st.st_size) : 0;
 }
 
-constexpr uint64_t kFrameBytes = 4096 + 24;
-
 }  // namespace
 
 void Checkpointer::start() {
@@ -24,6 +22,7 @@ void Checkpointer::stop() {
     std::lock_guard lock(mutex_);
     stop_ = true;
     wake_.notify_all();
+    ticked_.notify_all();
   }
   if (thread_.joinable()) thread_.join();
 }
@@ -40,6 +39,15 @@ bool Checkpointer::truncated() const {
   return truncated_;
 }
 
+void Checkpointer::make_room() {
+  std::unique_lock lock(mutex_);
+  hurry_ = true;
+  wake_.notify_all();
+  // Two: the one under way began before this writer's last frames.
+  ticked_.wait_for(lock, std::chrono::seconds(1), [this, from = ticks_] { return stop_ || ticks_ >= from + 2; });
+  hurry_ = false;
+}
+
 void Checkpointer::run() {
   const auto every = std::chrono::milliseconds(context_.options.checkpoint_ms);
   auto next = Clock::now() + every;
@@ -47,11 +55,16 @@ void Checkpointer::run() {
     bool truncate;
     {
       std::unique_lock lock(mutex_);
-      wake_.wait_until(lock, next, [this] { return stop_; });
+      wake_.wait_until(lock, next, [this] { return stop_ || hurry_; });
       if (stop_) return;
       truncate = truncate_;
     }
     tick(truncate);
+    {
+      std::lock_guard lock(mutex_);
+      ++ticks_;
+      ticked_.notify_all();
+    }
     next = Clock::now() + every;
   }
 }
@@ -62,6 +75,7 @@ void Checkpointer::tick(bool truncate) {
   int frames = 0;
   int rc = checkpoint(SQLITE_CHECKPOINT_PASSIVE, frames);
   if (rc == SQLITE_OK && truncate) {
+    WriteTurn::Held turn(context_.turn, WriteTurn::Who::checkpointer);
     rc = checkpoint(SQLITE_CHECKPOINT_TRUNCATE, frames);
     if (rc == SQLITE_OK) {
       std::lock_guard lock(mutex_);
@@ -69,6 +83,7 @@ void Checkpointer::tick(bool truncate) {
       truncated_ = true;
     }
   } else if (rc == SQLITE_OK && static_cast<uint64_t>(frames) * kFrameBytes > context_.options.wal_restart_bytes) {
+    WriteTurn::Held turn(context_.turn, WriteTurn::Who::checkpointer);
     rc = checkpoint(SQLITE_CHECKPOINT_RESTART, frames);
   }
   note(rc);

@@ -13,6 +13,8 @@
 
 namespace tokenrelay::storage {
 
+inline constexpr uint64_t kFrameBytes = 4096 + 24;  // of the WAL: a page and its head
+
 class Checkpointer {
  public:
   Checkpointer(LogContext& context, Database db) : context_(context), db_(std::move(db)) {}
@@ -25,6 +27,9 @@ class Checkpointer {
   void request_truncate();
   bool truncated() const;
 
+  // For a writer that fills the WAL faster than it is moved: waits for one whole checkpoint, at most a second.
+  void make_room();
+
  private:
   void run();
   void tick(bool truncate);
@@ -35,10 +40,12 @@ class Checkpointer {
   LogContext& context_;
   Database db_;
   mutable std::mutex mutex_;
-  std::condition_variable wake_;
+  std::condition_variable wake_, ticked_;
   bool stop_ = false;
   bool truncate_ = false;
   bool truncated_ = false;
+  bool hurry_ = false;
+  uint64_t ticks_ = 0;
   std::thread thread_;
 };
 

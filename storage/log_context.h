@@ -9,6 +9,7 @@
 #include "storage/health.h"
 #include "storage/sqlite_event_log.h"
 #include "storage/tails.h"
+#include "storage/write_turn.h"
 
 namespace tokenrelay::storage {
 
@@ -59,6 +60,7 @@ struct LogContext {
   Outbox outbox;
   Health health;
   Tails tails;
+  WriteTurn turn;
   Figures figures;
 };
 

@@ -48,14 +48,14 @@ void Tidy::removed(StreamKey key) {
 }
 
 Clock::time_point Tidy::next() const {
-  auto at = phase_ == Phase::idle ? std::min({flush_at_, scrub_at_, upkeep_at_}) : Clock::time_point{};
+  auto at = phase_ == Phase::idle ? std::min({flush_at_, scrub_at_, truncated_at_, upkeep_at_}) : Clock::time_point{};
   return std::max(at, not_before_);
 }
 
 void Tidy::step() {
   int rc = one_step();
   if (rc == SQLITE_OK) return;
-  Error error = db_.error(rc, "tidy");
+  Error error{errc_of(rc), std::string("tidy: ") + sqlite3_errstr(rc)};
   db_.rollback();
   not_before_ = Clock::now() + kAfterFailure;
   if (severity_of(rc) == Severity::passing) return;  // commits meet the same trouble and say so
@@ -72,8 +72,6 @@ int Tidy::one_step() {
       return delete_journal();
     case Phase::scrub:
       return scrub_segments();
-    case Phase::truncate:
-      return await_truncate();
     case Phase::idle:
       break;
   }
@@ -81,7 +79,15 @@ int Tidy::one_step() {
     begin_round();
     return SQLITE_OK;
   }
+  if (Clock::now() >= truncated_at_) return forget_truncated();
   return upkeep();
+}
+
+size_t Tidy::arrears(size_t committed_bytes) const {
+  const uint64_t limit = context_.options.journal_flush_bytes;
+  if (phase_ == Phase::idle || journal_bytes_ <= limit + limit / 4) return 0;
+  return 1 +
+         6 * committed_bytes / kStepBytes;  // a byte is written once more, and deleted twice if retention is at work
 }
 
 void Tidy::begin_round() {
@@ -95,9 +101,11 @@ void Tidy::begin_round() {
 }
 
 int Tidy::transaction(int (Tidy::*body)()) {
+  WriteTurn::Held turn(context_.turn, WriteTurn::Who::writer);
   int rc = db_.exec("BEGIN IMMEDIATE");
   if (rc == SQLITE_OK) rc = (this->*body)();
   if (rc == SQLITE_OK) rc = db_.exec("COMMIT");
+  if (rc != SQLITE_OK) db_.rollback();
   return rc;
 }
 
@@ -178,13 +186,16 @@ int Tidy::scrub_segments() {
     if (rc == SQLITE_OK && scrubbed_all_) ++at_;
     return rc;
   }
-  if (scrubbing_.empty()) {
-    end_round();
-    return SQLITE_OK;
-  }
-  checkpointer_.request_truncate();
-  phase_ = Phase::truncate;
+  if (!scrubbing_.empty()) await_truncate();
+  end_round();
   return SQLITE_OK;
+}
+
+// The WAL still holds what was deleted. Asked for on the side: the next round need not wait.
+void Tidy::await_truncate() {
+  awaiting_.insert(awaiting_.end(), scrubbing_.begin(), scrubbing_.end());
+  checkpointer_.request_truncate();
+  truncated_at_ = Clock::now() + kTruncateEvery;
 }
 
 int Tidy::delete_segments() {
@@ -206,18 +217,18 @@ int Tidy::delete_segments() {
   return SQLITE_OK;
 }
 
-int Tidy::await_truncate() {
-  if (!checkpointer_.truncated()) {
-    not_before_ = Clock::now() + kTruncateEvery;
-    return SQLITE_OK;
-  }
+int Tidy::forget_truncated() {
+  truncated_at_ = Clock::now() + kTruncateEvery;
+  if (!checkpointer_.truncated()) return SQLITE_OK;
   int rc = transaction(&Tidy::delete_removals);
-  if (rc == SQLITE_OK) end_round();
-  return rc;
+  if (rc != SQLITE_OK) return rc;
+  awaiting_.clear();
+  truncated_at_ = Clock::time_point::max();
+  return SQLITE_OK;
 }
 
 int Tidy::delete_removals() {
-  for (StreamKey key : scrubbing_) {
+  for (StreamKey key : awaiting_) {
     if (int rc = delete_removal_.bind(1, static_cast<int64_t>(key)).run(); rc != SQLITE_OK) return rc;
   }
   return SQLITE_OK;
@@ -231,6 +242,7 @@ void Tidy::end_round() {
 
 int Tidy::upkeep() {
   upkeep_at_ = Clock::now() + kUpkeepEvery;
+  WriteTurn::Held turn(context_.turn, WriteTurn::Who::writer);
   int rc = delete_tombstones_.bind(1, context_.options.wall_ms() - kTombstoneMs).run();
   if (rc != SQLITE_OK) return rc;
   // Some free pages are kept: the next journal takes them again.

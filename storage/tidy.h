@@ -28,9 +28,11 @@ class Tidy {
   bool due(Clock::time_point now) const { return now >= next(); }
   Clock::time_point next() const;
   void step();
+  // Steps to take at once after a commit, since the journal grows faster than it is flushed; 0 as a rule.
+  size_t arrears(size_t committed_bytes) const;
 
  private:
-  enum class Phase { idle, segments, journal, scrub, truncate };
+  enum class Phase { idle, segments, journal, scrub };
   struct Work {
     StreamKey key;
     Seq target;
@@ -42,7 +44,8 @@ class Tidy {
   int write_segments();
   int delete_journal();
   int scrub_segments();
-  int await_truncate();
+  void await_truncate();
+  int forget_truncated();
   int upkeep();
   int transaction(int (Tidy::*body)());
   int insert_chunks();
@@ -64,10 +67,12 @@ class Tidy {
   std::vector<std::pair<StreamKey, size_t>> written_;  // chunks of the step under way
   size_t rows_deleted_ = 0;
   bool scrubbed_all_ = false;
-  std::vector<StreamKey> removed_, scrubbing_;
+  // Removed streams on their way out: their row is gone; this round deletes the rest; the WAL is to be emptied.
+  std::vector<StreamKey> removed_, scrubbing_, awaiting_;
 
   Clock::time_point flush_at_ = Clock::time_point::max();
   Clock::time_point scrub_at_ = Clock::time_point::max();
+  Clock::time_point truncated_at_ = Clock::time_point::max();  // when to ask whether the WAL was emptied
   Clock::time_point upkeep_at_ = Clock::now();
   Clock::time_point not_before_{};  // after a failure
 };

@@ -26,10 +26,16 @@ Writer::Writer(LogContext& context, AppendQueue& queue, Database db, Checkpointe
       deliver_(std::move(deliver)),
       writes_(context.options.random, context.options.keep_requests),
       tidy_(context, db_, checkpointer),
+      checkpointer_(checkpointer),
       reserve_(context.options.directory + "/reserve", context.options.reserve_bytes),
       sync_now_(SyncLevel::full) {}
 
 int Writer::prepare() {
+  auto note = [](void* frames, sqlite3*, const char*, int now) {
+    *static_cast<int*>(frames) = now;
+    return SQLITE_OK;
+  };
+  sqlite3_wal_hook(db_.handle(), note, &wal_frames_);
   int rc = writes_.prepare(db_);
   return rc == SQLITE_OK ? tidy_.prepare() : rc;
 }
@@ -56,20 +62,31 @@ void Writer::run() {
       }
       continue;
     }
-    if (woken == AppendQueue::Woken::work && Clock::now() < next_commit_) {
-      if (tidy_.due(Clock::now())) {
-        set_sync(SyncLevel::normal);
-        tidy_.step();
-      }
+    if (woken == AppendQueue::Woken::work) {
+      while (tidy_.due(Clock::now()) && Clock::now() < next_commit_) tidy_step();
       queue_.pause(next_commit_);
     }
+    bound_wal();
     if (auto batch = queue_.take()) {
+      const size_t bytes = batch->row.size();
       commit(std::move(batch));
+      for (size_t steps = tidy_.arrears(bytes); steps > 0; --steps) tidy_step();
     } else if (tidy_.due(Clock::now())) {
-      set_sync(SyncLevel::normal);
-      tidy_.step();
+      tidy_step();
     }
   }
+}
+
+// Four times the size at which it should begin anew means that the disk does not keep up: then writing waits for it.
+void Writer::bound_wal() {
+  if (static_cast<uint64_t>(wal_frames_) * kFrameBytes <= 4 * context_.options.wal_restart_bytes) return;
+  checkpointer_.make_room();
+  wal_frames_ = 0;  // the hook says how it really is, at the next commit
+}
+
+void Writer::tidy_step() {
+  set_sync(SyncLevel::normal);
+  tidy_.step();
 }
 
 void Writer::commit(std::unique_ptr<Batch> batch) {
@@ -95,7 +112,7 @@ void Writer::commit(std::unique_ptr<Batch> batch) {
       return;
     }
     batch->row.resize(row_bytes);
-    if (!try_again(rc, *batch, began)) {
+    if (!try_again(rc, outcome.error, *batch, began)) {
       queue_.settled(waiting);
       return;
     }
@@ -111,6 +128,7 @@ int Writer::set_sync(SyncLevel level) {
 }
 
 int Writer::write(Batch& batch, Outcome& outcome) {
+  WriteTurn::Held turn(context_.turn, WriteTurn::Who::writer);
   int rc = set_sync(SyncLevel::full);
   if (rc == SQLITE_OK) rc = db_.exec("BEGIN IMMEDIATE");
   if (rc == SQLITE_OK) rc = write_operations(batch, outcome);
@@ -119,6 +137,10 @@ int Writer::write(Batch& batch, Outcome& outcome) {
     rc = writes_.journal(next_row_, batch.row);
   }
   if (rc == SQLITE_OK) rc = db_.exec("COMMIT");
+  if (rc != SQLITE_OK) {
+    outcome.error = db_.error(rc, "commit");
+    db_.rollback();
+  }
   return rc;
 }
 
@@ -170,9 +192,7 @@ void Writer::apply(Batch& batch, Outcome& outcome) {
   deliver_(std::move(delivery));
 }
 
-bool Writer::try_again(int rc, Batch& batch, Clock::time_point since) {
-  Error error = db_.error(rc, "commit");
-  db_.rollback();
+bool Writer::try_again(int rc, const Error& error, Batch& batch, Clock::time_point since) {
   const auto now = Clock::now();
   if (severity_of(rc) == Severity::final) {
     if (rc == SQLITE_IOERR_FSYNC) context_.figures.syncs_failed.fetch_add(1, std::memory_order_relaxed);

@@ -41,15 +41,18 @@ class Writer {
     std::vector<Result<Created>> created;
     std::vector<Result<Removed>> removed;
     StreamKey next_key = 0;
+    Error error;  // where it failed
   };
 
   void run();
+  void tidy_step();
+  void bound_wal();
   void commit(std::unique_ptr<Batch> batch);
   int write(Batch& batch, Outcome& outcome);
   int write_operations(Batch& batch, Outcome& outcome);
   int set_sync(SyncLevel level);
   void apply(Batch& batch, Outcome& outcome);
-  bool try_again(int rc, Batch& batch, Clock::time_point since);
+  bool try_again(int rc, const Error& error, Batch& batch, Clock::time_point since);
   void refuse(Batch& batch, Errc code);
   void refuse_creates(std::vector<CreateOp> creates, Errc code);
   void pace(size_t events, Clock::time_point began);
@@ -60,6 +63,8 @@ class Writer {
   Deliver deliver_;
   StreamWrites writes_;
   Tidy tidy_;
+  Checkpointer& checkpointer_;
+  int wal_frames_ = 0;  // after the last commit, by SQLite's hook
   ReserveFile reserve_;
   SyncLevel sync_now_;
 
