@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <fstream>
 #include <iostream>
+#include <regex>
+#include <sstream>
 #include <string>
 #include <thread>
 
@@ -184,6 +186,24 @@ TEST_CASE("promtool has nothing to say about it") {
   const std::string text = metrics.exposition();
   REQUIRE(fwrite(text.data(), 1, text.size(), promtool) == text.size());
   CHECK(pclose(promtool) == 0);
+}
+
+TEST_CASE("alerts and dashboard speak of metrics that exist") {
+  Metrics metrics("0.1.0", {"demo"});
+  use_everything(metrics);
+  const std::string text = metrics.exposition();
+  for (const std::string file : {"/deploy/prometheus/tokenrelay.rules.yml", "/deploy/grafana/tokenrelay.json"}) {
+    std::ostringstream content;
+    content << std::ifstream(TOKENRELAY_SOURCE_DIR + file).rdbuf();
+    const std::string words = content.str();
+    REQUIRE(words.size() > 1000);
+    const std::regex metric("\\b(tokenrelay|process)_[a-z_]+");
+    for (std::sregex_iterator found(words.begin(), words.end(), metric), end; found != end; ++found) {
+      INFO(file << ": " << found->str());
+      CHECK((text.find("\n" + found->str() + " ") != std::string::npos ||
+             text.find("\n" + found->str() + "{") != std::string::npos));
+    }
+  }
 }
 
 // Run by hand: unit_metrics "[.cost]"

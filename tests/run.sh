@@ -1,0 +1,40 @@
+#!/bin/bash
+# Everything that can be checked, from a bare Debian 12 checkout: installs what tests need, builds, runs.
+#   tests/run.sh                          release build: layers, format, unit, end-to-end and browser tests
+#   tests/run.sh --sanitize [asan|tsan]   the same suite on a sanitizer build (without a name: both, one after the other)
+#   --units                               only the unit tests
+# The last line is "N passed, N failed"; the status is 0 only if nothing failed. Needs no terminal.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+exec </dev/null
+
+presets=()
+units=
+while [ $# -gt 0 ]; do
+  case $1 in
+    --sanitize)
+      case ${2:-} in
+        asan | tsan) presets+=("$2"); shift ;;
+        *) presets+=(asan tsan) ;;
+      esac ;;
+    --units) units=1 ;;
+    *) sed -n '2,6s/^# //p' "$0"; exit 2 ;;
+  esac
+  shift
+done
+[ ${#presets[@]} -gt 0 ] || presets=(release)
+
+passed=0
+failed=0
+source tests/support/steps.sh
+
+prepare || finish
+check "layers" tests/layers_test.sh
+check "format" format_check
+check "alert rules" promtool check rules deploy/prometheus/tokenrelay.rules.yml
+for preset in "${presets[@]}"; do
+  build "$preset" || continue
+  programs "$preset"
+  [ -n "$units" ] || browsers "$preset"
+done
+finish
