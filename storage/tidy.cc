@@ -85,9 +85,10 @@ int Tidy::one_step() {
 
 size_t Tidy::arrears(size_t committed_bytes) const {
   const uint64_t limit = context_.options.journal_flush_bytes;
-  if (phase_ == Phase::idle || journal_bytes_ <= limit + limit / 4) return 0;
-  return 1 +
-         6 * committed_bytes / kStepBytes;  // a byte is written once more, and deleted twice if retention is at work
+  if (!due(Clock::now())) return 0;
+  if (journal_bytes_ <= limit + limit / 4) return 1;
+  // A byte is written once more, and deleted twice where retention is at work.
+  return 2 + 6 * committed_bytes / kStepBytes;
 }
 
 void Tidy::begin_round() {

@@ -28,7 +28,8 @@ class Tidy {
   bool due(Clock::time_point now) const { return now >= next(); }
   Clock::time_point next() const;
   void step();
-  // Steps to take at once after a commit, since the journal grows faster than it is flushed; 0 as a rule.
+  // Steps to take at once after a commit, so that steady commits do not starve them: more when the journal outgrows
+  // them.
   size_t arrears(size_t committed_bytes) const;
 
  private:
