@@ -165,6 +165,13 @@ void Connection::on_body_due() {
   write_some();
 }
 
+// Without unread bytes a close is a plain end; with some it would be a reset.
+void Connection::finish() {
+  char byte;
+  bool silent = unread_.empty() && socket_.read(&byte, 1).status != transport::IoStatus::done;
+  silent ? end() : linger();
+}
+
 void Connection::linger() {
   phase_ = Phase::lingering;
   framer_.reset();
@@ -220,8 +227,8 @@ void Connection::on_written() {
   phase_ = Phase::reading;
   if (done->interim) return set_deadline(Deadline::body, server_->options().body_ms);
   exchange_->ticket->write(done->status);
-  exchange_.reset();
-  if (done->last) return linger();
+  bool broken = std::exchange(exchange_, nullptr)->broken;
+  if (done->last) return broken ? linger() : finish();
   set_deadline(Deadline::idle, server_->options().keep_alive_ms);
   if (server_->draining && unread_.empty()) end();
 }

@@ -39,7 +39,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   void serve_first();                   // fresh from accept
   void serve_next(std::string unread);  // back from a take-over
-  void linger();                        // nothing more will be served
+  void finish();                        // nothing more will be served
   void drain();                         // closes if idle
   void end();                           // closes now
 
@@ -64,6 +64,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void consume(std::string_view bytes);
   void on_body_due();
   void on_eof();
+  void linger();
   void drop_some();
   void fail(Code code, std::string detail);
   void start_exchange();

@@ -46,6 +46,7 @@ void Connection::fail(Code code, std::string detail) {
   start_exchange();
   Reply error = problem(code, std::move(detail), exchange_->request.request_id);
   error.close = true;
+  exchange_->broken = true;
   reply(std::move(error));
 }
 
@@ -96,8 +97,8 @@ void Connection::deliver(Answer answer) {
 
 void Connection::reply(Reply reply) {
   const Request& request = exchange_->request;
-  // Without a length it is not known where the next request would begin.
-  bool last = reply.close || !request.keep_alive || server_->draining || reply.status == 411;
+  exchange_->broken = exchange_->broken || reply.status == 411;  // without a length its end is not known
+  bool last = reply.close || !request.keep_alive || server_->draining || exchange_->broken;
   std::string_view connection = last ? "close" : request.http10 ? "keep-alive" : "";
   writing_ = std::make_unique<Writing>();
   writing_->head = reply_head(reply, exchange_->common, server_->loop.clock().wall_ms(), connection);
@@ -131,7 +132,7 @@ void Connection::take_over(const Takeover& takeover) {
     if (!server || server->closed) return place->end();
     auto next = std::make_shared<Connection>(server, place, std::move(socket));
     server->connections.emplace(next.get(), next);
-    keep && !server->draining ? next->serve_next(std::move(unread)) : next->linger();
+    keep && !server->draining ? next->serve_next(std::move(unread)) : next->finish();
   };
   phase_ = Phase::over;
   timer_.cancel();

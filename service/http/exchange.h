@@ -37,6 +37,7 @@ struct Exchange {
   Request request;
   HeaderList common;  // Request-Id, CORS: on every reply to this request
   std::shared_ptr<Ticket> ticket;
+  bool broken = false;  // it was refused before its end was known: more of it may be coming
 };
 
 // A connection's place, from accept to its end, through every take-over and return. Frees it once, at the latest when

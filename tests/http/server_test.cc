@@ -1,0 +1,469 @@
+#include "service/http/server.h"
+
+#include <string>
+#include <vector>
+
+#include "tests/http/server_fixture.h"
+#include "tests/support/catch.h"
+
+using namespace tokenrelay;
+using namespace std::chrono_literals;
+using http::ServerOptions;
+using http::TestServer;
+using support::BodyEnd;
+using support::HttpConnection;
+
+namespace {
+
+const std::string host = "Host: 127.0.0.1\r\n";
+
+std::string get(const std::string& target, const std::string& headers = "") {
+  return "GET " + target + " HTTP/1.1\r\n" + host + headers + "\r\n";
+}
+
+std::string post(const std::string& target, const std::string& body, const std::string& headers = "") {
+  return "POST " + target + " HTTP/1.1\r\n" + host + headers + "Content-Length: " + std::to_string(body.size()) +
+         "\r\n\r\n" + body;
+}
+
+struct Got {
+  support::Head head;
+  std::string body;
+  BodyEnd end = BodyEnd::timeout;
+};
+
+Got read(HttpConnection& connection) {
+  Got got;
+  auto head = connection.read_head(5s);
+  if (!head) return got;
+  got.head = *head;
+  got.body = connection.read_body(10s);
+  got.end = connection.end();
+  return got;
+}
+
+Got ask(TestServer& server, const std::string& bytes) {
+  HttpConnection connection(server.port());
+  connection.send(bytes);
+  return read(connection);
+}
+
+bool closed(HttpConnection& connection) {
+  return connection.closes(5s);
+}
+
+}  // namespace
+
+TEST_CASE("one request, one answer, and the connection stays", "[server]") {
+  TestServer server;
+  server.start();
+  HttpConnection connection(server.port());
+  for (int i = 0; i < 3; ++i) {
+    connection.send(get("/hello"));
+    Got got = read(connection);
+    CHECK(got.head.status == 200);
+    CHECK(got.head.version == "HTTP/1.1");
+    CHECK(got.body == "hello");
+    CHECK(got.end == BodyEnd::clean);
+    CHECK(got.head.get("Content-Type") == "text/plain");
+    CHECK(got.head.get("Content-Length") == "5");
+    CHECK(got.head.get("Request-Id") == "drawn");
+    CHECK(got.head.get("Date").value_or("").ends_with(" GMT"));
+    CHECK_FALSE(got.head.get("Connection"));
+  }
+  CHECK(server.connections() == 1);
+  auto records = server.records();
+  REQUIRE(records.size() == 3);
+  CHECK(records[0].method == "GET");
+  CHECK(records[0].path == "/hello");
+  CHECK(records[0].route == "/hello");
+  CHECK(records[0].status == 200);
+  CHECK(records[0].client_address == "127.0.0.1");
+  CHECK(records[0].duration_us >= 0);
+  connection.socket().close();
+  CHECK(support::wait_until([&] { return server.connections() == 0; }, 5s));
+  CHECK(server.ended() == 1);
+}
+
+TEST_CASE("bodies: with a length, in chunks, in pieces, large", "[server]") {
+  TestServer server;
+  server.start();
+  CHECK(ask(server, post("/echo", "abc")).body == "abc");
+  CHECK(ask(server, "POST /echo HTTP/1.1\r\n" + host +
+                        "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nT: t\r\n\r\n")
+            .body == "abcde");
+  const std::string large(5 << 20, 'l');
+  CHECK(ask(server, post("/echo", large)).body == large);
+  CHECK(ask(server, get("/big")).body.size() == 8 << 20);
+  HttpConnection slow(server.port());
+  for (char c : post("/echo", "pieces")) REQUIRE(slow.send(std::string(1, c)));
+  CHECK(read(slow).body == "pieces");
+}
+
+TEST_CASE("pipelined requests are answered in order, coroutines and large answers between them", "[server]") {
+  TestServer server;
+  server.start();
+  HttpConnection connection(server.port());
+  connection.send(get("/hello") + post("/later/1", "x") + get("/big") + get("/nothing") + post("/echo", "last") +
+                  get("/empty") + get("/hello"));
+  CHECK(read(connection).body == "hello");
+  CHECK(read(connection).body == "later /later/1 x");
+  CHECK(read(connection).body.size() == 8 << 20);
+  CHECK(read(connection).head.status == 404);
+  CHECK(read(connection).body == "last");
+  CHECK(read(connection).head.status == 204);
+  CHECK(read(connection).body == "hello");
+  std::string many;
+  for (int i = 0; i < 500; ++i) many += get("/hello");  // more than one turn
+  connection.send(many);
+  for (int i = 0; i < 500; ++i) REQUIRE(read(connection).body == "hello");
+  CHECK(server.records().size() == 507);
+}
+
+TEST_CASE("HEAD answers the headers of GET", "[server]") {
+  TestServer server;
+  server.start();
+  HttpConnection connection(server.port());
+  connection.send("HEAD /hello HTTP/1.1\r\n" + host + "\r\n" + get("/hello"));
+  auto head = connection.read_head(5s);
+  REQUIRE(head);
+  CHECK(head->status == 200);
+  CHECK(head->get("Content-Length") == "5");
+  CHECK(connection.socket().open());
+  std::string raw = connection.pending();
+  while (raw.find("hello") == std::string::npos && connection.socket().receive(raw, 5s) == support::Got::bytes) {
+  }
+  CHECK(raw.starts_with("HTTP/1.1 200 OK\r\n"));  // the next answer follows the head at once
+}
+
+TEST_CASE("204 has neither length nor body", "[server]") {
+  TestServer server;
+  server.start();
+  Got got = ask(server, get("/empty"));
+  CHECK(got.head.status == 204);
+  CHECK_FALSE(got.head.get("Content-Length"));
+  CHECK_FALSE(got.head.get("Transfer-Encoding"));
+}
+
+TEST_CASE("HTTP/1.0 and Connection", "[server]") {
+  TestServer server;
+  server.start();
+  HttpConnection plain(server.port());
+  plain.send("GET /hello HTTP/1.0\r\n\r\n");
+  Got got = read(plain);
+  CHECK(got.body == "hello");
+  CHECK(got.head.get("Connection") == "close");
+  CHECK(closed(plain));
+  HttpConnection kept(server.port());
+  kept.send("GET /hello HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+  CHECK(read(kept).head.get("Connection") == "keep-alive");
+  kept.send(get("/hello", "Connection: close\r\n"));
+  got = read(kept);
+  CHECK(got.head.get("Connection") == "close");
+  CHECK(closed(kept));
+  HttpConnection half(server.port());  // a client may have nothing more to say and still wait for the answer
+  half.send(post("/later/h", ""));
+  half.socket().finish_sending();
+  CHECK(read(half).body == "later /later/h ");
+  CHECK(closed(half));
+  CHECK(support::wait_until([&] { return server.connections() == 0; }, 5s));
+}
+
+TEST_CASE("100-continue", "[server]") {
+  TestServer server;
+  server.options.body_bytes = 1000;
+  server.start();
+  HttpConnection connection(server.port());
+  connection.send("POST /echo HTTP/1.1\r\n" + host + "Expect: 100-continue\r\nContent-Length: 3\r\n\r\n");
+  auto interim = connection.read_head(5s);
+  REQUIRE(interim);
+  CHECK(interim->status == 100);
+  connection.send("abc");
+  Got got = read(connection);
+  CHECK(got.head.status == 200);
+  CHECK(got.body == "abc");
+  // Refused without waiting for the body.
+  CHECK(ask(server, "POST /echo HTTP/1.1\r\n" + host + "Expect: 100-continue\r\nContent-Length: 3000\r\n\r\n")
+            .head.status == 413);
+  CHECK(ask(server, "POST /echo HTTP/1.1\r\n" + host + "Expect: magic\r\nContent-Length: 3\r\n\r\n").head.status ==
+        417);
+}
+
+TEST_CASE("every framing error is answered by a problem and the end, and what follows is not read as a request",
+          "[server]") {
+  TestServer server;
+  server.start();
+  const std::string smuggled = get("/hello");
+  struct Row {
+    std::string bytes;
+    int status;
+  };
+  const std::vector<Row> rows = {
+      {"POST /echo HTTP/1.1\r\n" + host + "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
+      {"POST /echo HTTP/1.1\r\n" + host + "Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc", 400},
+      {"POST /echo HTTP/1.1\r\n" + host + "Content-Length: 3abc\r\n\r\nabc", 400},
+      {"POST /echo HTTP/1.1\r\n" + host + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 400},
+      {"POST /echo HTTP/1.1\r\n" + host + "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n", 400},
+      {"POST /echo HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\n\r\nz\r\n", 400},
+      {"POST /echo HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
+      {"GET /hello HTTP/1.1\n" + host + "\n", 400},
+      {"GET /hello HTTP/1.1\r\n" + host + "X: a\r\n b\r\n\r\n", 400},
+      {"GET /hello HTTP/1.1\r\n\r\n", 400},
+      {"GET  /hello HTTP/1.1\r\n" + host + "\r\n", 400},
+      {"GET /hello HTTP/2.0\r\n" + host + "\r\n", 505},
+      {"GET /" + std::string(2000, 'a') + " HTTP/1.1\r\n" + host + "\r\n", 414},
+      {get("/hello", "X: " + std::string(9000, 'a') + "\r\n"), 431},
+      {"POST /echo HTTP/1.1\r\n" + host + "Content-Length: 99999999\r\n\r\n", 413},
+      {"POST /length HTTP/1.1\r\n" + host + "\r\n", 411},
+  };
+  for (const Row& row : rows) {
+    INFO(row.bytes.substr(0, 200));
+    HttpConnection connection(server.port());
+    connection.send(row.bytes + smuggled);
+    Got got = read(connection);
+    CHECK(got.head.status == row.status);
+    CHECK(got.head.get("Content-Type") == "application/problem+json");
+    CHECK(got.head.get("Connection") == "close");
+    CHECK(got.head.get("Request-Id"));
+    CHECK(support::Json::parse(got.body).at("status") == row.status);
+    CHECK(closed(connection));  // and nothing more was answered
+  }
+  CHECK(server.records().size() == rows.size());
+  CHECK(support::wait_until([&] { return server.connections() == 0; }, 5s));
+}
+
+TEST_CASE("an answer to a body that is too large is not lost to a reset", "[server]") {
+  TestServer server;
+  server.options.body_bytes = 100'000;
+  server.start();
+  const std::string large(3 << 20, 'x');
+  HttpConnection connection(server.port());
+  REQUIRE(connection.send(post("/echo", large)));  // the client reads only when all is sent
+  CHECK(read(connection).head.status == 413);
+  CHECK(closed(connection));
+}
+
+TEST_CASE("a mistake in a request does not cost the connection", "[server]") {
+  TestServer server;
+  server.start();
+  HttpConnection connection(server.port());
+  connection.send(get("/nothing") + "DELETE /hello HTTP/1.1\r\n" + host + "\r\n" + get("/fails") + get("/hello"));
+  CHECK(read(connection).head.status == 404);
+  Got got = read(connection);
+  CHECK(got.head.status == 405);
+  CHECK(got.head.get("Allow") == "GET, HEAD");
+  got = read(connection);
+  CHECK(got.head.status == 500);
+  CHECK(got.body.find("secret") == std::string::npos);
+  CHECK(read(connection).body == "hello");
+}
+
+TEST_CASE("deadlines", "[server]") {
+  TestServer server;
+  server.options.head_ms = 150;
+  server.options.body_ms = 150;
+  server.options.keep_alive_ms = 150;
+  server.start();
+  SECTION("no byte at all: closed without a word") {
+    HttpConnection connection(server.port());
+    CHECK(closed(connection));
+    CHECK(server.records().empty());
+  }
+  SECTION("half a head: 408") {
+    HttpConnection connection(server.port());
+    connection.send("GET /hello HTTP/1.1\r\nHo");
+    CHECK(read(connection).head.status == 408);
+    CHECK(closed(connection));
+  }
+  SECTION("a head that trickles is not given more time for it") {
+    HttpConnection connection(server.port());
+    connection.send("GET /hello HTTP/1.1\r\n" + host);
+    auto began = support::Clock::now();
+    std::optional<support::Head> head;
+    while (!head && support::ms_since(began) < 5'000) {
+      connection.send("X: y\r\n");
+      head = connection.read_head(20ms);
+    }
+    REQUIRE(head);
+    CHECK(head->status == 408);
+  }
+  SECTION("half a body: 408") {
+    HttpConnection connection(server.port());
+    connection.send("POST /echo HTTP/1.1\r\n" + host + "Content-Length: 10\r\n\r\nabc");
+    CHECK(read(connection).head.status == 408);
+    CHECK(closed(connection));
+  }
+  SECTION("idle after a request: closed without a word") {
+    HttpConnection connection(server.port());
+    connection.send(get("/hello"));
+    CHECK(read(connection).head.status == 200);
+    CHECK(closed(connection));
+    CHECK(server.records().size() == 1);
+  }
+  CHECK(support::wait_until([&] { return server.connections() == 0; }, 10s));
+}
+
+TEST_CASE("a client that does not take its answer is cut", "[server]") {
+  TestServer server;
+  server.options.write_stall_ms = 200;
+  server.start();
+  HttpConnection connection(server.port(), 4096);
+  connection.send(get("/big"));
+  CHECK(support::wait_until([&] { return server.ended() == 1; }, 5s));
+  CHECK(server.records().size() == 1);
+  std::string rest;
+  auto got = support::Got::bytes;
+  while (got == support::Got::bytes) {
+    rest.clear();
+    got = connection.socket().receive(rest, 5s);
+  }
+  CHECK(got == support::Got::reset);
+}
+
+TEST_CASE("a request that ends too soon", "[server]") {
+  TestServer server;
+  server.start();
+  HttpConnection connection(server.port());
+  connection.send("POST /echo HTTP/1.1\r\n" + host + "Content-Length: 10\r\n\r\nabc");
+  connection.socket().finish_sending();
+  CHECK(read(connection).head.status == 400);
+  CHECK(closed(connection));
+}
+
+TEST_CASE("a foreign Host on a loopback listener is misdirected", "[server]") {
+  TestServer server;
+  const bool loopback = GENERATE(true, false);
+  server.start(loopback);
+  auto status = [&](const std::string& name) {
+    return ask(server, "GET /hello HTTP/1.1\r\nHost: " + name + "\r\n\r\n").head.status;
+  };
+  for (const char* good : {"localhost", "LOCALHOST:1", "127.9.9.9", "[::1]:80", "localhost."})
+    CHECK(status(good) == 200);
+  for (const char* foreign : {"evil.example", "127.0.0.1.evil.example", ""})
+    CHECK(status(foreign) == (loopback ? 421 : 200));
+  CHECK(ask(server, "GET http://evil.example/hello HTTP/1.1\r\n" + host + "\r\n").head.status ==
+        (loopback ? 421 : 200));
+  server.call([&] { server.options.check_host = false; });
+  CHECK(status("evil.example") == 200);
+}
+
+TEST_CASE("browsers: preflight, allowed and foreign origins, on errors too", "[server]") {
+  TestServer server;
+  server.options.cors_origins = {"https://app.example"};
+  server.start();
+  const std::string mine = "Origin: https://app.example\r\n";
+  Got got =
+      ask(server, "OPTIONS /echo HTTP/1.1\r\n" + host + mine +
+                      "Access-Control-Request-Method: POST\r\nAccess-Control-Request-Headers: content-type\r\n\r\n");
+  CHECK(got.head.status == 204);
+  CHECK(got.head.get("Access-Control-Allow-Origin") == "https://app.example");
+  CHECK(got.head.get("Access-Control-Allow-Headers") == "content-type, Last-Event-ID");
+  CHECK(got.head.get("Access-Control-Max-Age"));
+  CHECK(got.head.get("Vary") == "Origin");
+  CHECK(ask(server, get("/hello", mine)).head.get("Access-Control-Allow-Origin") == "https://app.example");
+  CHECK(ask(server, get("/nothing", mine)).head.get("Access-Control-Allow-Origin") == "https://app.example");
+  CHECK(ask(server, get("/hello", mine + "Content-Length: x\r\n")).head.get("Access-Control-Allow-Origin") ==
+        "https://app.example");
+  got = ask(server, get("/hello", "Origin: https://evil.example\r\n"));
+  CHECK(got.head.status == 200);
+  CHECK_FALSE(got.head.get("Access-Control-Allow-Origin"));
+  got = ask(server, "OPTIONS /echo HTTP/1.1\r\n" + host +
+                        "Origin: https://evil.example\r\nAccess-Control-Request-Method: POST\r\n\r\n");
+  CHECK(got.head.status == 405);
+  CHECK_FALSE(got.head.get("Access-Control-Allow-Origin"));
+}
+
+TEST_CASE("request ids and client addresses", "[server]") {
+  TestServer server;
+  server.options.trusted_proxies = {"127.0.0.0/8"};
+  server.start();
+  Got got = ask(server, get("/who", "Request-Id: abc-1.2_3\r\nX-Forwarded-For: 9.9.9.9, 1.2.3.4\r\n"));
+  CHECK(got.head.get("Request-Id") == "abc-1.2_3");
+  CHECK(got.body == "1.2.3.4 abc-1.2_3 127.0.0.1");
+  for (const std::string& bad : {std::string("a b"), std::string(65, 'a'), std::string("a\"b"), std::string("")}) {
+    CHECK(ask(server, get("/who", "Request-Id: " + bad + "\r\n")).head.get("Request-Id") == "drawn");
+  }
+}
+
+TEST_CASE("drain closes idle connections now and others after their answer", "[server]") {
+  TestServer server;
+  server.start();
+  HttpConnection idle(server.port());
+  idle.send(get("/hello"));
+  CHECK(read(idle).head.status == 200);
+  HttpConnection busy(server.port());
+  busy.send(post("/later/x", ""));
+  HttpConnection begun(server.port());
+  begun.send("GET /hel");
+  REQUIRE(support::wait_until([&] { return server.connections() == 3; }, 5s));
+  std::this_thread::sleep_for(10ms);  // so that the bytes of `begun` and `busy` have been read; either order is legal
+  server.drain();
+  CHECK(closed(idle));
+  Got got = read(busy);
+  CHECK(got.body == "later /later/x ");
+  CHECK(got.head.get("Connection") == "close");
+  CHECK(closed(busy));
+  begun.send("lo HTTP/1.1\r\n" + host + "\r\n");
+  got = read(begun);
+  CHECK(got.body == "hello");
+  CHECK(got.head.get("Connection") == "close");
+  CHECK(closed(begun));
+  CHECK(support::wait_until([&] { return server.connections() == 0; }, 10s));
+}
+
+TEST_CASE("the server may go while coroutines are under way", "[server]") {
+  TestServer server;
+  server.start();
+  HttpConnection connection(server.port());
+  connection.send(post("/later/x", ""));
+  CHECK(support::wait_until([&] { return server.connections() == 1; }, 5s));
+}
+
+TEST_CASE("a thousand connections, each place freed once", "[server]") {
+  TestServer server;
+  server.start();
+  std::vector<std::unique_ptr<HttpConnection>> all;
+  for (int i = 0; i < 1000; ++i) {
+    all.push_back(std::make_unique<HttpConnection>(server.port()));
+    REQUIRE(all.back()->open());
+    if (i % 4 == 1) all.back()->send("GET / HT");
+    if (i % 4 != 1) all.back()->send(get("/hello"));
+  }
+  for (int i = 0; i < 1000; ++i) {
+    if (i % 4 != 1) REQUIRE(read(*all[static_cast<size_t>(i)]).body == "hello");
+  }
+  CHECK(server.connections() == 1000);
+  for (size_t i = 0; i < all.size(); ++i) i % 2 == 0 ? all[i]->socket().reset() : all[i]->socket().close();
+  CHECK(support::wait_until([&] { return server.connections() == 0; }, 10s));
+  CHECK(support::wait_until([&] { return server.ended() == 1000; }, 5s));
+}
+
+TEST_CASE("requests a second, inline, one connection, pipelined and not", "[.bench]") {
+  TestServer server;
+  server.start();
+  HttpConnection connection(server.port());
+  constexpr int n = 50'000;
+  auto began = support::Clock::now();
+  std::string batch;
+  for (int i = 0; i < 100; ++i) batch += get("/hello");
+  std::string in;
+  size_t answers = 0;
+  for (int i = 0; i < n / 100; ++i) {
+    connection.send(batch);
+    for (size_t wanted = 100 * static_cast<size_t>(i + 1); answers < wanted;) {
+      in.clear();
+      REQUIRE(connection.socket().receive(in, 5s) == support::Got::bytes);
+      for (size_t at = 0; (at = in.find("HTTP/1.1 200", at)) != std::string::npos; ++at) ++answers;
+    }
+  }
+  double pipelined = n * 1000.0 / static_cast<double>(support::ms_since(began));
+  began = support::Clock::now();
+  for (int i = 0; i < n / 5; ++i) {
+    connection.send(batch.substr(0, get("/hello").size()));
+    in.clear();
+    REQUIRE(connection.socket().receive(in, 5s) == support::Got::bytes);
+  }
+  double single = n / 5 * 1000.0 / static_cast<double>(support::ms_since(began));
+  WARN("pipelined " << pipelined << " requests/s, one at a time " << single << " requests/s");
+  CHECK(pipelined > 1000);
+}
