@@ -59,6 +59,10 @@ struct Metrics::Families {
   Counters cuts;
 
   Counters upstream_results, upstream_retries;
+  Counters commands;
+  Histogram& cancel_closed;
+  Gauge& websockets;
+  Counters websocket_messages, websocket_closes;
   Counters http_requests;
   Histograms http_duration;
   Gauge& connections;

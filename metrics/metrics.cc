@@ -92,6 +92,23 @@ void Metrics::upstream_result(std::string_view provider, std::string_view code) 
   families_->upstream_results.of({provider, code}).Increment();
 }
 
+void Metrics::command(std::string_view kind, std::string_view transport, std::string_view outcome) {
+  families_->commands.of({kind, transport, outcome}).Increment();
+}
+
+void Metrics::cancel_closed(double seconds) { families_->cancel_closed.Observe(seconds); }
+
+void Metrics::websocket_opened() { families_->websockets.Increment(); }
+
+void Metrics::websocket_closed(int code) {
+  families_->websockets.Decrement();
+  families_->websocket_closes.of({std::to_string(code)}).Increment();
+}
+
+void Metrics::websocket_message(bool received) {
+  families_->websocket_messages.of({received ? "received" : "sent"}).Increment();
+}
+
 void Metrics::upstream_retry(std::string_view provider) {
   families_->upstream_retries.of({provider}).Increment();
 }

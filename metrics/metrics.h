@@ -75,6 +75,13 @@ class Metrics {
   void upstream_result(std::string_view provider, std::string_view code);
   void upstream_retry(std::string_view provider);
 
+  // Commands. kind: cancel, steer, …; transport: http, websocket; outcome: ok or the refusal's code.
+  void command(std::string_view kind, std::string_view transport, std::string_view outcome);
+  void cancel_closed(double seconds);  // from a cancel to its upstream's closed connection
+  void websocket_opened();
+  void websocket_closed(int code);     // RFC 6455 7.4; 1006: without a close frame
+  void websocket_message(bool received);
+
   // HTTP. route: the pattern, not the path ("/v1/streams/{id}"); "other" for what matched none.
   // seconds: from the complete head to the answer's head (for an event stream: not to its end).
   void http_request(std::string_view route, std::string_view method, int status, double seconds);

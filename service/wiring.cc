@@ -43,6 +43,8 @@ std::shared_ptr<const relay::Options> relay_options(const Config& config) {
   out->uncommitted_stream_bytes = limits.uncommitted_stream_bytes;
   out->uncommitted_bytes = limits.uncommitted_bytes;
   out->log_stall_ms = limits.log_stall_ms;
+  out->steer_bytes = limits.steer_bytes;
+  out->steers = limits.steers;
   out->retention_ms = config.storage.retention_ms;
   out->retention_bytes = config.storage.retention_bytes;
   out->retention_reader_grace_ms = config.storage.retention_reader_grace_ms;

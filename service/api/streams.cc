@@ -2,6 +2,7 @@
 #include <asio/awaitable.hpp>
 
 #include "service/api/await.h"
+#include "service/api/control.h"
 #include "service/api/create.h"
 #include "service/api/request_parts.h"
 #include "service/api/state.h"
@@ -69,6 +70,8 @@ Answer read_stream(Api& api, std::shared_ptr<relay::Stream> stream, Place place,
 void add_stream_routes(http::Router& router, Api& api) {
   router.add("POST", "/v1/streams", "/v1/streams", handle(api, create_stream));
   router.add("GET", R"(/v1/streams/([^/]+)/events)", "/v1/streams/{id}/events", handle(api, read_events));
+  router.add("POST", R"(/v1/streams/([^/]+)/cancel)", "/v1/streams/{id}/cancel", handle(api, cancel_stream));
+  router.add("POST", R"(/v1/streams/([^/]+)/steer)", "/v1/streams/{id}/steer", handle(api, steer_stream));
   router.add("GET", R"(/v1/streams/([^/]+))", "/v1/streams/{id}", handle(api, read_state));
   router.add("DELETE", R"(/v1/streams/([^/]+))", "/v1/streams/{id}", handle(api, remove_stream));
   router.add("GET", "/v1/streams", "/v1/streams", handle(api, list_streams));

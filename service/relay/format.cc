@@ -9,14 +9,17 @@ class SseFormat final : public Format {
  public:
   void append(std::string& out, const std::vector<Run>& runs, Seq seq, storage::EventKind kind,
               std::string_view payload) const override {
-    out += "id: ";
-    append_event_id(out, runs, seq);
     if (const auto name = event_name(kind); !name.empty()) {
-      out += "\nevent: ";
+      out += "event: ";
       out += name;
+      out += '\n';
     }
-    out += "\ndata: ";
+    out += "data: ";
     append_data(out, kind, payload);
+    // Last in its block, though the standard does not care: fetch-event-source takes an id as soon as it sees the line, and
+    // would come back with that of an event whose data the cut has swallowed.
+    out += "\nid: ";
+    append_event_id(out, runs, seq);
     out += "\n\n";
   }
 };

@@ -50,6 +50,7 @@ void Generation::on_slot() {
   timer_.cancel();
   begun_ms_ = context_.now_ms();
   first_call_us_ = context_.loop.clock().mono_us();
+  context_.metrics.generation_began();
   owner_.on_generation_started();
   start_call();
 }
@@ -66,7 +67,9 @@ void Generation::close() {
   timer_.cancel();
   if (state_ == State::queued) route_.upstream->slots.leave(*this);
   state_ = State::closed;
-  if (std::exchange(has_slot_, false)) route_.upstream->slots.give_back();
+  if (!std::exchange(has_slot_, false)) return;
+  context_.metrics.generation_ended();
+  route_.upstream->slots.give_back();
 }
 
 void Generation::pause() {
@@ -88,6 +91,7 @@ void Generation::add_usage(UsageTotal& total, const upstream::Usage& said) const
 void Generation::note_delta(EventKind kind, size_t bytes) {
   const int64_t now = context_.loop.clock().mono_us();
   if (last_delta_us_ == 0) {
+    request_ = {};   // it will not be sent again, and may be large
     context_.metrics.first_token(route_.model, static_cast<double>(now - first_call_us_) / 1e6);
   } else {
     context_.metrics.inter_delta(static_cast<double>(now - last_delta_us_) / 1e6);

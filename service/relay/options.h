@@ -19,6 +19,8 @@ struct Options {
   uint64_t uncommitted_stream_bytes = 256 << 10;  // above, the upstream is not read: only the log may slow it
   uint64_t uncommitted_bytes = 64 << 20;
   int64_t log_stall_ms = 30'000;                  // a log that cannot commit for so long: generations are closed
+  uint64_t steer_bytes = 32 << 10;
+  uint32_t steers = 16;                           // a stream
   int64_t retention_ms = 24 * 3600 * 1000;
   uint64_t retention_bytes = 10ull << 30;
   int64_t retention_reader_grace_ms = 600'000;

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cassert>
 
+#include "service/json/write.h"
+#include "service/relay/conversation.h"
+
 namespace tokenrelay::relay {
 
 using storage::EventKind;
@@ -41,16 +44,19 @@ void Stream::begin(Prompt prompt) {
   time_limit_ = std::make_unique<transport::Timer>(
       context_.loop.timers(), [this] { fail("time_limit", "the stream reached its time limit"); });
   time_limit_->arm(options_->stream_ms);
+  route_ = std::move(prompt.route);
+  request_id_ = prompt.request.request_id;
+  prompt_bytes_ = prompt.prompt_bytes;
+  start_generation(std::move(prompt.request), prompt.prompt_bytes);
+}
+
+void Stream::start_generation(upstream::ModelRequest request, uint64_t prompt_bytes) {
   Generation::Owner& owner = *this;
-  generation_ = std::make_unique<Generation>(context_, options_, std::move(prompt.route), std::move(prompt.request),
-                                             prompt.prompt_bytes, tool_calls_, owner);
+  generation_ = std::make_unique<Generation>(context_, options_, *route_, std::move(request), prompt_bytes, tool_calls_, owner);
   generation_->begin();
 }
 
-void Stream::on_generation_started() {
-  phase_ = Phase::streaming;
-  context_.metrics.generation_began();
-}
+void Stream::on_generation_started() { phase_ = Phase::streaming; }
 
 bool Stream::append(EventKind kind, std::string_view payload) {
   assert(phase_ == Phase::queued || phase_ == Phase::streaming);
@@ -85,7 +91,44 @@ void Stream::on_generation_end(upstream::Outcome outcome) {
   end("failed", &outcome, StreamError{std::string(upstream::name_of(failure.code)), failure.message, failure.retryable});
 }
 
-void Stream::cancel() { end("cancelled", nullptr, std::nullopt); }
+bool Stream::cancel() {
+  const bool running = generation_ && generation_->running();
+  end("cancelled", nullptr, std::nullopt);
+  return running;
+}
+
+tl::expected<Seq, Refusal> Stream::steer(std::string content) {
+  if (broken_) return tl::make_unexpected(Refusal::log_unavailable);
+  if (phase_ == Phase::ending || phase_ == Phase::ended) return tl::make_unexpected(Refusal::stream_ended);
+  if (content.size() > options_->steer_bytes) return tl::make_unexpected(Refusal::too_long);
+  if (steers_ == options_->steers) return tl::make_unexpected(Refusal::too_many);
+  ++steers_;
+  if (generation_) generation_->add_usage(usage_, {});
+  retire_generation();
+  std::string payload = "{\"content\":";
+  json::append_string(payload, content);
+  payload += '}';
+  if (!append(EventKind::steer, payload)) return tl::make_unexpected(Refusal::stream_ended);   // it was one byte too many
+  steered_ = tail_.last();
+  return steered_;
+}
+
+// The conversation is read from the log, so that what the upstream is told is what readers were shown.
+void Stream::go_on_steered() {
+  reading_conversation_ = true;
+  read_conversation(shared_from_this(), [self = shared_from_this(), upto = steered_](std::optional<ContinuedRequest> next) {
+    self->reading_conversation_ = false;
+    if (self->phase_ == Phase::ending || self->phase_ == Phase::ended || self->broken_) return;
+    if (!next) return self->fail("log_unreadable", "the conversation so far cannot be read");
+    if (self->steered_ != upto) {   // steered again meanwhile
+      if (self->durable() >= self->steered_) self->go_on_steered();
+      return;
+    }
+    self->steered_ = 0;
+    next->request.request_id = self->request_id_;
+    self->start_generation(std::move(next->request), self->prompt_bytes_ + next->added_bytes);
+  });
+}
 
 void Stream::interrupt(std::string code, std::string message) {
   end("interrupted", nullptr, StreamError{std::move(code), std::move(message), true});
@@ -118,7 +161,6 @@ void Stream::retire_generation() {
   if (!generation_) return;
   generation_->close();
   if (std::exchange(paused_, false)) --context_.paused_streams;
-  if (phase_ == Phase::streaming) context_.metrics.generation_ended();
   tool_calls_ += generation_->tool_calls();
   context_.loop.post([old = std::shared_ptr<Generation>(std::move(generation_))] {});
 }
@@ -132,8 +174,13 @@ void Stream::on_durable(Seq seq) {
   wake_followers();
   tail_.trim(seq);
   if (paused_) follow_pressure();
-  if (!over) return;
+  if (steered_ != 0 && seq >= steered_ && !over && !reading_conversation_) go_on_steered();
   const auto self = shared_from_this();   // on_ended_ may drop the last other owner
+  while (!waiting_for_durable_.empty() && waiting_for_durable_.begin()->first <= seq) {
+    const auto then = std::move(waiting_for_durable_.extract(waiting_for_durable_.begin()).mapped());
+    then(true);
+  }
+  if (!over) return;
   context_.metrics.stream_ended(row_.status);
   if (!failure_code_.empty()) context_.metrics.stream_failed(failure_code_);
   on_ended_(*this);
@@ -147,6 +194,7 @@ void Stream::on_log_failed() {
   if (time_limit_) time_limit_->cancel();
   broken_ = true;
   wake_followers();
+  for (auto& [seq, then] : std::exchange(waiting_for_durable_, {})) then(false);
   notify_ended(false);
 }
 
@@ -154,6 +202,12 @@ void Stream::when_ended(std::function<void(bool)> then) {
   if (phase_ == Phase::ended) return then(true);
   if (broken_) return then(false);
   waiting_for_end_.push_back(std::move(then));
+}
+
+void Stream::when_durable(Seq seq, std::function<void(bool)> then) {
+  if (seq <= durable()) return then(true);
+  if (broken_) return then(false);
+  waiting_for_durable_.emplace(seq, std::move(then));
 }
 
 void Stream::notify_ended(bool durable) {

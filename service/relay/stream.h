@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "service/relay/commands.h"
 #include "service/relay/context.h"
 #include "service/relay/disconnect_policy.h"
 #include "service/relay/event_id.h"
@@ -50,7 +51,8 @@ class Stream final : public std::enable_shared_from_this<Stream>, private Genera
 
   // --- writing
   void begin(Prompt prompt);                                   // the start event is durable already
-  void cancel();                                               // idempotent; when_ended() says when it is durable
+  bool cancel();                                               // true: a running upstream was closed; see commands.h
+  tl::expected<Seq, Refusal> steer(std::string content);       // the steer event's place; see commands.h
   void interrupt(std::string code, std::string message);       // the relay cannot go on with it
   void fail(std::string code, std::string message);
   void on_durable(Seq seq);                                    // from the shard, once per commit
@@ -60,6 +62,8 @@ class Stream final : public std::enable_shared_from_this<Stream>, private Genera
 
   // Calls back once the terminal event is durable (true), or can no longer become so (false); at once if that is known.
   void when_ended(std::function<void(bool durable)> then);
+
+  void when_durable(Seq seq, std::function<void(bool durable)> then);
 
   // --- reading
   Tail& tail() { return tail_; }
@@ -78,6 +82,8 @@ class Stream final : public std::enable_shared_from_this<Stream>, private Genera
   void on_generation_end(upstream::Outcome outcome) override;
   void end(std::string_view status, const upstream::Outcome* outcome, const std::optional<StreamError>& error);
   void retire_generation();
+  void start_generation(upstream::ModelRequest request, uint64_t prompt_bytes);
+  void go_on_steered();                                        // once the steers so far are durable
   void follow_pressure();
   void wake_followers();
   void notify_ended(bool durable);
@@ -101,10 +107,17 @@ class Stream final : public std::enable_shared_from_this<Stream>, private Genera
   Seq shared_after_ = 0;                                       // the block last read, while somebody still holds it
   std::weak_ptr<const storage::Block> shared_block_;
 
+  std::optional<Route> route_;
+  std::string request_id_;
+  uint64_t prompt_bytes_ = 0;
   std::unique_ptr<Generation> generation_;
+  Seq steered_ = 0;                                            // the last steer event that no generation has seen yet
+  bool reading_conversation_ = false;
+  uint32_t steers_ = 0;
   std::unique_ptr<DisconnectPolicy> policy_;
   std::unique_ptr<transport::Timer> time_limit_;
   std::vector<std::function<void(bool)>> waiting_for_end_;
+  std::multimap<Seq, std::function<void(bool)>> waiting_for_durable_;
   std::unique_ptr<transport::Timer> unread_timer_;             // armed while when_unread() waits
   std::vector<std::function<void()>> waiting_for_unread_;
 };
