@@ -89,6 +89,9 @@ TEST_CASE("text: role-only first chunk, refusals, finish reasons, usage wherever
     CHECK(got.outcome->finish_reason == reason);
     CHECK(got.outcome->finish_reason_raw == (reason == FinishReason::other ? raw : ""));
   }
+  std::string odd(99, 'x');
+  for (int i = 0; i < 9; ++i) odd += "é";
+  CHECK(openai_chunks({finish_payload(odd)}).outcome->finish_reason_raw == std::string(99, 'x'));
   const Recorder with_usage = openai_chunks(
       {text_payload("x"),
        R"({"choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":7,"completion_tokens":9}})"});
