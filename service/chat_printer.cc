@@ -2,8 +2,6 @@
 
 #include <ostream>
 
-#include "service/json/parse.h"
-
 namespace tokenrelay {
 namespace {
 
@@ -65,20 +63,32 @@ void ChatPrinter::event(const ChatEvents::Event& event) {
     err_ << (options_.terminal ? "\033[2m" + shown + "\033[0m" : shown) << std::flush;
     if (!shown.empty()) err_inside_line_ = shown.back() != '\n';
   } else if (event.type == "tool_call") {
-    if (const std::string name = text_of(*data, "name"); !name.empty()) notice("the model calls " + name + ":");
-    const std::string arguments = printable(text_of(*data, "arguments_delta"));
-    err_ << arguments << std::flush;
-    if (!arguments.empty()) err_inside_line_ = true;
+    tool_call(*data);
   } else if (event.type == "resumed" && text_of(*data, "verdict") == "reset") {
     end_line();
+    tool_call_.reset();
     notice("the stream could not be resumed where it was; it starts over");
   } else if (event.type == "upstream") {
     notice("the model is called again: " + text_of(*data, "reason"));
   }
 }
 
+void ChatPrinter::tool_call(const json::Value& data) {
+  const auto* index = data.is_object() && data.contains("index") ? &data["index"] : nullptr;
+  if (index == nullptr || !index->is_number_integer()) return;
+  if (tool_call_ != index->get<int64_t>()) {
+    tool_call_ = index->get<int64_t>();
+    notice("the model calls " + text_of(data, "name") + " with:");
+  }
+  const std::string arguments = printable(text_of(data, "arguments_delta"));
+  err_ << arguments << std::flush;
+  if (!arguments.empty()) err_inside_line_ = true;
+}
+
 void ChatPrinter::done(std::string_view text) {
   end_line();
+  if (err_inside_line_) err_ << std::endl;
+  err_inside_line_ = false;
   const auto data = json::parse(text);
   const std::string status = data ? text_of(*data, "status") : "";
   status_ = status == "completed" || status == "cancelled" ? 0 : 1;

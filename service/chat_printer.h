@@ -1,6 +1,7 @@
 // What a person sees of a stream: text on one side, everything else on the other.
 #pragma once
 
+#include <cstdint>
 #include <iosfwd>
 #include <optional>
 #include <string>
@@ -8,6 +9,7 @@
 
 #include "service/chat.h"
 #include "service/chat_events.h"
+#include "service/json/parse.h"
 
 namespace tokenrelay {
 
@@ -25,11 +27,13 @@ class ChatPrinter {
 
  private:
   void text(const std::string& delta);
+  void tool_call(const json::Value& data);
   void done(std::string_view data);
 
   const ChatOptions& options_;
   std::ostream &out_, &err_;
   bool inside_line_ = false, err_inside_line_ = false;
+  std::optional<int64_t> tool_call_;  // index of the one being shown
   std::optional<int> status_;
 };
 

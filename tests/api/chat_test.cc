@@ -179,6 +179,18 @@ TEST_CASE("how a stream ends is the exit status") {
   }
 }
 
+TEST_CASE("a tool call is shown once, with its arguments in one piece") {
+  ScriptedRelay relay;
+  relay.pieces = {resumed("start") +
+                  event("1", "tool_call", R"({"index":0,"id":"c","name":"weather","arguments_delta":"{\"city\":"})") +
+                  event("2", "tool_call", R"({"index":0,"id":"c","name":"weather","arguments_delta":"1}"})") +
+                  event("3", "tool_call", R"({"index":1,"id":"d","name":"time","arguments_delta":"{}"})") + kDone};
+  const Outcome outcome = chat(relay.url());
+  CHECK(outcome.err ==
+        "tokenrelay: the model calls weather with:\n{\"city\":1}\ntokenrelay: the model calls time with:\n{}\n");
+  CHECK(outcome.out == "");
+}
+
 TEST_CASE("a terminal gets no control characters, a pipe gets the exact text") {
   const std::string data = "{\"delta\":\"a\\u001b[31mb\\u009bc\\td\\u0007\\u00e9\\n\"}";
   for (const bool terminal : {true, false}) {
