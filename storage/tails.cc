@@ -30,6 +30,7 @@ void Tails::finish(StreamKey key) {
 
 void Tails::commit(std::string_view records, uint64_t commit, std::vector<std::pair<StreamKey, Seq>>& reached) {
   std::lock_guard lock(mutex_);
+  const size_t mine = reached.size();
   RecordReader walk(records);
   for (Record r; walk.next(r);) {
     auto it = tails_.find(r.key);
@@ -39,7 +40,7 @@ void Tails::commit(std::string_view records, uint64_t commit, std::vector<std::p
     it->second.commit = commit;
     reached.emplace_back(r.key, 0);
   }
-  for (auto& [key, last] : reached) last = tails_.find(key)->second.last;
+  for (size_t i = mine; i < reached.size(); ++i) reached[i].second = tails_.find(reached[i].first)->second.last;
 }
 
 void Tails::append(const Record& record) {
