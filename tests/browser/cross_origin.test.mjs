@@ -23,7 +23,8 @@ before(async () => {
   });
   await new Promise((resolve) => site.listen(0, '127.0.0.1', resolve));
   origin = `http://127.0.0.1:${site.address().port}`;
-  [browser, relay] = await Promise.all([launch(), new Relay({ config: `cors_origins = ["${origin}"]\n` }).start()]);
+  relay = await new Relay({ config: `cors_origins = ["${origin}"]\n` }).start();
+  browser = await launch();
 });
 after(async () => {
   await browser?.close();

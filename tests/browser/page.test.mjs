@@ -7,7 +7,8 @@ import { Relay, until } from './relay.mjs';
 let browser;
 let relay;
 before(async () => {
-  [browser, relay] = await Promise.all([launch(), new Relay().start()]);
+  relay = await new Relay().start();  // first: without a relay no browser is left behind
+  browser = await launch();
 });
 after(async () => {
   await browser?.close();

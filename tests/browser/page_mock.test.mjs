@@ -30,7 +30,7 @@ describe('the page, with a mock relay', { timeout: 60000, concurrency: 3 }, () =
   }));
 
   test('is cut by the network, reconnects by itself and resumes exactly', () => with_page(async (chat, mock) => {
-    await chat.send('Hold the line. #long=120');
+    await chat.send('Hold the line. #long=300');
     const stream = await chat.stream();
     for (const [round, at] of [[1, 10], [2, 30]]) {
       await chat.wait_events(at);
@@ -76,9 +76,9 @@ describe('the page, with a mock relay', { timeout: 60000, concurrency: 3 }, () =
     await chat.page.focus('#prompt');
     await chat.page.keyboard.type('one');
     await chat.page.keyboard.press('Shift+Enter');
-    await chat.page.keyboard.type('two #long=40');
+    await chat.page.keyboard.type('two #long=600');
     await chat.page.keyboard.press('Enter');
-    assert.equal(await chat.page.locator('.prompt').textContent(), 'one\ntwo #long=40');
+    assert.equal(await chat.page.locator('.prompt').textContent(), 'one\ntwo #long=600');
     await chat.wait_events(3);
     const unnamed = await chat.page.locator('button:visible, input:visible, textarea:visible').evaluateAll((nodes) => nodes
       .filter((node) => !node.textContent.trim() && !node.labels?.length && !node.ariaLabel).map((node) => node.outerHTML));
@@ -113,7 +113,7 @@ describe('the page, with a mock relay', { timeout: 60000, concurrency: 3 }, () =
 
   for (const [width, height] of [[1280, 800], [900, 700], [700, 900], [390, 844], [320, 568]]) {
     test(`fits ${width} x ${height}, light and dark`, () => with_page(async (chat) => {
-      await chat.send(`A${'very'.repeat(60)}long word and https://example.org/${'x'.repeat(200)}`);
+      await chat.send(`A${'very'.repeat(60)}long word and https://example.org/${'x'.repeat(200)} #long=900`);
       await chat.wait_events(12);
       for (const colorScheme of ['light', 'dark']) {
         await chat.page.emulateMedia({ colorScheme });

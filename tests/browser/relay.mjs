@@ -8,7 +8,12 @@ import { fileURLToPath } from 'node:url';
 
 const binary = process.env.TOKENRELAY_BINARY || fileURLToPath(new URL('../../build/release/tokenrelay', import.meta.url));
 const living = new Set();
-process.on('exit', () => living.forEach((child) => child.kill('SIGKILL')));
+const folders = new Set();
+const remove = (folder) => rmSync(folder, { recursive: true, force: true });
+process.on('exit', () => {
+  living.forEach((child) => child.kill('SIGKILL'));
+  folders.forEach(remove);
+});
 
 // Waits for `condition` to hold (a value that is not false or undefined) and returns it; it is asked again every 20 ms.
 export async function until(what, condition, deadline_ms = 15000) {
@@ -24,6 +29,7 @@ export async function until(what, condition, deadline_ms = 15000) {
 export class Relay {
   constructor({ config = '' } = {}) {
     this.folder = mkdtempSync(join(tmpdir(), 'tokenrelay-browser-'));
+    folders.add(this.folder);
     this.config = join(this.folder, 'tokenrelay.toml');
     writeFileSync(this.config, config);
     this.port = 0;
@@ -68,7 +74,8 @@ export class Relay {
 
   async stop() {
     if (this.child && living.has(this.child)) await this.kill();
-    rmSync(this.folder, { recursive: true, force: true });
+    folders.delete(this.folder);
+    remove(this.folder);
   }
 
   async create(prompt, more = {}) {
