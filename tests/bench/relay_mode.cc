@@ -30,6 +30,9 @@ struct Group {
   bool all_begun() const {
     return std::all_of(readers.begin(), readers.end(), [](const SseCheck& r) { return r.deltas() > 0 || r.ended(); });
   }
+  bool any_ended() const {
+    return std::any_of(readers.begin(), readers.end(), [](const SseCheck& r) { return r.ended(); });
+  }
   bool all_ended() const {
     return std::all_of(readers.begin(), readers.end(), [](const SseCheck& r) { return r.ended(); });
   }
@@ -37,7 +40,7 @@ struct Group {
 
 support::FakeUpstreamFleet::Options paced(const Load& load) {
   support::FakeUpstreamFleet::Options options;
-  const double ramp = load.streams / 5000.0 + 2;
+  const double ramp = load.streams / 2000.0 + 4;  // until the slowest has begun
   options.per_second = load.per_second;
   options.deltas = static_cast<int>(load.per_second * (ramp + load.warm_up + load.seconds));
   options.openai_sized = load.openai_sized;
@@ -106,6 +109,7 @@ void run_through(const std::string& name, Dialect dialect, const std::string& re
   if (!begun) report.fault(name + ": not every stream has begun within 30 s");
   client.run_for(load.warm_up);
   const Measured measured = measure(client, server, {&served, &direct}, load.seconds);
+  if (served.any_ended()) report.note(name + ": some streams ended before the measurement did; measure again");
   const double stream_bytes = (memory_of(server.pid()).rss - rss_before) / load.streams;
   client.run([&] { return served.all_ended() && direct.all_ended(); }, 30 + load.seconds);
   check(served, name, static_cast<uint64_t>(options.deltas), report);
