@@ -218,7 +218,7 @@ void RelayProcess::begin_drain() {
 
 void RelayProcess::finish_readers() {
   if (api_.readers.count() > 0 && shard_.context().now_ms() < end_deadline_ms_) return readers_timer_.arm(10);
-  shard_.cut_readers(relay::CutReason::shutdown);
+  api_.readers.leave_all();
   listener_->stop();
   if (admin_listener_) admin_listener_->stop();
   server_->drain();

@@ -73,6 +73,7 @@ api::Settings api_settings(const Config& config, bool beyond_loopback) {
   out.json_depth = static_cast<int>(config.limits.json_depth);
   out.heartbeat_ms = config.limits.heartbeat_ms;
   out.write_stall_ms = config.limits.write_stall_ms;
+  out.cors_origins = config.cors_origins;
   out.list_allowed = !beyond_loopback || config.list;
   return out;
 }

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "service/api/readers.h"
 #include "service/http/problem.h"
@@ -19,6 +20,7 @@ struct Settings {
   int json_depth = 64;
   int64_t heartbeat_ms = 15'000;
   int64_t write_stall_ms = 60'000;
+  std::vector<std::string> cors_origins;
   bool list_allowed = true;          // false: beyond loopback without authentication
 };
 

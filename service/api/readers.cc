@@ -1,6 +1,6 @@
 #include "service/api/readers.h"
 
-#include "service/api/sse_reader.h"
+#include <vector>
 
 namespace tokenrelay::api {
 
@@ -8,13 +8,18 @@ Readers::Readers(transport::Loop& loop) : loop_(loop), alive_(std::make_shared<b
 
 Readers::~Readers() { *alive_ = false; }
 
-SseReader& Readers::keep(std::unique_ptr<SseReader> reader) {
-  SseReader& kept = *reader;
-  readers_.emplace(&kept, std::move(reader));
-  return kept;
+void Readers::keep(std::unique_ptr<Reader> reader) {
+  Reader* kept = reader.get();
+  readers_.emplace(kept, std::move(reader));
 }
 
-void Readers::release(SseReader& reader) {
+void Readers::leave_all() {
+  std::vector<Reader*> all;   // released ones go later, so the pointers stay good
+  for (const auto& [reader, owned] : readers_) all.push_back(reader);
+  for (Reader* reader : all) reader->leave();
+}
+
+void Readers::release(Reader& reader) {
   loop_.post([this, alive = alive_, which = &reader] {
     if (*alive) readers_.erase(which);
   });

@@ -1,4 +1,5 @@
-// Readers: owns every SSE reader of a shard, so that each has an owner and all can be counted and ended.
+// Readers: owns every connection of a shard that outlives its request - SSE readers, control sockets - so that each has an
+// owner and all can be counted and ended.
 #pragma once
 
 #include <memory>
@@ -8,25 +9,30 @@
 
 namespace tokenrelay::api {
 
-class SseReader;
+class Reader {
+ public:
+  virtual ~Reader() = default;
+  virtual void leave() = 0;          // the relay is going: end in the way of this kind of connection
+};
 
 class Readers {
  public:
   explicit Readers(transport::Loop& loop);
   ~Readers();
 
-  SseReader& keep(std::unique_ptr<SseReader> reader);
-  void release(SseReader& reader);   // it is over: destroyed soon, never inside its own call
+  void keep(std::unique_ptr<Reader> reader);
+  void release(Reader& reader);      // it is over: destroyed soon, never inside its own call
   size_t count() const { return readers_.size(); }
 
   // Ends all readers for good: a reader that comes from now on is asked to come back later.
   void close() { closed_ = true; }
+  void leave_all();
   bool closed() const { return closed_; }
 
  private:
   transport::Loop& loop_;
   std::shared_ptr<bool> alive_;
-  std::unordered_map<SseReader*, std::unique_ptr<SseReader>> readers_;
+  std::unordered_map<Reader*, std::unique_ptr<Reader>> readers_;
   bool closed_ = false;
 };
 

@@ -21,13 +21,14 @@ struct Place {
   bool coalesce = true;
 };
 
-class SseReader final : private relay::Sink, private http::StreamingBody::Owner {
+class SseReader final : public Reader, private relay::Sink, private http::StreamingBody::Owner {
  public:
   SseReader(Api& api, std::shared_ptr<relay::Stream> stream, Place place, http::TakenConnection connection,
             http::HeaderList extra_headers);
-  ~SseReader();
+  ~SseReader() override;
 
   void start();
+  void leave() override { subscriber_.cut(relay::CutReason::shutdown); }
 
  private:
   bool has_room() const override { return body_.has_room(); }

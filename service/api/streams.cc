@@ -3,6 +3,7 @@
 
 #include "service/api/await.h"
 #include "service/api/control.h"
+#include "service/api/control_socket.h"
 #include "service/api/create.h"
 #include "service/api/request_parts.h"
 #include "service/api/state.h"
@@ -63,7 +64,10 @@ Answer read_stream(Api& api, std::shared_ptr<relay::Stream> stream, Place place,
   return http::Takeover([&api, stream = std::move(stream), place, headers = std::move(headers)](http::TakenConnection connection) {
     if (connection.log) connection.log(200);
     if (connection.head_only) return answer_head(std::move(connection), headers);
-    api.readers.keep(std::make_unique<SseReader>(api, stream, place, std::move(connection), headers)).start();
+    auto reader = std::make_unique<SseReader>(api, stream, place, std::move(connection), headers);
+    SseReader& started = *reader;
+    api.readers.keep(std::move(reader));
+    started.start();
   });
 }
 
@@ -72,6 +76,7 @@ void add_stream_routes(http::Router& router, Api& api) {
   router.add("GET", R"(/v1/streams/([^/]+)/events)", "/v1/streams/{id}/events", handle(api, read_events));
   router.add("POST", R"(/v1/streams/([^/]+)/cancel)", "/v1/streams/{id}/cancel", handle(api, cancel_stream));
   router.add("POST", R"(/v1/streams/([^/]+)/steer)", "/v1/streams/{id}/steer", handle(api, steer_stream));
+  router.add("GET", R"(/v1/streams/([^/]+)/ws)", "/v1/streams/{id}/ws", handle(api, open_control_socket));
   router.add("GET", R"(/v1/streams/([^/]+))", "/v1/streams/{id}", handle(api, read_state));
   router.add("DELETE", R"(/v1/streams/([^/]+))", "/v1/streams/{id}", handle(api, remove_stream));
   router.add("GET", "/v1/streams", "/v1/streams", handle(api, list_streams));

@@ -230,14 +230,6 @@ void Shard::finish_drain() {
   for (const auto& [key, stream] : streams) stream->interrupt("relay_drained", "the relay shut down before the answer was complete");
 }
 
-void Shard::cut_readers(CutReason reason) {
-  std::vector<std::shared_ptr<Stream>> streams;
-  for (const auto& [id, weak] : known_) {
-    if (auto stream = weak.lock()) streams.push_back(std::move(stream));
-  }
-  for (const auto& stream : streams) stream->cut_readers(reason);
-}
-
 // ---- retention
 
 void Shard::expire() {

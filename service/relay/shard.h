@@ -70,7 +70,6 @@ class Shard final : public storage::Observer {
   // No new streams from now on; `done` once none runs. After `timeout_ms` what still runs is interrupted.
   void drain(int64_t timeout_ms, std::function<void()> done);
   bool draining() const { return draining_; }
-  void cut_readers(CutReason reason);                                // all that are left
 
   // ---- storage::Observer
   void on_durable(std::span<const storage::Durable> streams) override;

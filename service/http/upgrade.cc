@@ -1,0 +1,95 @@
+// The opening handshake of RFC 6455 (4.2), and who may begin one.
+#include <openssl/evp.h>
+#include <openssl/sha.h>
+
+#include <algorithm>
+#include <cctype>
+
+#include "service/http/websocket.h"
+
+namespace tokenrelay::http {
+namespace {
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  std::transform(out.begin(), out.end(), out.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return out;
+}
+
+std::string_view trimmed(std::string_view text) {
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+  return text;
+}
+
+// Is `token` an element of any of the request's lists of this name?
+bool lists(const Request& request, std::string_view name, std::string_view token, bool any_case) {
+  for (const auto& [key, value] : request.headers) {
+    if (key != name) continue;
+    std::string_view rest = value;
+    while (true) {
+      const auto comma = rest.find(',');
+      const auto element = trimmed(rest.substr(0, comma));
+      if (element == token || (any_case && lower(element) == token)) return true;
+      if (comma == std::string_view::npos) break;
+      rest.remove_prefix(comma + 1);
+    }
+  }
+  return false;
+}
+
+// 16 bytes in base64 are 24 characters, the last two of them padding.
+bool valid_key(std::string_view key) {
+  if (key.size() != 24 || key.substr(22) != "==") return false;
+  return std::all_of(key.begin(), key.begin() + 22,
+                     [](unsigned char c) { return std::isalnum(c) || c == '+' || c == '/'; });
+}
+
+std::string accept_value(std::string_view key) {
+  const std::string text = std::string(key) + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+  unsigned char digest[SHA_DIGEST_LENGTH], encoded[32];
+  SHA1(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest);
+  const int size = EVP_EncodeBlock(encoded, digest, sizeof digest);
+  return std::string(reinterpret_cast<const char*>(encoded), static_cast<size_t>(size));
+}
+
+tl::unexpected<UpgradeRefusal> refuse(Code code, std::string detail) {
+  return tl::make_unexpected(UpgradeRefusal{code, std::move(detail)});
+}
+
+}  // namespace
+
+tl::expected<HeaderList, UpgradeRefusal> check_upgrade(const Request& request, std::string_view subprotocol) {
+  if (request.http10 || !lists(request, "upgrade", "websocket", true)) {
+    return refuse(Code::upgrade_required, "this is a WebSocket: Upgrade: websocket is required");
+  }
+  if (!lists(request, "connection", "upgrade", true))
+    return refuse(Code::invalid_request, "Connection must name Upgrade");
+  if (request.header("sec-websocket-version") != "13")
+    return refuse(Code::upgrade_required, "Sec-WebSocket-Version must be 13");
+  const auto keys = std::count_if(request.headers.begin(), request.headers.end(),
+                                  [](const auto& header) { return header.first == "sec-websocket-key"; });
+  const auto key = request.header("sec-websocket-key").value_or("");
+  if (keys != 1 || !valid_key(key))
+    return refuse(Code::invalid_request, "Sec-WebSocket-Key must be 16 bytes in base64");
+  HeaderList headers = {
+      {"Upgrade", "websocket"}, {"Connection", "Upgrade"}, {"Sec-WebSocket-Accept", accept_value(key)}};
+  if (lists(request, "sec-websocket-protocol", subprotocol, false)) {
+    headers.emplace_back("Sec-WebSocket-Protocol", std::string(subprotocol));
+  }
+  return headers;
+}
+
+bool origin_allowed(const Request& request, const std::vector<std::string>& allowed) {
+  const auto origin = request.header("origin");
+  if (!origin) return true;
+  for (const auto& one : allowed) {
+    if (one == "*" || one == *origin) return true;
+  }
+  const auto scheme_end = origin->find("://");
+  if (scheme_end == std::string_view::npos) return false;  // "null" and the like
+  return lower(origin->substr(scheme_end + 3)) == lower(request.header("host").value_or(""));
+}
+
+}  // namespace tokenrelay::http
