@@ -85,10 +85,10 @@ Metrics::Families::Families(std::string_view version)
       cancel_closed(histogram("tokenrelay_cancel_upstream_closed_seconds",
                               "From a cancel to its upstream's closed connection.", kCommitSeconds)),
       websockets(gauge("tokenrelay_websockets", "WebSockets that are open.")),
-      websocket_messages(counters("tokenrelay_websocket_messages_total", "WebSocket messages, by direction.",
-                                  {"direction"}, 2)),
-      websocket_closes(counters("tokenrelay_websocket_closes_total", "WebSockets that ended, by close code.",
-                                {"code"}, 24)),
+      websocket_messages(
+          counters("tokenrelay_websocket_messages_total", "WebSocket messages, by direction.", {"direction"}, 2)),
+      websocket_closes(
+          counters("tokenrelay_websocket_closes_total", "WebSockets that ended, by close code.", {"code"}, 24)),
       http_requests(counters("tokenrelay_http_requests_total", "HTTP requests, by route, method and status code.",
                              {"route", "method", "code"}, 400)),
       http_duration(histograms("tokenrelay_http_request_duration_seconds",

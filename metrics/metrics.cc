@@ -96,9 +96,13 @@ void Metrics::command(std::string_view kind, std::string_view transport, std::st
   families_->commands.of({kind, transport, outcome}).Increment();
 }
 
-void Metrics::cancel_closed(double seconds) { families_->cancel_closed.Observe(seconds); }
+void Metrics::cancel_closed(double seconds) {
+  families_->cancel_closed.Observe(seconds);
+}
 
-void Metrics::websocket_opened() { families_->websockets.Increment(); }
+void Metrics::websocket_opened() {
+  families_->websockets.Increment();
+}
 
 void Metrics::websocket_closed(int code) {
   families_->websockets.Decrement();

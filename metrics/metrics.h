@@ -79,7 +79,7 @@ class Metrics {
   void command(std::string_view kind, std::string_view transport, std::string_view outcome);
   void cancel_closed(double seconds);  // from a cancel to its upstream's closed connection
   void websocket_opened();
-  void websocket_closed(int code);     // RFC 6455 7.4; 1006: without a close frame
+  void websocket_closed(int code);  // RFC 6455 7.4; 1006: without a close frame
   void websocket_message(bool received);
 
   // HTTP. route: the pattern, not the path ("/v1/streams/{id}"); "other" for what matched none.
