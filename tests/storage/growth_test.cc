@@ -46,8 +46,8 @@ struct Hour {
     if (!h.eventually([&] { return h.log().status().uncommitted_bytes < 64 << 10; })) throw std::runtime_error("stuck");
   }
   void retain() {
-    for (const auto& row : h.expired(0, keep_bytes, 100).value())
-      removed += h.remove(row.stream_id, 10'000).has_value();
+    auto old = h.expired(0, keep_bytes, 100);
+    for (const auto& row : *old) removed += h.remove(row.stream_id, 10'000).has_value();
   }
   void measure() {
     peak_journal = std::max(peak_journal, h.log().figures().journal_bytes);
