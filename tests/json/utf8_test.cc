@@ -11,8 +11,9 @@ TEST_CASE("valid_utf8 accepts every code point and nothing else") {
     if (code_point >= 0xD800 && code_point < 0xE000) continue;
     std::string one;
     json::append_utf8(one, code_point);
-    REQUIRE(json::utf8_step(one, 0).kind == Kind::valid);
-    REQUIRE(json::utf8_step(one, 0).length == one.size());
+    const json::Utf8Step step = json::utf8_step(one, 0);
+    if (step.kind != Kind::valid || step.length != one.size())
+      FAIL("code point " << code_point);  // a million REQUIREs are slow
     all += one;
   }
   CHECK(json::valid_utf8(all));
