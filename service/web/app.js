@@ -147,6 +147,14 @@ function note_pending(pending) {
   }
 }
 
+function noted_pending() {
+  try {
+    return JSON.parse(sessionStorage.getItem(pending_key));
+  } catch {
+    return null;
+  }
+}
+
 function read(turn, sent_at = null) {
   session?.close();
   session = new Session(turn.answer, tape, {
@@ -316,9 +324,8 @@ function start() {
   wire_elements();
   paint_recent();
   paint_controls();
-  const noted = sessionStorage.getItem(pending_key);
-  if (noted) {
-    const pending = JSON.parse(noted);
+  const pending = noted_pending();
+  if (pending) {
     const before = pending.conversation.turns;
     conversation = pending.conversation;
     Promise.all(before.map(({ stream, prompt }) => fill(add_turn(new Answer(stream, prompt))))).then(() => send(pending));

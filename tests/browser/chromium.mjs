@@ -6,7 +6,7 @@ import { until } from './relay.mjs';
 const flags = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
   '--disable-component-update', '--disable-sync'];
 
-export const launch = () => chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: flags, timeout: 20000 });
+export const launch = () => chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: flags, timeout: 60000 });
 
 export class ChatPage {
   complaints = [];
@@ -17,7 +17,7 @@ export class ChatPage {
     chat.expected = expected;
     chat.context = context ?? await browser.newContext({ viewport, ...options });
     chat.page = await chat.context.newPage();
-    chat.page.setDefaultTimeout(15000);
+    chat.page.setDefaultTimeout(60000);
     chat.page.on('pageerror', (error) => chat.complaints.push(String(error.stack)));
     chat.page.on('console', (message) => {
       if (['error', 'warning'].includes(message.type())) chat.complaints.push(message.text());

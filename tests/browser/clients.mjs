@@ -58,7 +58,7 @@ export async function read_eventsource_client(url, transcript) {
     onMessage: ({ event = 'message', data, id }) => transcript.take(event, data, id),
   });
   try {
-    const end = Date.now() + 20000;
+    const end = Date.now() + 60000;
     while (source.readyState !== 'closed' && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 20));
     return `${source.readyState} by ${status}`;
   } finally {

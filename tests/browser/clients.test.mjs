@@ -49,7 +49,7 @@ const clients = [
 
 describe('clients', { concurrency: true }, () => {
   for (const { name, read, at_end, spare_ids } of clients) {
-    describe(name, { concurrency: true, timeout: 40000 }, () => {
+    describe(name, { concurrency: true, timeout: 90000 }, () => {
       test('reads a stream to its end', async () => {
         const { id, events_url } = await relay.create('A short word from the harbour, please. #long=30');
         const transcript = new Transcript();
@@ -87,7 +87,7 @@ describe('clients', { concurrency: true }, () => {
   }
 });
 
-describe('a POST that is sent again', { concurrency: true, timeout: 40000 }, () => {
+describe('a POST that is sent again', { concurrency: true, timeout: 90000 }, () => {
   async function run(prompt, plan) {
     const transcript = new Transcript();
     const responses = [];
@@ -123,7 +123,7 @@ describe('a POST that is sent again', { concurrency: true, timeout: 40000 }, () 
   });
 });
 
-test('a cut is an error to fetch, a finished stream is not', { timeout: 20000 }, async () => {
+test('a cut is an error to fetch, a finished stream is not', { timeout: 60000 }, async () => {
   const { events_url } = await relay.create('A cut must not look like an end. #long=40');
   await through_proxy([{ after_blocks: 5 }], async (proxy) => {
     const response = await fetch(proxy.url + events_url);

@@ -16,7 +16,7 @@ process.on('exit', () => {
 });
 
 // Waits for `condition` to hold (a value that is not false or undefined) and returns it; it is asked again every 20 ms.
-export async function until(what, condition, deadline_ms = 15000) {
+export async function until(what, condition, deadline_ms = 60000) {
   const end = Date.now() + deadline_ms;
   for (;;) {
     const value = await condition();
@@ -57,7 +57,7 @@ export class Relay {
     let timer;
     try {
       return await new Promise((resolve, reject) => {
-        timer = setTimeout(() => reject(new Error(`no first line within 15 s\n${this.log}`)), 15000);
+        timer = setTimeout(() => reject(new Error(`no first line within 30 s\n${this.log}`)), 30000);
         createInterface({ input: this.child.stdout }).once('line', resolve);
         this.child.once('error', reject);
         this.ended.then((status) => reject(new Error(`${binary} ended with ${status}\n${this.log}`)));
