@@ -26,10 +26,15 @@ struct CreateOp {
   Completion<Created> done;
 };
 
+// What a stream counts for retention by size: its events, and about what its rows and indexes take.
+inline uint64_t stored_size(uint64_t event_bytes) {
+  return event_bytes + 1024;
+}
+
 struct FinishOp {
   StreamKey key = 0;
   Seq seq = 0;
-  uint64_t stored_bytes = 0;  // of the whole stream, for retention by size
+  uint64_t stored_bytes = 0;  // stored_size() of the whole stream
   Ending ending;
 };
 

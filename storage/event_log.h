@@ -92,6 +92,7 @@ class Observer {
 
 enum class LogState { healthy, stalled, failed };
 
+// A commit that hangs for over a second shows here as stalled too; nobody can call on_log_state() about that, so poll.
 struct LogStatus {
   LogState state = LogState::healthy;
   std::string reason;              // for the operator

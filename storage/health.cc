@@ -5,7 +5,7 @@
 namespace tokenrelay::storage {
 namespace {
 
-constexpr auto kHanging = std::chrono::seconds(1);
+constexpr auto kHanging = std::chrono::seconds(5);
 
 int64_t ms_since(Clock::time_point t) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - t).count();

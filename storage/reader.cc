@@ -47,7 +47,10 @@ Result<std::shared_ptr<const Block>> ReadSession::read(StreamKey key, Seq after,
     if (found) *block = std::move(*found);
   }
   segment_.reset();
-  if (!intact) return tl::unexpected(Error{Errc::corrupt, "a segment's checksum is wrong"});
+  if (!intact) {
+    context_.report(2, "a segment of stream " + std::to_string(key) + " is damaged");
+    return tl::unexpected(Error{Errc::corrupt, "a segment's checksum is wrong"});
+  }
   return block;
 }
 
@@ -65,6 +68,7 @@ Result<StreamRow> ReadSession::row(int (StreamRows::*by)(const std::string&, Str
   StreamRow row;
   for (int i = 0; i < kTries; ++i) {
     row = {};
+    Snapshot snapshot(db_);  // the row and its runs belong together
     int rc = (rows_.*by)(name, row);
     if (rc == SQLITE_DONE) return not_found("no such stream");
     if (rc != SQLITE_ROW) return tl::unexpected(db_.error(rc, "find a stream"));

@@ -35,6 +35,7 @@ Result<Recovered> Recovery::run() {
     rc = writes_.journal(recovered_.next_row, row_);
   }
   if (rc == SQLITE_OK) rc = db_.exec("COMMIT");
+  if (rc == SQLITE_OK) rc = count_stored();
   if (rc != SQLITE_OK) return failure(rc, "end what was left unfinished");
   if (row_.size() > kJournalHead) tidy_.row_written(recovered_.next_row++, row_.size());
   for (StreamKey key : ended_) context_.tails.finish(key);
@@ -65,17 +66,22 @@ int Recovery::prepare() {
 
 int Recovery::read_counters() {
   auto last_key = db_.integer("SELECT seq FROM sqlite_sequence WHERE name = 'streams'");
-  auto stored = db_.integer("SELECT coalesce(sum(stored_bytes), 0) FROM streams WHERE status <> ''");
   auto kept = db_.integer("SELECT count(*) FROM corrupt_rows");
-  if (!last_key || !stored || !kept) return sqlite3_extended_errcode(db_.handle());
+  if (!last_key || !kept) return sqlite3_extended_errcode(db_.handle());
   recovered_.next_key = static_cast<StreamKey>(*last_key) + 1;
-  context_.figures.stored_bytes = static_cast<uint64_t>(*stored);
   context_.figures.corrupt_rows = static_cast<uint64_t>(*kept);
   Statement removals;
   int rc = db_.prepare("SELECT key FROM removals", removals);
   if (rc != SQLITE_OK) return rc;
   while ((rc = removals.step()) == SQLITE_ROW) tidy_.removed(static_cast<StreamKey>(removals.integer(0)));
   return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+int Recovery::count_stored() {
+  auto stored = db_.integer("SELECT coalesce(sum(stored_bytes), 0) FROM streams WHERE status <> ''");
+  if (!stored) return sqlite3_extended_errcode(db_.handle());
+  context_.figures.stored_bytes = static_cast<uint64_t>(*stored);
+  return SQLITE_OK;
 }
 
 int Recovery::read_journal() {
@@ -184,9 +190,9 @@ int Recovery::end_damaged(StreamKey key, Known& known) {
   int rc = drop_later_runs_.bind(1, static_cast<int64_t>(key)).bind(2, static_cast<int64_t>(last)).run();
   std::string token;
   if (rc == SQLITE_OK) rc = writes_.begin_run(key, last + 1, token);
-  if (rc == SQLITE_OK) rc = append(key, last + 1, EventKind::done, kDamagedDone, known);
   if (rc != SQLITE_OK) return rc;
-  FinishOp op{key, last + 1, known.bytes, {"interrupted", kDamagedDone, context_.options.wall_ms()}};
+  append(key, last + 1, EventKind::done, kDamagedDone, known);
+  FinishOp op{key, last + 1, stored_size(known.bytes), {"interrupted", kDamagedDone, context_.options.wall_ms()}};
   ended_.push_back(key);
   return writes_.finish(op);
 }
@@ -200,24 +206,22 @@ int Recovery::resume_or_end(StreamRow& row, Known& known) {
   int rc = writes_.begin_run(row.key, seq, token);
   if (rc != SQLITE_OK) return rc;
   if (!decision.finish) {
-    rc = append(row.key, seq, EventKind::upstream, decision.upstream, known);
+    append(row.key, seq, EventKind::upstream, decision.upstream, known);
     recovered_.open[row.key] = {seq + 1, known.bytes};
-    return rc;
+    return SQLITE_OK;
   }
-  rc = append(row.key, seq, EventKind::done, decision.ending.done, known);
-  if (rc != SQLITE_OK) return rc;
+  append(row.key, seq, EventKind::done, decision.ending.done, known);
   ended_.push_back(row.key);
-  return writes_.finish({row.key, seq, known.bytes, std::move(decision.ending)});
+  return writes_.finish({row.key, seq, stored_size(known.bytes), std::move(decision.ending)});
 }
 
-int Recovery::append(StreamKey key, Seq seq, EventKind kind, const std::string& payload, Known& known) {
+void Recovery::append(StreamKey key, Seq seq, EventKind kind, const std::string& payload, Known& known) {
   EventView event{kind, payload};
   std::string bytes;
   append_entry(bytes, event);
   known.bytes += bytes.size();
   context_.tails.append({key, seq, 1, bytes});
   append_record(row_, key, seq, {&event, 1});
-  return SQLITE_OK;
 }
 
 }  // namespace tokenrelay::storage

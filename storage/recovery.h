@@ -50,7 +50,8 @@ class Recovery {
   int settle();
   int end_damaged(StreamKey key, Known& known);
   int resume_or_end(StreamRow& row, Known& known);
-  int append(StreamKey key, Seq seq, EventKind kind, const std::string& payload, Known& known);
+  void append(StreamKey key, Seq seq, EventKind kind, const std::string& payload, Known& known);
+  int count_stored();
   int keep_corrupt_rows();
   tl::unexpected<Error> failure(int rc, const std::string& doing);
 
@@ -59,7 +60,7 @@ class Recovery {
   StreamWrites& writes_;
   Tidy& tidy_;
   StreamRows rows_;
-  Statement known_, segment_end_, segment_bytes_, drop_later_runs_, keep_corrupt_, drop_row_, add_size_;
+  Statement known_, segment_end_, segment_bytes_, drop_later_runs_, keep_corrupt_, drop_row_;
 
   std::map<StreamKey, Known> streams_;
   std::vector<std::pair<uint64_t, std::string>> corrupt_;

@@ -22,6 +22,11 @@ void ReserveFile::hold() {
   if (!held_) unlink(path_.c_str());
 }
 
+void ReserveFile::yield() {
+  struct statvfs disk {};
+  if (statvfs(path_.c_str(), &disk) == 0 && disk.f_bavail * disk.f_frsize < bytes_) unlink(path_.c_str());
+}
+
 bool ReserveFile::release() {
   if (!held_) return false;
   held_ = false;

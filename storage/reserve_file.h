@@ -12,6 +12,7 @@ class ReserveFile {
 
   void hold();     // takes the blocks, if the disk has four times as much to spare; else stays without
   bool release();  // gives them back; true if there were any
+  void yield();    // gives back what an earlier process held, if the disk has less than that to spare
   bool held() const { return held_; }
 
  private:

@@ -10,6 +10,7 @@
 
 #include "storage/checkpointer.h"
 #include "storage/directory_lock.h"
+#include "storage/journal.h"
 #include "storage/reader.h"
 #include "storage/recovery.h"
 #include "storage/schema.h"
@@ -20,7 +21,7 @@ namespace tokenrelay::storage {
 namespace {
 
 constexpr int kReaderThreads = 2;
-constexpr size_t kEntryOverhead = 5;
+constexpr int kOpenWaitMs = 2000;  // for a lock that a backup or a curious operator holds for a moment
 
 class SqliteEventLog final : public EventLog {
  public:
@@ -100,6 +101,7 @@ Result<void> SqliteEventLog::open() {
   if (auto made = make_file(context_.path()); !made) return made;
   auto db = Database::open(context_.path(), Database::Mode::write, o.vfs);
   if (!db) return tl::unexpected(db.error());
+  sqlite3_busy_timeout(db->handle(), kOpenWaitMs);
   if (auto ready = configure(*db); !ready) return ready;
   auto checkpoints = Database::open(context_.path(), Database::Mode::write, o.vfs);
   if (!checkpoints) return tl::unexpected(checkpoints.error());
@@ -109,9 +111,11 @@ Result<void> SqliteEventLog::open() {
   writer_ = std::make_unique<Writer>(
       context_, queue_, std::move(*db), *checkpointer_,
       [this](std::shared_ptr<Delivery> d) { context_.outbox.send([this, d] { deliver(*d); }); });
+  writer_->make_room();
   if (rc = writer_->prepare(); rc != SQLITE_OK) return tl::unexpected(writer_->db().error(rc, "prepare to write"));
   auto recovered = Recovery(context_, writer_->db(), writer_->writes(), writer_->tidy()).run();
   if (!recovered) return tl::unexpected(recovered.error());
+  sqlite3_busy_timeout(writer_->db().handle(), 0);  // from here on the writer does its own waiting
   writer_->resume(recovered->next_key, recovered->next_row);
   open_ = std::move(recovered->open);
   if (auto started = reader_.start(kReaderThreads); !started) return started;
@@ -122,11 +126,11 @@ Result<void> SqliteEventLog::open() {
 
 void SqliteEventLog::deliver(Delivery& delivery) {
   auto gate = gate_;  // a completion may destroy the log
-  for (const auto& [done, made] : delivery.created) {
-    if (made && !made->existing) open_[made->key] = {2, 0};
+  for (const auto& c : delivery.created) {
+    if (c.made && !c.made->existing) open_[c.made->key] = {2, c.start_bytes};
   }
-  for (auto& [done, made] : delivery.created) {
-    if (gate->open) done(std::move(made));
+  for (auto& c : delivery.created) {
+    if (gate->open) c.done(std::move(c.made));
   }
   if (gate->open && !delivery.durable.empty()) observer_.on_durable(delivery.durable);
   for (auto& [done, removed] : delivery.removed) {
@@ -149,7 +153,7 @@ void SqliteEventLog::append(StreamKey key, Seq first, std::span<const EventView>
   assert(first == it->second.next && first + events.size() <= kMaxSeq && "a gap or a repeat");
   if (events.empty()) return;
   it->second.next += events.size();
-  for (const auto& e : events) it->second.bytes += kEntryOverhead + e.payload.size();
+  for (const auto& e : events) it->second.bytes += kEntryHead + e.payload.size();
   if (context_.health.state() == LogState::failed) return;
   queue_.append(key, first, events);
 }
@@ -158,10 +162,10 @@ void SqliteEventLog::finish(StreamKey key, Seq seq, Ending ending) {
   auto it = open_.find(key);
   assert(it != open_.end() && "the stream is not open");
   assert(seq == it->second.next && "a gap or a repeat");
-  uint64_t bytes = it->second.bytes + kEntryOverhead + ending.done.size();
+  uint64_t bytes = it->second.bytes + kEntryHead + ending.done.size();
   open_.erase(it);
   if (context_.health.state() == LogState::failed) return;
-  queue_.finish({key, seq, bytes, std::move(ending)});
+  queue_.finish({key, seq, stored_size(bytes), std::move(ending)});
 }
 
 void SqliteEventLog::read(StreamKey key, Seq after, size_t max_bytes, Completion<std::shared_ptr<const Block>> done) {

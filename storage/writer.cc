@@ -163,7 +163,8 @@ void Writer::apply(Batch& batch, Outcome& outcome) {
   for (size_t i = 0; i < batch.creates.size(); ++i) {
     auto& made = outcome.created[i];
     if (made && !made->existing) context_.tails.open(made->key, 0);
-    delivery->created.emplace_back(std::move(batch.creates[i].done), std::move(made));
+    delivery->created.push_back(
+        {std::move(batch.creates[i].done), std::move(made), kEntryHead + batch.creates[i].stream.start.size()});
   }
   Figures& figures = context_.figures;
   if (batch.row.size() > kJournalHead) {
@@ -239,7 +240,7 @@ void Writer::refuse_creates(std::vector<CreateOp> creates, Errc code) {
   if (creates.empty()) return;
   auto delivery = std::make_shared<Delivery>();
   for (auto& op : creates) {
-    delivery->created.emplace_back(std::move(op.done), tl::unexpected(Error{code, "the log does not commit"}));
+    delivery->created.push_back({std::move(op.done), tl::unexpected(Error{code, "the log does not commit"})});
   }
   deliver_(std::move(delivery));
 }

@@ -16,7 +16,12 @@ namespace tokenrelay::storage {
 // What one commit has to say; made by the writer, spoken on the loop.
 struct Delivery {
   std::vector<Durable> durable;
-  std::vector<std::pair<Completion<Created>, Result<Created>>> created;
+  struct Made {
+    Completion<Created> done;
+    Result<Created> made;
+    uint64_t start_bytes = 0;  // of the start event
+  };
+  std::vector<Made> created;
   std::vector<std::pair<Completion<bool>, Result<bool>>> removed;
 };
 
@@ -27,6 +32,7 @@ class Writer {
   Writer(LogContext& context, AppendQueue& queue, Database db, Checkpointer& checkpointer, Deliver deliver);
   ~Writer() { stop(); }
 
+  void make_room() { reserve_.yield(); }  // before recovery: a full disk must still take the terminal events
   int prepare();
   // Where recovery left off. Then start().
   void resume(StreamKey next_key, uint64_t next_row) { next_key_ = next_key, next_row_ = next_row; }

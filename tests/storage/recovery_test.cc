@@ -195,3 +195,43 @@ TEST_CASE("a log without its lock file, WAL index or reserve opens") {
   h.reopen();
   CHECK(h.events(key).size() == 2);
 }
+
+TEST_CASE("a copy made while the log runs, and a directory that was moved, open as FORMAT.md says") {
+  SqliteHarness h;
+  StreamKey ended = h.make("strm_ended"), live = h.make("strm_live");
+  h.finish(ended, 2);
+  h.text(live, 2, "x");
+  REQUIRE(h.wait_durable(live, 2));
+  TempDirectory backup;
+  RawDatabase(h.database()).exec("VACUUM INTO '" + backup.path() + "/log.db'");
+  SqliteHarness restored([&](SqliteLogOptions& o) { o.directory = backup.path(); });
+  CHECK(restored.find("strm_ended")->status == "completed");
+  CHECK(restored.find("strm_live")->status == "interrupted");
+  CHECK(restored.events(live).size() == 3);
+  CHECK(h.find("strm_live")->status.empty());  // the original goes on
+
+  h.shut();
+  TempDirectory moved;
+  for (const char* name : {"/log.db", "/log.db-wal"}) {
+    std::filesystem::copy_file(h.directory() + name, moved.path() + name);
+  }
+  SqliteHarness elsewhere([&](SqliteLogOptions& o) { o.directory = moved.path(); });
+  CHECK(elsewhere.find("strm_ended")->status == "completed");
+  CHECK(elsewhere.events(live).size() == 3);
+}
+
+TEST_CASE("what is stored is counted alike before and after a restart") {
+  SqliteHarness h;
+  StreamKey a = h.make("strm_a");
+  h.text(a, 2, std::string(5000, 'x'));
+  h.finish(a, 3, 1000);
+  StreamKey b = h.make("strm_b");  // ended by recovery, and counted from then on
+  h.text(b, 2, std::string(7000, 'x'));
+  REQUIRE(h.wait_durable(b, 2));
+  CHECK(h.expired(0, 6000, 10)->size() == 1);
+  CHECK(h.expired(0, 6300, 10)->empty());
+  h.reopen();
+  CHECK(h.expired(0, 14'400, 10)->empty());
+  CHECK(h.expired(0, 14'000, 10)->size() == 1);
+  CHECK(h.expired(0, 100, 10)->size() == 2);
+}
