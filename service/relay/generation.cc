@@ -83,6 +83,7 @@ void Generation::resume() {
 }
 
 void Generation::add_usage(UsageTotal& total, const upstream::Usage& said) const {
+  if (first_call_us_ == 0) return;   // it never got to ask
   const bool nothing_known = !answered_ && output_bytes_ == 0 && !said.input_tokens && !said.output_tokens;
   if (nothing_known) return total.add_unknown();
   total.add(said, prompt_bytes_, output_bytes_);
@@ -119,7 +120,7 @@ void Generation::on_tool_call(int index, std::string_view id, std::string_view n
   const auto i = static_cast<size_t>(index);
   if (i >= tools_.size()) tools_.resize(i + 1);
   // A name may be as long as the upstream likes; an event may not.
-  const size_t name_bytes = options_->event_bytes / 4;
+  const size_t name_bytes = options_->event_bytes / 8;
   if (!id.empty()) tools_[i].first = id.substr(0, json::utf8_prefix(id, name_bytes));
   if (!name.empty()) tools_[i].second = name.substr(0, json::utf8_prefix(name, name_bytes));
   do {

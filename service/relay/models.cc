@@ -31,8 +31,10 @@ void Slots::give_back() {
 ModelTable::ModelTable(std::vector<std::shared_ptr<Upstream>> upstreams, std::string default_model)
     : upstreams_(std::move(upstreams)), default_model_(std::move(default_model)) {
   if (!default_model_.empty()) return;
+  // An upstream that takes every name as it comes is asked for "default" by who names none.
   const auto known = names();
   if (!known.empty()) default_model_ = known.front();
+  if (known.empty() && upstreams_.size() == 1 && upstreams_.front()->models.empty()) default_model_ = "default";
 }
 
 std::optional<Route> ModelTable::find(std::string_view model) const {

@@ -12,6 +12,8 @@ namespace {
 
 constexpr int64_t readers_finish_ms = 2'000;   // of a removed stream: they are sent its end, then cut
 constexpr size_t expire_at_once = 200;
+constexpr int64_t expire_again_ms = 500;       // when that was not all
+constexpr int64_t watch_ms = 1'000;
 
 Error to_error(const storage::Error& error) {
   switch (error.code) {
@@ -35,7 +37,8 @@ Shard::Shard(transport::Loop& loop, metrics::Metrics& metrics, Random random, st
       models_(std::move(models)),
       drain_timer_(loop.timers(), [this] { finish_drain(); }),
       stall_timer_(loop.timers(), [this] { close_generations(); }),
-      expiry_timer_(loop.timers(), [this] { expire(); }) {}
+      expiry_timer_(loop.timers(), [this] { expire(); }),
+      watch_timer_(loop.timers(), [this] { watch_log(); }) {}
 
 Shard::~Shard() = default;
 
@@ -43,6 +46,7 @@ void Shard::use(std::unique_ptr<storage::EventLog> log) {
   log_ = std::move(log);
   context_.reset(new Context{loop_, *log_, metrics_, random_});
   expiry_timer_.arm(0);
+  watch_timer_.arm(watch_ms);
 }
 
 void Shard::reload(std::shared_ptr<const Options> options, std::shared_ptr<const ModelTable> models) {
@@ -93,8 +97,12 @@ void Shard::create(NewStream what, Completion<CreatedStream> done) {
   log_->create(std::move(row), [this, made = std::move(made), start, prompt = std::move(what.prompt),
                                 done = std::move(done)](storage::Result<storage::Created> created) mutable {
     --creating_;
-    if (!created) return done(tl::make_unexpected(to_error(created.error())));
+    if (!created) {
+      if_drained();
+      return done(tl::make_unexpected(to_error(created.error())));
+    }
     if (created->existing) {
+      if_drained();
       return open(created->stream_id, [done](Result<std::shared_ptr<Stream>> stream) {
         if (!stream) return done(tl::make_unexpected(stream.error()));
         done(CreatedStream{std::move(*stream), true});
@@ -106,6 +114,7 @@ void Shard::create(NewStream what, Completion<CreatedStream> done) {
     live_.emplace(stream->row().key, stream);
     metrics_.stream_created();
     stream->begin(std::move(prompt));
+    if (drain_is_over_) interrupt(*stream);
     if (log_->status().state == storage::LogState::failed) stream->on_log_failed();
     done(CreatedStream{stream, false});
   });
@@ -147,6 +156,8 @@ void Shard::open(std::string stream_id, Completion<std::shared_ptr<Stream>> done
 
 void Shard::open_run(std::string run, Completion<std::shared_ptr<Stream>> done) {
   log_->find_run(std::move(run), [this, done = std::move(done)](storage::Result<storage::StreamRow> row) {
+    // It ran when the row was read and has ended since, unread: the row of now tells.
+    if (row && row->status.empty() && !in_memory(row->stream_id)) return open(row->stream_id, done);
     on_row(std::move(row), done);
   });
 }
@@ -196,7 +207,7 @@ void Shard::on_durable(std::span<const storage::Durable> streams) {
 
 void Shard::on_ended(Stream& stream) {
   live_.erase(stream.row().key);
-  if (live_.empty() && drained_) loop_.post(std::exchange(drained_, nullptr));
+  if_drained();
 }
 
 void Shard::on_log_state() {
@@ -207,8 +218,18 @@ void Shard::on_log_state() {
       return;
     case storage::LogState::failed: break;
   }
-  for (const auto& [key, stream] : live_) stream->on_log_failed();
+  const auto streams = live_;   // whoever is told may do anything
+  for (const auto& [key, stream] : streams) stream->on_log_failed();
   if (drained_) loop_.post(std::exchange(drained_, nullptr));
+}
+
+void Shard::watch_log() {
+  watch_timer_.arm(watch_ms);
+  const auto status = log_->status();
+  if (status.state == storage::LogState::healthy) stall_timer_.cancel();
+  if (status.state == storage::LogState::stalled && !stall_timer_.armed() && !live_.empty()) {
+    stall_timer_.arm(std::max<int64_t>(0, options_->log_stall_ms - status.stalled_ms));
+  }
 }
 
 void Shard::close_generations() {
@@ -220,15 +241,24 @@ void Shard::close_generations() {
 
 void Shard::drain(int64_t timeout_ms, std::function<void()> done) {
   draining_ = true;
-  if (live_.empty() || log_->status().state == storage::LogState::failed) return loop_.post(std::move(done));
+  if (log_->status().state == storage::LogState::failed) return loop_.post(std::move(done));
   drained_ = std::move(done);
   drain_timer_.arm(timeout_ms);
+  if_drained();
+}
+
+// What is being created counts: its client will be told that it lives.
+void Shard::if_drained() {
+  if (drained_ && live_.empty() && creating_ == 0) loop_.post(std::exchange(drained_, nullptr));
 }
 
 void Shard::finish_drain() {
+  drain_is_over_ = true;
   auto streams = live_;
-  for (const auto& [key, stream] : streams) stream->interrupt("relay_drained", "the relay shut down before the answer was complete");
+  for (const auto& [key, stream] : streams) interrupt(*stream);
 }
+
+void Shard::interrupt(Stream& stream) { stream.interrupt("relay_drained", "the relay shut down before the answer was complete"); }
 
 // ---- retention
 
@@ -239,6 +269,7 @@ void Shard::expire() {
                 [this](storage::Result<std::vector<storage::StreamRow>> rows) {
                   if (!rows) return;
                   for (const auto& row : *rows) expire_one(row);
+                  if (rows->size() == expire_at_once) expiry_timer_.arm(expire_again_ms);   // there is more
                 });
 }
 

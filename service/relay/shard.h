@@ -82,8 +82,11 @@ class Shard final : public storage::Observer {
   void on_row(storage::Result<storage::StreamRow> row, const Completion<std::shared_ptr<Stream>>& done);
   void remove_ended(const std::shared_ptr<Stream>& stream, Completion<bool> done);
   void remove_now(const std::shared_ptr<Stream>& stream, const Completion<bool>& done);
+  void if_drained();
   void finish_drain();
+  void interrupt(Stream& stream);
   void close_generations();                                          // the log has stalled for too long
+  void watch_log();                                                  // a commit that hangs is announced by nobody
   void expire();
   void expire_one(const storage::StreamRow& row);
 
@@ -92,17 +95,17 @@ class Shard final : public storage::Observer {
   Random random_;
   std::shared_ptr<const Options> options_;
   std::shared_ptr<const ModelTable> models_;
+  std::unique_ptr<Context> context_;        // outlives the log, whose pending completions may hold the last of a stream
   std::unique_ptr<storage::EventLog> log_;
-  std::unique_ptr<Context> context_;
 
   std::unordered_map<storage::StreamKey, std::shared_ptr<Stream>> live_;
   std::unordered_map<std::string, std::weak_ptr<Stream>> known_;     // live, or ended with readers
   size_t creating_ = 0;
   std::unordered_map<std::string, int64_t> expiring_since_ms_;       // spared because they are being read
 
-  bool draining_ = false;
+  bool draining_ = false, drain_is_over_ = false;
   std::function<void()> drained_;
-  transport::Timer drain_timer_, stall_timer_, expiry_timer_;
+  transport::Timer drain_timer_, stall_timer_, expiry_timer_, watch_timer_;
 };
 
 }  // namespace tokenrelay::relay

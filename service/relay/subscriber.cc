@@ -40,7 +40,7 @@ void Subscriber::pump() {
       return;
     }
     if (block_) {
-      deliver_from_block();
+      deliver_from_block(durable);
     } else if (!stream_->tail().holds(position_ + 1)) {
       read_log();
     } else if (!deliver_wire(durable)) {
@@ -70,12 +70,14 @@ void Subscriber::deliver_from_tail(Seq durable) {
   send(batch.finish(), seq, batch.merged());
 }
 
-void Subscriber::deliver_from_block() {
+// The log may know of a commit before the stream does: what the stream does not call durable yet is left for later, or the
+// reader would run past an end that it is not told of.
+void Subscriber::deliver_from_block(Seq durable) {
   const auto block = block_;
   Batch batch(format_, stream_->runs(), coalesce_);
   Seq seq = position_;
   const Seq first = block->entries.front().seq;
-  const Seq end = block->entries.back().seq;
+  const Seq end = std::min(block->entries.back().seq, durable);
   while (seq < end && !batch.full()) {
     ++seq;
     const auto& entry = block->entries[seq - first];

@@ -44,7 +44,7 @@ class Subscriber {
   friend class Stream;
   bool deliver_wire(Seq durable);
   void deliver_from_tail(Seq durable);
-  void deliver_from_block();
+  void deliver_from_block(Seq durable);
   void send(std::string_view events, Seq last, uint64_t merged);
   void read_log();
 

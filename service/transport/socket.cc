@@ -185,10 +185,14 @@ void Socket::give_up_after(int64_t ms) {
     set_option(descriptor(), IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(std::min<int64_t>(ms, INT_MAX)));
 }
 
-void Socket::cut() {
+void Socket::cut_if_dropped(bool on) {
   if (!is_open()) return;
-  linger reset{1, 0};
+  const linger reset{on ? 1 : 0, 0};
   (void)::setsockopt(descriptor(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+}
+
+void Socket::cut() {
+  cut_if_dropped(true);
   close();
 }
 

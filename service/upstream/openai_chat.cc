@@ -1,7 +1,7 @@
 // The `openai` kind: Chat Completions, streaming (WIRE.md 0.1, 1 and 6).
 //
-// When it is complete: a finish_reason for every choice and then `[DONE]`, the body's end however it comes, or
-// end_of_body_ms of neither; `[DONE]` alone; or one whole `chat.completion` instead of a stream (servers that ignore
+// When it is complete: a finish_reason for every choice and then `[DONE]`, the body's clean end, or end_of_body_ms of
+// neither (a cut before that is a truncation); `[DONE]` alone; or one whole `chat.completion` instead of a stream (servers that ignore
 // `stream`). A server that refuses `stream_options` (400 or 422 naming it) is asked once more without, and from then
 // on.
 
@@ -192,7 +192,7 @@ void OpenAiCall::on_end(const TransferEnd& end) {
   Lifeline::Watch watch(line_);
   if (body_ == Body::events && parser_.finish() == SseParser::Result::stopped) return;
   if (watch.gone()) return;
-  if (answer_.marked()) return complete();
+  if (answer_.marked() && end.cause == TransferEnd::Cause::clean) return complete();
   if (body_ == Body::events && !answer_.begun() && end.cause == TransferEnd::Cause::clean &&
       head_.content_type != "text/event-stream") {
     return fail(protocol_failure("the upstream answered with no events", head_.status));
