@@ -60,7 +60,7 @@ test('EventSource of another origin resumes after a cut, and a 204 closes it', {
     source.addEventListener('done', ({ lastEventId }) => { held.end = lastEventId; });
     source.onerror = () => source.readyState === EventSource.CLOSED && resolve(held);  // left open after done on purpose
     setTimeout(() => reject(new Error('no end within 60 s')), 60000);
-  }), 'From another origin. #long=70', [{ after_blocks: 9 }]);
+  }), 'From another origin. #long=170', [{ after_blocks: 9 }]);
   assert.deepEqual(result.verdicts, ['start', 'exact']);
   assert.equal(result.cuts, 1);
 });
@@ -82,7 +82,7 @@ test('fetch-event-source of another origin resumes after a cut, with a preflight
       },
     });
     return held;
-  }, 'From another origin, by fetch. #long=70', [{ after_blocks: 9 }]);
+  }, 'From another origin, by fetch. #long=170', [{ after_blocks: 9 }]);
   assert.deepEqual(result.verdicts, ['start', 'exact']);
   assert.equal(result.cuts, 1);
   assert.ok(result.request_ids.every(Boolean), 'Request-Id is exposed');

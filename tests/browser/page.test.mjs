@@ -2,17 +2,21 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { ChatPage, launch } from './chromium.mjs';
+import { HeldModel } from './held_model.mjs';
 import { Relay, until } from './relay.mjs';
 
 let browser;
+let model;
 let relay;
 before(async () => {
-  relay = await new Relay().start();  // first: without a relay no browser is left behind
+  model = await new HeldModel().start();
+  relay = await new Relay({ config: model.config() }).start();  // first: without a relay no browser is left behind
   browser = await launch();
 });
 after(async () => {
   await browser?.close();
   await relay?.stop();
+  await model?.close();
 });
 
 async function with_page(use, options = {}) {
@@ -36,17 +40,18 @@ const loss = /ERR_|Failed to load resource|status of (404|410)/;
 
 describe('the page', { timeout: 400000, concurrency: 3 }, () => {
   test('shows tokens as they arrive, ids, figures and the end', () => with_page(async (chat) => {
-    await chat.send('Say something about the tide. #long=90');
+    await chat.send('Say something about the tide.', 'held');
     await chat.wait_events(6);
     assert.equal(await chat.text_of('state'), 'live');
     assert.equal(await chat.verdict(), 'start');
     assert.ok((await chat.page.locator('.answer').textContent()).length > 0, 'text before the end');
+    model.finish('Say something about the tide.');
     const state = await check_whole(chat);
     assert.equal(state.status, 'completed');
     assert.equal(await chat.ending(), 'Complete');
     assert.match(await chat.text_of('first-token'), /^\d+ ms$|^\d+\.\d s$/);
     assert.match(await chat.text_of('curl-line'), new RegExp(`^curl -N ${relay.url}/v1/streams/${state.id}/events$`));
-    assert.match((await chat.tape_ids())[0], /^[a-z2-7]{10}-1$/);
+    assert.match((await chat.tape_ids())[0], /^[a-z2-7]{10}-\d+$/);
     assert.equal((await chat.tape_ids()).at(-1), state.last_event_id);
   }));
 
@@ -63,11 +68,11 @@ describe('the page', { timeout: 400000, concurrency: 3 }, () => {
   });
 
   test('drops its connection and resumes exactly', () => with_page(async (chat) => {
-    await chat.send('A long walk along the shore. #long=190');
+    await chat.send('A long walk along the shore.', 'held');
     const stream = await chat.stream();
     await chat.wait_events(8);
     await chat.page.click('#drop');
-    assert.equal(await chat.text_of('state'), 'offline');
+    await chat.wait_state('offline');
     const { cursor } = await chat.record(stream);
     const held = Number(cursor.split('-')[1]);
     await until('the relay to go on without the page', async () => (
@@ -76,11 +81,12 @@ describe('the page', { timeout: 400000, concurrency: 3 }, () => {
     await chat.page.click('#drop');
     await chat.wait_state('live');
     await until('the verdict', async () => (await chat.verdict()) === 'exact');
+    model.finish('A long walk along the shore.');
     await check_whole(chat);
   }));
 
   test('picks a running stream up again after a reload', () => with_page(async (chat) => {
-    await chat.send('Keep talking while I reload. #long=190');
+    await chat.send('Keep talking while I reload.', 'held');
     const stream = await chat.stream();
     await chat.wait_events(10);
     const { text } = await until('a record', () => chat.record(stream));
@@ -90,14 +96,15 @@ describe('the page', { timeout: 400000, concurrency: 3 }, () => {
     assert.ok((await chat.record(stream)).text.startsWith(text), 'the text is kept, not read again');
     assert.match((await chat.tape_ids())[0], /-\d+$/);
     assert.ok(Number((await chat.tape_ids())[0].split('-')[1]) > 5, 'the tape begins after the cursor');
-    assert.equal(await chat.page.locator('.prompt').textContent(), 'Keep talking while I reload. #long=190');
+    assert.equal(await chat.page.locator('.prompt').textContent(), 'Keep talking while I reload.');
+    model.finish('Keep talking while I reload.');
     await check_whole(chat);
   }));
 
   test('discards its text when the verdict is reset', () => with_page(async (chat) => {
     const other = await relay.create('Another stream. #long=3');
     const foreign = (await relay.ended_state(other.id)).last_event_id;
-    await chat.send('This text will be thrown away once. #long=190');
+    await chat.send('This text will be thrown away once.', 'held');
     const stream = await chat.stream();
     await chat.wait_events(8);
     await chat.page.click('#drop');
@@ -107,13 +114,16 @@ describe('the page', { timeout: 400000, concurrency: 3 }, () => {
     }, [`tokenrelay.reading.${stream}`, foreign]);
     await chat.page.reload();
     await until('the verdict', async () => (await chat.verdict()) === 'reset');
+    model.finish('This text will be thrown away once.');
     await check_whole(chat);
   }));
 
   test('follows in a second tab by address, from the first event', () => with_page(async (chat) => {
-    const { id } = await relay.create('Two readers of one stream. #long=200');
+    const { id } = await relay.create('Two readers of one stream.', { model: 'held' });
     await chat.page.evaluate((hash) => { location.hash = hash; }, id);
-    await until('the verdict', async () => ['start', 'exact'].includes(await chat.verdict()));
+    await until('the verdict', async () => (await chat.verdict()) === 'start');
+    await chat.wait_events(4);
+    model.finish('Two readers of one stream.');
     await check_whole(chat);
   }));
 
@@ -126,14 +136,16 @@ describe('the page', { timeout: 400000, concurrency: 3 }, () => {
     assert.equal(await chat.answer(), state.text);
     await chat.page.click('#replay');
     await check_whole(chat);
-    assert.ok((await chat.tape_ids()).length >= 2, 'the replay is on the tape');
+    assert.match((await chat.tape_ids())[0], /-1$/, 'the replay is on the tape');
   }));
 
   test('understands 204: the stream ended while it was away', () => with_page(async (chat) => {
-    await chat.send('Away for the last word. #long=100');
+    await chat.send('Away for the last word.', 'held');
     const stream = await chat.stream();
     await chat.wait_events(4);
     await chat.page.click('#drop');
+    await chat.wait_state('offline');
+    model.finish('Away for the last word.');
     const state = await relay.ended_state(stream);
     await chat.page.addInitScript(([key, cursor]) => {
       const record = JSON.parse(sessionStorage.getItem(key) ?? 'null');
@@ -210,10 +222,10 @@ describe('the page', { timeout: 400000, concurrency: 3 }, () => {
 });
 
 test('the relay is killed and started again: the page reconnects by itself and keeps all it showed', { timeout: 120000 }, async () => {
-  const mortal = await new Relay().start();
+  const mortal = await new Relay({ config: model.config() }).start();
   try {
     await with_page(async (chat) => {
-      await chat.send('An answer that will be cut short by force. #long=600');
+      await chat.send('An answer that will be cut short by force.', 'held');
       const stream = await chat.stream();
       await chat.wait_events(20);
       await mortal.kill('SIGKILL');
