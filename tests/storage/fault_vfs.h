@@ -57,7 +57,8 @@ inline int truncate(sqlite3_file* f, sqlite3_int64 size) {
 }
 inline int sync(sqlite3_file* f, int flags) {
   ++faults().syncs;
-  if (int ms = faults().sync_delay_ms) std::this_thread::sleep_for(std::chrono::milliseconds(ms));
+  for (int slept = 0; slept < faults().sync_delay_ms; slept += 5)
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
   if (faults().fail_sync) return SQLITE_IOERR_FSYNC;
   return real(f)->pMethods->xSync(real(f), flags);
 }

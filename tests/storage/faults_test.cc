@@ -87,7 +87,7 @@ TEST_CASE("at sync level full nothing is durable, or read, before the sync is ov
 TEST_CASE("a commit that does not come back shows as stalled") {
   auto h = faulty([](SqliteLogOptions& o) { o.checkpoint_ms = 60'000; });
   StreamKey key = h->make("strm_a");
-  faults().sync_delay_ms = 1500;
+  faults().sync_delay_ms = 60'000;  // until it is cleared
   h->text(key, 2, "x");
   REQUIRE(wait_state(*h, LogState::stalled));
   CHECK(h->log().status().stalled_ms >= 1000);
