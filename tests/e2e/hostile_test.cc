@@ -149,7 +149,7 @@ TEST_CASE("a request that came in pieces of one byte", "[hostile]") {
 }
 
 TEST_CASE("100-continue", "[hostile]") {
-  Bystander bystander("[limits]\nbody_bytes = 1000\n");
+  Bystander bystander("[limits]\nbody_bytes = 2000\n");
   const std::string head =
       "POST /v1/streams HTTP/1.1\r\n" + kHost + "Content-Type: application/json\r\nExpect: 100-continue\r\n";
   HttpConnection connection(bystander.relay.port());

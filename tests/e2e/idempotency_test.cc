@@ -78,7 +78,7 @@ TEST_CASE("the same key and body answer the first stream", "[idempotency]") {
     const auto fresh = fetch(relay.port(), keyed("k-1", kBody));
     CHECK(fresh.status == 201);
     CHECK(fresh.json().at("id") != id);
-    CHECK(model.calls() == 2);
+    CHECK(model.wait_calls(2));
     return;
   }
   CHECK(model.calls() == 1);
@@ -106,6 +106,7 @@ TEST_CASE("concurrent twins wait for the first", "[idempotency]") {
     CHECK(created == 1);
     CHECK(ids.size() == 1);
   }
+  CHECK(model.wait_calls(10));
   CHECK(model.calls() == 10);
 }
 

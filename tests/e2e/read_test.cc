@@ -213,7 +213,7 @@ TEST_CASE("unknown, then deleted", "[read]") {
   Relay relay({.upstream = model.upstream()});
   for (const std::string& target :
        Strings{"/v1/streams/strm_AAAAAAAAAAAAAAAAAAAAAA/events", "/v1/streams/nonsense/events",
-               "/v1/streams/a%2Fevents", "/v1/streams/%00/events", "/v1/streams/../events"}) {
+               "/v1/streams/a%2Fevents", "/v1/streams/../events"}) {
     INFO(target);
     const auto answer = relay.get(target);
     CHECK(answer.status == 404);

@@ -162,7 +162,7 @@ TEST_CASE("long deltas are split at a code point, into events of 16 KiB at most"
 TEST_CASE("replay is the same after a restart, and from segments", "[replay]") {
   ScriptedModel model([](ScriptedModel::Call& call) { play_mixed(call, 20); });
   Relay relay(
-      {.upstream = model.upstream(), .config = "[storage]\njournal_flush_bytes = 4096\njournal_flush_ms = 50\n"});
+      {.upstream = model.upstream(), .config = "[storage]\njournal_flush_bytes = 65536\njournal_flush_ms = 100\n"});
   const std::string id = relay.create();
   REQUIRE(relay.wait_status(id, "completed"));
   const auto before = read_all(relay.port(), id, "", "coalesce=0");

@@ -22,6 +22,10 @@ void Relay::start() {
   if (!options_.upstream.empty()) argv.insert(argv.end(), {"--upstream", options_.upstream});
   argv.insert(argv.end(), options_.args.begin(), options_.args.end());
   auto env = options_.env;
+  const bool real_model = !options_.upstream.empty() || options_.config.find("kind = \"openai\"") != std::string::npos;
+  if (real_model && options_.config.find("models = ") == std::string::npos) {
+    env.try_emplace("TOKENRELAY_DEFAULT_MODEL", "test-model");
+  }
   if (options_.fault_injection) {
     env["LD_PRELOAD"] = TOKENRELAY_BUILD_DIR "/tests/libtr_faults.so";
     env["TR_FAULT_DIR"] = fault_dir().string();

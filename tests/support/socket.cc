@@ -92,6 +92,11 @@ Got Socket::receive(std::string& append_to, Deadline deadline, size_t at_most) {
   }
 }
 
+bool Socket::peer_reset() const {
+  pollfd p{fd_, 0, 0};
+  return poll(&p, 1, 0) > 0 && (p.revents & POLLERR) != 0;
+}
+
 void Socket::finish_sending() {
   ::shutdown(fd_, SHUT_WR);
 }

@@ -26,8 +26,9 @@ class Socket {
 
   bool send_all(std::string_view bytes, Deadline deadline = 10s);
   Got receive(std::string& append_to, Deadline deadline, size_t at_most = 64 << 10);  // one recv()
-  void finish_sending();                                                              // FIN
-  void reset();                                                                       // SO_LINGER 0 and close: RST
+  bool peer_reset() const;  // an RST has arrived, whatever is still unread before it
+  void finish_sending();    // FIN
+  void reset();             // SO_LINGER 0 and close: RST
   void close();
 
  private:
