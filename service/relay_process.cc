@@ -19,6 +19,7 @@ namespace {
 
 constexpr int64_t readers_end_ms = 3'000;       // to take what is due, once nothing runs any more
 constexpr int64_t connections_end_ms = 1'000;   // to take the last answers
+constexpr size_t turned_away = 128;             // connections over the limit that are told to come back
 constexpr uint64_t reserved_descriptors = 256;  // upstreams, the log, files
 
 void draw_random(void* into, size_t bytes) {
@@ -64,7 +65,8 @@ RelayProcess::RelayProcess(Config config, std::function<ConfigResult()> reload)
       metrics_(TOKENRELAY_VERSION),
       client_(upstream::make_http_client(loop_)),
       shard_(loop_, metrics_, draw_random, relay_options(config_), model_table(config_, loop_, client_)),
-      api_{shard_, metrics_, loop_, draw_random, [this]() -> const api::Settings& { return api_settings_; }, api::Readers(loop_)},
+      api_{shard_, metrics_, loop_, draw_random, [this]() -> const api::Settings& { return api_settings_; },
+           [this] { return listener_ && listener_->open_connections() > most_connections_; }, api::Readers(loop_)},
       readers_timer_(loop_.timers(), [this] { finish_readers(); }),
       connections_timer_(loop_.timers(), [this] { finish_connections(); }) {
   metrics_.set_known_models(shard_.models().names());
@@ -114,7 +116,8 @@ bool RelayProcess::open_log() {
 }
 
 void RelayProcess::open_ports() {
-  const size_t most = connection_limit(config_);
+  most_connections_ = connection_limit(config_);
+  const size_t with_turned_away = most_connections_ + std::min<size_t>(turned_away, most_connections_ / 4);
   api::add_stream_routes(router_, api_);
   api::add_operation_routes(config_.admin_listen.empty() ? router_ : admin_router_, api_);
   api::add_page_routes(router_);
@@ -122,7 +125,7 @@ void RelayProcess::open_ports() {
   const auto log = [this](const http::RequestRecord& record) { log_request(record); };
   const auto draw_id = [] { return relay::draw_request_id(draw_random); };
   server_ = std::make_unique<http::Server>(loop_, router_, options, log, draw_id);
-  listener_ = std::make_unique<transport::Listener>(loop_, config_.listen, most, [this](transport::Socket socket) {
+  listener_ = std::make_unique<transport::Listener>(loop_, config_.listen, with_turned_away, [this](transport::Socket socket) {
     metrics_.connection_accepted();
     server_->serve(std::move(socket), listener_->loopback(), [this] { listener_->closed(); });
   });

@@ -48,6 +48,7 @@ class RelayProcess {
   std::unique_ptr<asio::signal_set> signals_;
   transport::Timer readers_timer_, connections_timer_;
   int64_t end_deadline_ms_ = 0;
+  size_t most_connections_ = 0;
 };
 
 }  // namespace tokenrelay

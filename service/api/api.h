@@ -30,6 +30,7 @@ struct Api {
   transport::Loop& loop;
   relay::Random random;
   std::function<const Settings&()> settings;   // asked at each request: a reload changes it
+  std::function<bool()> overloaded;            // so many connections that only operators and the running are served
   Readers readers;
 };
 

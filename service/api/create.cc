@@ -77,6 +77,7 @@ asio::awaitable<Answer> resume(Api& api, const Request& request, relay::EventId 
 }
 
 asio::awaitable<Answer> start(Api& api, const Request& request, bool coalesce) {
+  if (api.overloaded()) co_return problem_of({relay::Errc::overloaded, "too many connections"}, request);
   auto body = parse_create_request(request.body, api.settings().json_depth);
   if (!body) co_return refuse(Code::invalid_request, body.error(), request);
   const auto& models = api.shard.models();

@@ -35,6 +35,7 @@ asio::awaitable<Answer> read_events(Api& api, const Request& request) {
   const auto coalesce = read_coalesce(request);
   if (!coalesce) co_return refuse(Code::invalid_request, coalesce.error(), request);
   if (api.readers.closed()) co_return come_back_later(api, "shutdown");
+  if (api.overloaded()) co_return come_back_later(api, "overload");
 
   const std::string id = request.captures.at(0);
   OpenedStream found = co_await until<OpenedStream>([&](auto then) { api.shard.open(id, std::move(then)); });

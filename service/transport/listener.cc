@@ -147,7 +147,7 @@ struct Listener::State : std::enable_shared_from_this<Listener::State> {
 
   void accept_some() {
     for (int i = 0; i < batch; ++i) {
-      if (!io.is_open() || open >= max_connections) return;  // closed() goes on
+      if (!io.is_open()) return;
       int descriptor = ::accept4(io.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
       if (descriptor < 0) {
         if (errno == EINTR || errno == ECONNABORTED || errno == EPROTO) continue;
@@ -155,9 +155,16 @@ struct Listener::State : std::enable_shared_from_this<Listener::State> {
         break;
       }
       starved = 0;
-      hand_over(descriptor);
+      open < max_connections ? hand_over(descriptor) : refuse_connection(descriptor);
     }
     wait();
+  }
+
+  // By a reset: a client that were left in the backlog would wait without knowing for what.
+  static void refuse_connection(int descriptor) {
+    const linger reset{1, 0};
+    (void)::setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    ::close(descriptor);
   }
 
   void hand_over(int descriptor) {
@@ -178,11 +185,7 @@ struct Listener::State : std::enable_shared_from_this<Listener::State> {
     for (int i = 0; i < shed_batch && spare >= 0; ++i) {
       ::close(std::exchange(spare, -1));
       int descriptor = ::accept4(io.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-      if (descriptor >= 0) {
-        linger reset{1, 0};
-        (void)::setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
-        ::close(descriptor);
-      }
+      if (descriptor >= 0) refuse_connection(descriptor);
       spare = open_spare();
       if (descriptor < 0) break;
     }
