@@ -30,7 +30,7 @@ void describe(CLI::App& app, Chosen& chosen) {
   app.add_option("--seconds", load.seconds, "measured, after the warm-up (10)");
   app.add_option("--warm-up", load.warm_up, "seconds (3)");
   app.add_option("--subscribers", load.subscribers, "idle (10000), fanout (1000)");
-  app.add_option("--connections", load.connections, "post: requests at a time (64)");
+  app.add_option("--connections", load.connections, "post: requests at a time (32)");
   app.add_option("--rounds", load.rounds, "replay: reads of each kind (300)");
   app.add_flag("--openai-sized", load.openai_sized, "upstream chunks of 323 bytes instead of about 180");
   app.add_option("--repeat", repeat, "the median of so many runs is reported (1)");

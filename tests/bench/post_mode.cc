@@ -1,6 +1,8 @@
 // Durable POST /v1/streams: many connections, each sending its next request when the last was answered. The upstream
 // answers at once with one delta, so that streams come and go: that work is in the figures.
 
+#include <unistd.h>
+
 #include <deque>
 #include <optional>
 #include <stdexcept>
@@ -109,11 +111,11 @@ void run_post(const Setting& setting, const Load& load, Report& report) {
   client.run_for(std::min(load.warm_up, 2.0));
   for (auto& poster : posters.all) poster.latency_us = &latency_us;
   const uint64_t created_before = posters.created();
-  const CpuTimes before = server.cpu();
+  const CpuTimes before = server.cpu(), driver_before = cpu_of(getpid());
   const int64_t from = monotonic_us();
   client.run_for(load.seconds);
   const double took = static_cast<double>(monotonic_us() - from) / 1e6;
-  const CpuTimes cpu = cpu_between(before, server.cpu());
+  const CpuTimes cpu = cpu_between(before, server.cpu()), driver = cpu_between(driver_before, cpu_of(getpid()));
   const auto created = static_cast<double>(std::max<uint64_t>(1, posters.created() - created_before));
   for (auto& poster : posters.all) poster.stop = true;
   if (posters.refused() > 0) report.note("post: " + std::to_string(posters.refused()) + " requests were refused");
@@ -123,6 +125,7 @@ void run_post(const Setting& setting, const Load& load, Report& report) {
               {"p50 ms", percentile(latency_us, 50) / 1000},
               {"p99 ms", percentile(latency_us, 99) / 1000},
               {"cpu us/stream", cpu.total / created},
+              {"driver cpu %", driver.total / took / 1e4},
               {"refused", static_cast<double>(posters.refused())}});
 }
 

@@ -1,6 +1,9 @@
 // Many streams at a human pace, through the server under test and, as a measure of the driver itself, some straight to
 // the upstream in the same run.
 
+#include <unistd.h>
+
+#include <algorithm>
 #include <deque>
 
 #include "tests/bench/client.h"
