@@ -1,5 +1,6 @@
 #include "tests/bench/machine.h"
 
+#include <fcntl.h>
 #include <sched.h>
 #include <sys/resource.h>
 #include <sys/sysinfo.h>
@@ -7,10 +8,14 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <stdexcept>
+#include <vector>
+
+#include "tests/bench/figures.h"
 
 namespace tokenrelay::bench {
 namespace {
@@ -42,6 +47,28 @@ std::string file_system(const std::filesystem::path& directory) {
   }
 }
 
+// What the disk itself does now, to judge the latencies by: an 8 KiB write over old bytes, and its sync.
+std::string sync_now(const std::filesystem::path& directory) {
+  constexpr int times = 200;
+  const std::string page(8192, 'x');
+  const auto file = directory / "probe";
+  const int fd = open(file.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+  std::vector<uint32_t> us;
+  for (int i = 0; fd >= 0 && i < times; ++i) {
+    const auto from = std::chrono::steady_clock::now();
+    const bool synced = pwrite(fd, page.data(), page.size(), i % 50 * 8192) > 0 && fdatasync(fd) == 0;
+    const auto took = std::chrono::steady_clock::now() - from;
+    if (synced && i >= 50)
+      us.push_back(static_cast<uint32_t>(std::chrono::duration_cast<std::chrono::microseconds>(took).count()));
+  }
+  close(fd);
+  std::filesystem::remove(file);
+  char text[80];
+  std::snprintf(text, sizeof text, "a sync takes %.2f ms, p99 %.2f", percentile(us, 50) / 1000,
+                percentile(us, 99) / 1000);
+  return text;
+}
+
 cpu_set_t everywhere() {
   static const cpu_set_t at_start = [] {
     cpu_set_t set;
@@ -65,10 +92,10 @@ std::string machine_line(const std::filesystem::path& directory) {
   struct sysinfo memory {};
   sysinfo(&memory);
   char line[400];
-  std::snprintf(line, sizeof line, "%ld cores of %s, %.0f GiB, Linux %s, log on %s, load %.2f",
+  std::snprintf(line, sizeof line, "%ld cores of %s, %.0f GiB, Linux %s, log on %s (%s), load %.2f",
                 sysconf(_SC_NPROCESSORS_ONLN), processor().c_str(),
                 static_cast<double>(memory.totalram) * memory.mem_unit / (1 << 30), name.release,
-                file_system(directory).c_str(), load_now());
+                file_system(directory).c_str(), sync_now(directory).c_str(), load_now());
   return line;
 }
 

@@ -6,7 +6,7 @@
 
 namespace tokenrelay::bench {
 
-// One line: processor, cores, memory, kernel, file system of `directory`, load now.
+// One line: processor, cores, memory, kernel, file system of `directory` and how long it syncs, load now.
 std::string machine_line(const std::filesystem::path& directory);
 double load_now();  // of the last minute
 
