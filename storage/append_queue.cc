@@ -1,5 +1,7 @@
 #include "storage/append_queue.h"
 
+#include <utility>
+
 #include "storage/journal.h"
 
 namespace tokenrelay::storage {
@@ -36,47 +38,50 @@ Batch& AppendQueue::open_batch(size_t bytes) {
   return *batches_.back();
 }
 
-void AppendQueue::wake() {
-  if (idle_) ready_.notify_one();
+// Once for each wait, and only after the lock is free: else the writer would wake straight into it.
+void AppendQueue::wake(std::unique_lock<std::mutex>& lock) {
+  const bool waiting = std::exchange(idle_, false);
+  lock.unlock();
+  if (waiting) ready_.notify_one();
 }
 
 void AppendQueue::append(StreamKey key, Seq first, std::span<const EventView> events) {
   size_t bytes = kRecordHead;
   for (const auto& e : events) bytes += kEntryHead + e.payload.size();
   uncommitted_.fetch_add(bytes, std::memory_order_relaxed);
-  std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   Batch& batch = open_batch(bytes);
   append_record(batch.row, key, first, events);
   batch.events += events.size();
-  wake();
+  wake(lock);
 }
 
 void AppendQueue::create(CreateOp op) {
   size_t bytes = size_of(op.stream);
   uncommitted_.fetch_add(bytes, std::memory_order_relaxed);
-  std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   Batch& batch = open_batch(bytes);
   batch.op_bytes += bytes;
   batch.creates.push_back(std::move(op));
-  wake();
+  wake(lock);
 }
 
 void AppendQueue::finish(FinishOp op) {
   EventView done{EventKind::done, op.ending.done};
   size_t bytes = kRecordHead + kEntryHead + done.payload.size();
   uncommitted_.fetch_add(bytes, std::memory_order_relaxed);
-  std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   Batch& batch = open_batch(bytes);
   append_record(batch.row, op.key, op.seq, {&done, 1});
   ++batch.events;
   batch.finishes.push_back(std::move(op));
-  wake();
+  wake(lock);
 }
 
 void AppendQueue::remove(RemoveOp op) {
-  std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   open_batch(0).removes.push_back(std::move(op));
-  wake();
+  wake(lock);
 }
 
 AppendQueue::Woken AppendQueue::wait(Clock::time_point deadline) {

@@ -79,7 +79,7 @@ class AppendQueue {
 
  private:
   Batch& open_batch(size_t bytes);
-  void wake();
+  void wake(std::unique_lock<std::mutex>& lock);
 
   mutable std::mutex mutex_;
   std::condition_variable ready_;

@@ -198,7 +198,7 @@ void Shard::on_durable(std::span<const storage::Durable> streams) {
     const auto stream = it->second;        // it may leave live_ inside
     if (seq > stream->durable()) stream->on_durable(seq);
   }
-  if (context_->paused_streams > 0 && log_->status().uncommitted_bytes <= options_->uncommitted_bytes / 2) {
+  if (context_->paused_streams > 0 && log_->uncommitted_bytes() <= options_->uncommitted_bytes / 2) {
     for (const auto& [key, stream] : live_) {
       if (stream->paused()) stream->resume_upstream();
     }

@@ -76,7 +76,7 @@ bool Stream::append(EventKind kind, std::string_view payload) {
 // Only the log may slow an upstream: above the bound its socket is not read.
 void Stream::follow_pressure() {
   const bool full = uncommitted_bytes_ > options_->uncommitted_stream_bytes ||
-                    context_.log.status().uncommitted_bytes > options_->uncommitted_bytes;
+                    context_.log.uncommitted_bytes() > options_->uncommitted_bytes;
   if (full == paused_ || !generation_) return;
   paused_ = full;
   context_.paused_streams += full ? 1 : -1;

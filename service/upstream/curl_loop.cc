@@ -82,22 +82,42 @@ int CurlLoop::on_socket(CURL*, curl_socket_t socket, int what, void* self, void*
   return 0;
 }
 
+// libcurl moves its timer several times a transfer, nearly always to later, and arming the loop's costs a system call: so
+// an earlier arming stands, and looks at `due_` when it fires.
 int CurlLoop::on_timer(CURLM*, long timeout_ms, void* self) {
   CurlLoop& loop = *static_cast<CurlLoop*>(self);
   if (timeout_ms < 0) {
-    loop.timer_.cancel();
-    return 0;
+    loop.due_.reset();
+  } else {
+    loop.due_ = Clock::now() + std::chrono::milliseconds(timeout_ms);
+    loop.arm();
   }
-  loop.timer_.expires_after(std::chrono::milliseconds(timeout_ms));
-  loop.timer_.async_wait([weak = loop.weak_from_this()](const asio::error_code& error) {
-    const auto alive = weak.lock();
-    if (error || !alive) return;
-    alive->enter([&] {
-      int running = 0;
-      curl_multi_socket_action(alive->multi_, CURL_SOCKET_TIMEOUT, 0, &running);
-    });
-  });
   return 0;
+}
+
+void CurlLoop::arm() {
+  if (armed_for_ && *armed_for_ <= *due_) return;
+  armed_for_ = due_;
+  const auto fire = [weak = weak_from_this()](const asio::error_code& error) {
+    if (const auto alive = weak.lock(); alive && !error) alive->on_due();
+  };
+  if (*due_ <= Clock::now()) {
+    asio::post(timer_.get_executor(), [fire] { fire({}); });   // at once, but not from inside libcurl
+  } else {
+    timer_.expires_at(*due_);
+    timer_.async_wait(fire);
+  }
+}
+
+void CurlLoop::on_due() {
+  armed_for_.reset();
+  if (!due_) return;
+  if (*due_ > Clock::now()) return arm();
+  due_.reset();
+  enter([&] {
+    int running = 0;
+    curl_multi_socket_action(multi_, CURL_SOCKET_TIMEOUT, 0, &running);
+  });
 }
 
 void CurlLoop::watch() {
@@ -111,7 +131,7 @@ void CurlLoop::watch() {
 }
 
 void CurlLoop::take_ready() {
-  epoll_event events[64];
+  epoll_event events[256];
   const int count = epoll_wait(epoll_, events, std::size(events), 0);
   for (int i = 0; i < count; ++i) {
     enter([&] {

@@ -11,6 +11,7 @@
 #include <asio/steady_timer.hpp>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -40,6 +41,8 @@ class CurlLoop : public std::enable_shared_from_this<CurlLoop> {
   void enter(Call&& call);  // runs it inside libcurl, then settles
   void settle();
   void watch();
+  void arm();
+  void on_due();
   void take_ready();
 
   CURLM* const multi_;
@@ -47,6 +50,9 @@ class CurlLoop : public std::enable_shared_from_this<CurlLoop> {
   asio::posix::stream_descriptor ready_;
   asio::steady_timer timer_;
   Done done_;
+  using Clock = std::chrono::steady_clock;
+  std::optional<Clock::time_point> due_;        // when libcurl wants to be called
+  std::optional<Clock::time_point> armed_for_;  // when the loop will look
   std::vector<CURL*> to_add_, to_unpause_;
   std::vector<std::pair<CURL*, std::shared_ptr<void>>> to_remove_;
   bool closed_ = false;
