@@ -1,0 +1,334 @@
+#include "service/relay/generation.h"
+
+#include "service/json/utf8.h"
+#include "tests/relay/relay_fixture.h"
+
+using namespace tokenrelay;
+using namespace tokenrelay::relay;
+using storage::EventKind;
+using upstream::FailureCode;
+
+namespace {
+
+struct Owning final : Generation::Owner {
+  explicit Owning(RelayFixture& fixture) : fixture(fixture) {
+    upstream::ModelRequest request{"m", "[]", "", "req_1"};
+    generation = std::make_unique<Generation>(fixture.shard->context(), std::make_shared<Options>(fixture.options),
+                                              Route{fixture.upstream, "m"}, request, 40, 7, *this);
+  }
+
+  RelayFixture& fixture;
+  std::unique_ptr<Generation> generation;
+  std::vector<std::pair<EventKind, std::string>> events;
+  std::vector<upstream::Outcome> ends;
+  int started = 0;
+  size_t refuse_after = SIZE_MAX;  // events: then the stream ends by itself
+  bool destroy_on_end = false;
+
+  bool append(EventKind kind, std::string_view payload) override {
+    events.emplace_back(kind, payload);
+    if (events.size() <= refuse_after) return true;
+    generation->close();
+    return false;
+  }
+  void on_generation_started() override { ++started; }
+  void on_generation_end(upstream::Outcome outcome) override {
+    ends.push_back(std::move(outcome));
+    if (destroy_on_end) generation.reset();
+  }
+  std::string text() const {
+    std::string out;
+    for (const auto& [kind, payload] : events) out += kind == EventKind::text ? payload : "";
+    return out;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("deltas become events as they come, the end comes once", "[generation]") {
+  RelayFixture f;
+  Owning owner(f);
+  owner.generation->begin();
+  CHECK(owner.started == 1);
+  auto& call = f.model->last();
+  call.text("Hel");
+  call.handler->on_reasoning("hm");
+  call.text("lo");
+  CHECK(owner.events == std::vector<std::pair<EventKind, std::string>>{
+                            {EventKind::text, "Hel"}, {EventKind::reasoning, "hm"}, {EventKind::text, "lo"}});
+  call.complete();
+  REQUIRE(owner.ends.size() == 1);
+  CHECK_FALSE(owner.ends[0].failure);
+  owner.generation->close();
+  CHECK(call.closed());
+  CHECK(owner.ends.size() == 1);
+}
+
+TEST_CASE("a long delta is split at code points into events of bounded size", "[generation]") {
+  RelayFixture f;
+  const size_t event_bytes = GENERATE(5, 64, 16 << 10);
+  f.options.event_bytes = event_bytes;
+  Owning owner(f);
+  owner.generation->begin();
+  std::string whole;
+  while (whole.size() < 3 * event_bytes + 11) whole += "a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80";
+  f.model->last().text(whole);
+  CHECK(owner.text() == whole);
+  for (const auto& [kind, payload] : owner.events) {
+    CHECK(payload.size() <= event_bytes);
+    CHECK(json::valid_utf8(payload));
+  }
+}
+
+TEST_CASE("a stream that ends inside a delta gets nothing more of it", "[generation]") {
+  RelayFixture f;
+  f.options.event_bytes = 4;
+  Owning owner(f);
+  owner.refuse_after = 2;
+  owner.generation->begin();
+  SECTION("text") {
+    f.model->last().text(std::string(100, 'x'));
+  }
+  SECTION("arguments") {
+    f.model->last().handler->on_tool_call(0, "i", "n", std::string(100, 'x'));
+  }
+  CHECK(owner.events.size() == 3);
+  CHECK(f.model->open() == 0);
+}
+
+TEST_CASE("every piece of a tool call carries its id and name, its index counts on", "[generation]") {
+  RelayFixture f;
+  Owning owner(f);
+  owner.generation->begin();
+  auto& handler = *f.model->last().handler;
+  handler.on_tool_call(0, "call_a", "get", "");
+  handler.on_tool_call(1, "call_b", "put", "{");
+  handler.on_tool_call(0, "", "", "{}");
+  REQUIRE(owner.events.size() == 3);
+  const auto piece = [&](size_t i) { return *decode_tool_call(owner.events[i].second); };
+  CHECK(piece(0).index == 7);
+  CHECK(piece(0).arguments.empty());
+  CHECK(piece(1).index == 8);
+  CHECK(piece(1).name == "put");
+  CHECK(piece(2).index == 7);
+  CHECK(piece(2).id == "call_a");
+  CHECK(piece(2).name == "get");
+  CHECK(piece(2).arguments == "{}");
+  CHECK(owner.generation->tool_calls() == 2);
+}
+
+TEST_CASE("no tool call's event is over the limit, whatever its names", "[generation]") {
+  RelayFixture f;
+  Owning owner(f);
+  owner.generation->begin();
+  std::string arguments;
+  while (arguments.size() < 40'000) arguments += "\xe2\x82\xac";
+  f.model->last().handler->on_tool_call(0, std::string(50'000, 'i'), std::string(50'000, 'n'), arguments);
+  std::string joined;
+  for (const auto& [kind, payload] : owner.events) {
+    CHECK(payload.size() <= f.options.event_bytes);
+    const auto piece = decode_tool_call(payload);
+    REQUIRE(piece);
+    CHECK(json::valid_utf8(piece->arguments));
+    joined += piece->arguments;
+  }
+  CHECK(joined == arguments);
+}
+
+TEST_CASE("a try that failed before the first delta is repeated, visibly", "[generation]") {
+  RelayFixture f;
+  Owning owner(f);
+  owner.generation->begin();
+  f.model->last().fail(FailureCode::upstream_overloaded, true);
+  CHECK(owner.ends.empty());
+  CHECK(f.model->calls[0]->closed());
+  REQUIRE(owner.events.size() == 1);
+  CHECK(owner.events[0].first == EventKind::upstream);
+  CHECK(owner.events[0].second == R"({"attempt":2,"reason":"upstream_overloaded"})");
+  f.time.advance(490);
+  CHECK(f.model->calls.size() == 1);
+  f.time.advance(20);
+  REQUIRE(f.model->calls.size() == 2);
+  CHECK(f.model->last().request.messages == "[]");  // the same request
+  f.model->last().fail(FailureCode::upstream_unreachable, true);
+  CHECK(owner.events[1].second == R"({"attempt":3,"reason":"upstream_unreachable"})");
+  f.time.advance(990);
+  CHECK(f.model->calls.size() == 2);  // doubled
+  f.time.advance(20);
+  REQUIRE(f.model->calls.size() == 3);
+  f.model->last().fail(FailureCode::upstream_unreachable, true);
+  CHECK(owner.ends.size() == 1);  // two retries, no more
+  CHECK(owner.started == 1);
+}
+
+TEST_CASE("the wait before a retry is spread by half of it", "[generation]") {
+  RelayFixture f;
+  f.spread = 250;  // of 0..250
+  Owning owner(f);
+  owner.generation->begin();
+  f.model->last().fail(FailureCode::upstream_overloaded, true);
+  f.time.advance(740);
+  CHECK(f.model->calls.size() == 1);
+  f.time.advance(20);
+  CHECK(f.model->calls.size() == 2);
+}
+
+TEST_CASE("what the provider asks to wait is waited, if it is within the window", "[generation]") {
+  RelayFixture f;
+  Owning patient(f);
+  patient.generation->begin();
+  f.model->last().fail(FailureCode::upstream_rate_limited, true, 5'000);
+  f.time.advance(4'980);
+  CHECK(f.model->calls.size() == 1);
+  f.time.advance(30);
+  CHECK(f.model->calls.size() == 2);
+  f.model->last().fail(FailureCode::upstream_rate_limited, true, 25'500);  // 5 s have passed: over 30 s in all
+  CHECK(patient.ends.size() == 1);
+  Owning other(f);
+  other.generation->begin();
+  f.model->last().fail(FailureCode::upstream_rate_limited, true, 30'001);
+  CHECK(other.ends.size() == 1);
+}
+
+TEST_CASE("what is not worth a retry is not repeated", "[generation]") {
+  RelayFixture f;
+  Owning owner(f);
+  owner.generation->begin();
+  SECTION("not retryable") {
+    f.model->last().fail(FailureCode::upstream_auth, false);
+  }
+  SECTION("after the first delta") {
+    f.model->last().text("x");
+    f.model->last().fail(FailureCode::upstream_truncated, true);
+  }
+  SECTION("after the first piece of a tool call") {
+    f.model->last().handler->on_tool_call(0, "i", "n", "");
+    f.model->last().fail(FailureCode::upstream_truncated, true);
+  }
+  CHECK(owner.ends.size() == 1);
+  f.time.advance(60'000);
+  CHECK(f.model->calls.size() == 1);
+}
+
+TEST_CASE("who finds no place waits in line", "[generation]") {
+  RelayFixture f({}, 1);
+  Owning first(f), second(f);
+  first.generation->begin();
+  second.generation->begin();
+  CHECK(second.started == 0);
+  CHECK(f.model->calls.size() == 1);
+  first.generation->close();
+  CHECK(second.started == 1);
+  CHECK(f.model->calls.size() == 2);
+}
+
+TEST_CASE("a wait in line ends after its time", "[generation]") {
+  RelayFixture f({}, 1);
+  Owning first(f), second(f), third(f);
+  second.destroy_on_end = true;
+  first.generation->begin();
+  second.generation->begin();
+  f.time.advance(59'900);
+  CHECK(second.ends.empty());
+  third.generation->begin();
+  f.time.advance(120);
+  REQUIRE(second.ends.size() == 1);
+  CHECK(second.ends[0].failure->code == FailureCode::upstream_overloaded);
+  CHECK(second.ends[0].failure->retryable);
+  first.generation->close();
+  CHECK(third.started == 1);  // the one that gave up is not in the way
+}
+
+TEST_CASE("close is silent and gives the place back, in every state", "[generation]") {
+  RelayFixture f({}, 1);
+  Owning owner(f);
+  SECTION("idle") {}
+  SECTION("calling") {
+    owner.generation->begin();
+  }
+  SECTION("backing off") {
+    owner.generation->begin();
+    f.model->last().fail(FailureCode::upstream_overloaded, true);
+  }
+  SECTION("ended") {
+    owner.generation->begin();
+    f.model->last().complete();
+  }
+  SECTION("queued") {
+    Owning first(f);
+    first.generation->begin();
+    owner.generation->begin();
+    owner.generation->close();
+    CHECK(f.upstream->slots.waiting() == 0);
+  }
+  const auto ends = owner.ends.size();
+  owner.generation->close();
+  owner.generation->close();
+  CHECK(f.model->open() == 0);
+  CHECK_FALSE(f.upstream->slots.full());
+  f.time.advance(100'000);
+  CHECK(owner.ends.size() == ends);
+  CHECK(f.model->open() == 0);
+}
+
+TEST_CASE("the owner may destroy it inside its end", "[generation]") {
+  RelayFixture f({}, 1);
+  Owning owner(f);
+  owner.destroy_on_end = true;
+  owner.generation->begin();
+  SECTION("completed") {
+    f.model->last().complete();
+  }
+  SECTION("failed") {
+    f.model->last().fail(FailureCode::upstream_auth, false);
+  }
+  CHECK(owner.ends.size() == 1);
+  CHECK_FALSE(f.upstream->slots.full());
+}
+
+TEST_CASE("a pause holds for the call that comes after it", "[generation]") {
+  RelayFixture f;
+  Owning owner(f);
+  owner.generation->begin();
+  owner.generation->pause();
+  owner.generation->pause();
+  CHECK(f.model->last().paused);
+  CHECK(f.model->last().pauses == 1);
+  f.model->last().fail(FailureCode::upstream_overloaded, true);
+  f.time.advance(1'000);
+  REQUIRE(f.model->calls.size() == 2);
+  CHECK(f.model->last().paused);
+  owner.generation->resume();
+  CHECK_FALSE(f.model->last().paused);
+}
+
+TEST_CASE("what a generation cost, as far as known", "[generation]") {
+  RelayFixture f({}, 1);
+  Owning owner(f);
+  UsageTotal total;
+  SECTION("refused before a byte: unknown") {
+    owner.generation->begin();
+    owner.generation->add_usage(total, {});
+    CHECK(total.json() == R"({"source":"unknown"})");
+  }
+  SECTION("answered, closed in the middle: estimated") {
+    owner.generation->begin();
+    f.model->last().handler->on_first_byte();
+    f.model->last().text("12345");
+    owner.generation->add_usage(total, {});
+    CHECK(total.json() == R"({"input_tokens":10,"output_tokens":2,"source":"estimated"})");
+  }
+  SECTION("the provider's own counts") {
+    owner.generation->begin();
+    owner.generation->add_usage(total, {1, 2});
+    CHECK(total.json() == R"({"input_tokens":1,"output_tokens":2,"source":"provider"})");
+  }
+  SECTION("never sent: nothing, and what another generation cost stays known") {
+    Owning first(f);
+    first.generation->begin();
+    owner.generation->begin();
+    owner.generation->add_usage(total, {});
+    total.add({1, 2}, 0, 0);
+    CHECK(total.json() == R"({"input_tokens":1,"output_tokens":2,"source":"provider"})");
+  }
+}
