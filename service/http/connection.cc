@@ -147,12 +147,20 @@ void Connection::consume(std::string_view bytes) {
     case Framer::State::head:
       return;
     case Framer::State::body:
+      if (!body_fits()) return fail(Code::overloaded, "too much is being uploaded at this moment");
       return had_head ? void() : on_body_due();
     case Framer::State::complete:
       return handle();
     case Framer::State::failed:
       return fail(framer_->error().code, framer_->error().detail);
   }
+}
+
+// Many bodies within their limit are too many together.
+bool Connection::body_fits() {
+  if (!share_) share_ = std::make_unique<BodyShare>(server_->body_bytes);
+  share_->grow_to(framer_->request().body.size());
+  return share_->all() <= server_->options().bodies_bytes;
 }
 
 void Connection::on_body_due() {
@@ -177,7 +185,7 @@ void Connection::linger() {
   framer_.reset();
   exchange_.reset();
   writing_.reset();
-  unread_ = {};
+  std::string().swap(unread_);
   socket_.end_writing();
   set_deadline(Deadline::linger, linger_ms);
   drop_some();

@@ -26,7 +26,8 @@ struct Server::State {
   std::function<const ServerOptions&()> options;
   std::shared_ptr<Ticket::Log> log;
   std::function<std::string()> draw_request_id;
-  std::shared_ptr<size_t> taken = std::make_shared<size_t>(0);
+  std::shared_ptr<Places> places = std::make_shared<Places>();
+  std::shared_ptr<size_t> body_bytes = std::make_shared<size_t>(0);  // of all requests together
   std::unordered_map<Connection*, std::shared_ptr<Connection>> connections;
   bool draining = false;
   bool closed = false;                 // the Server is gone: answers that come now have nowhere to go
@@ -63,6 +64,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool read_some();
   void consume(std::string_view bytes);
   void on_body_due();
+  bool body_fits();
   void on_eof();
   void linger();
   void drop_some();
@@ -88,6 +90,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   size_t dropped_ = 0;      // while lingering
   int64_t started_us_ = 0;  // the current request's first byte
   std::unique_ptr<Framer> framer_;
+  std::unique_ptr<BodyShare> share_;  // once a body has begun
   std::shared_ptr<Exchange> exchange_;
   std::unique_ptr<Writing> writing_;
   std::string unread_;

@@ -27,6 +27,7 @@ void Connection::start_exchange() {
   exchange_ = std::make_shared<Exchange>();
   Exchange& exchange = *exchange_;
   exchange.request = std::move(framer_->request());
+  exchange.share = std::move(share_);
   framer_.reset();
   Request& request = exchange.request;
   auto id = request.header("request-id");
@@ -44,7 +45,8 @@ void Connection::start_exchange() {
 
 void Connection::fail(Code code, std::string detail) {
   start_exchange();
-  Reply error = problem(code, std::move(detail), exchange_->request.request_id);
+  auto retry_after_s = code == Code::overloaded ? std::optional<int>(5) : std::nullopt;
+  Reply error = problem(code, std::move(detail), exchange_->request.request_id, retry_after_s);
   error.close = true;
   exchange_->broken = true;
   reply(std::move(error));

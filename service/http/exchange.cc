@@ -16,8 +16,9 @@ void Ticket::write(int status) {
 void Place::end() {
   auto taken = std::exchange(taken_, nullptr);
   if (!taken) return;
-  --*taken;
-  if (auto ended = std::exchange(ended_, nullptr)) ended();
+  --taken->taken;
+  auto ended = std::exchange(ended_, nullptr);
+  if (ended && !taken->closed) ended();
 }
 
 }  // namespace tokenrelay::http

@@ -33,20 +33,46 @@ class Ticket {
   RequestRecord record_;
 };
 
+// The bytes of one request's body, counted in what all of them hold together.
+class BodyShare {
+ public:
+  explicit BodyShare(std::shared_ptr<size_t> all) : all_(std::move(all)) {}
+  ~BodyShare() { *all_ -= held_; }
+  BodyShare(const BodyShare&) = delete;
+  BodyShare& operator=(const BodyShare&) = delete;
+
+  void grow_to(size_t bytes) {
+    *all_ += bytes - held_;
+    held_ = bytes;
+  }
+  size_t all() const { return *all_; }
+
+ private:
+  std::shared_ptr<size_t> all_;
+  size_t held_ = 0;
+};
+
 struct Exchange {
+  std::unique_ptr<BodyShare> share;  // may be none
   Request request;
   HeaderList common;  // Request-Id, CORS: on every reply to this request
   std::shared_ptr<Ticket> ticket;
   bool broken = false;  // it was refused before its end was known: more of it may be coming
 };
 
+// How many connections there are, and whether there is still anybody to tell that one has ended.
+struct Places {
+  size_t taken = 0;
+  bool closed = false;
+};
+
 // A connection's place, from accept to its end, through every take-over and return. Frees it once, at the latest when
 // the last holder lets go.
 class Place {
  public:
-  Place(std::shared_ptr<size_t> taken, bool loopback, std::function<void()> ended)
+  Place(std::shared_ptr<Places> taken, bool loopback, std::function<void()> ended)
       : taken_(std::move(taken)), ended_(std::move(ended)), loopback_(loopback) {
-    ++*taken_;
+    ++taken_->taken;
   }
   ~Place() { end(); }
   Place(const Place&) = delete;
@@ -56,7 +82,7 @@ class Place {
   void end();
 
  private:
-  std::shared_ptr<size_t> taken_;
+  std::shared_ptr<Places> taken_;
   std::function<void()> ended_;
   bool loopback_;
 };

@@ -20,10 +20,11 @@ Server::~Server() {
   auto connections = std::move(state_->connections);
   state_->connections.clear();
   for (auto& [raw, connection] : connections) connection->end();
+  state_->places->closed = true;  // a stream may outlive the server; then there is nobody to tell of its end
 }
 
 void Server::serve(transport::Socket socket, bool loopback_listener, std::function<void()> ended) {
-  auto place = std::make_shared<Place>(state_->taken, loopback_listener, std::move(ended));
+  auto place = std::make_shared<Place>(state_->places, loopback_listener, std::move(ended));
   auto connection = std::make_shared<Connection>(state_, std::move(place), std::move(socket));
   state_->connections.emplace(connection.get(), connection);
   connection->serve_first();
@@ -36,7 +37,7 @@ void Server::drain() {
 }
 
 size_t Server::connections() const {
-  return *state_->taken;
+  return state_->places->taken;
 }
 
 }  // namespace tokenrelay::http

@@ -23,6 +23,7 @@ struct ServerOptions {
   size_t headers = 64;                       // 431
   int64_t head_ms = 10'000;                  // the whole head, from the first byte (or accept)
   size_t body_bytes = 10 << 20;              // 413, decoded size
+  size_t bodies_bytes = 256 << 20;           // all request bodies held at a time; beyond it what has one is 503
   int64_t body_ms = 30'000;                  // the whole body
   int64_t keep_alive_ms = 75'000;            // idle between requests
   int64_t write_stall_ms = 60'000;           // a peer that takes no byte for so long, with data due, is cut
@@ -45,7 +46,8 @@ class Server {
          std::function<void(const RequestRecord&)> log, std::function<std::string()> draw_request_id);
   ~Server();
 
-  // Serves a fresh connection. `ended` is called exactly once, when it is over (also when it was taken over).
+  // Serves a fresh connection. `ended` is called exactly once, when it is over (also when it was taken over); not at
+  // all when a taken connection outlives the server.
   void serve(transport::Socket socket, bool loopback_listener, std::function<void()> ended);
 
   // Drain: closes idle connections now, and each other one after its current response (Connection: close on plain

@@ -62,6 +62,7 @@ struct StreamingBody::State : std::enable_shared_from_this<State> {
     waiting.shrink_to_fit();
     socket.prepare_for_stream();
     socket.give_up_after(stall_ms);
+    socket.cut_if_dropped(true);  // a killed relay must not look like an end, to HTTP/1.0 clients above all
   }
 
   bool has_room() const { return !blocked && !failed && !finished && !closed; }
@@ -99,7 +100,7 @@ struct StreamingBody::State : std::enable_shared_from_this<State> {
     closed = true;
     stall.cancel();
     socket.cut();
-    waiting = {};
+    std::string().swap(waiting);
     resume = nullptr;
     auto keep = std::exchange(self, nullptr);
     if (auto call = std::exchange(ended, nullptr)) call();
@@ -146,7 +147,7 @@ struct StreamingBody::State : std::enable_shared_from_this<State> {
       rest.append(static_cast<const char*>(one.iov_base) + skip, one.iov_len - skip);
     }
     head_due = false;
-    waiting = std::move(rest);
+    waiting.swap(rest);  // and not an assignment, which would keep the head's memory for as long as the stream is idle
     if (!waiting.empty()) block();
   }
 
@@ -172,7 +173,7 @@ struct StreamingBody::State : std::enable_shared_from_this<State> {
         on_writable();
       });
     }
-    waiting = {};
+    std::string().swap(waiting);
     blocked = false;
     stall.cancel();
     if (finished) return give_back();
@@ -209,6 +210,7 @@ struct StreamingBody::State : std::enable_shared_from_this<State> {
   // Later, not now: the next request may be in `unread` already, and finish() is called from the middle of a stream's
   // work.
   void give_back() {
+    socket.cut_if_dropped(false);
     closed = true;
     stall.cancel();
     socket.cancel_waits();

@@ -29,6 +29,9 @@ class TestServer {
  public:
   ServerOptions options;  // before start(), or inside call()
   StreamingBody::Options stream_options;
+  bool keep_records = true;
+  std::atomic<bool> hold{false};  // /later waits while it is set
+  std::atomic<int> held{0};
   Router router;
 
   TestServer() { add_routes(); }

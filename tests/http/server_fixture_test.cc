@@ -18,9 +18,13 @@ Reply text(std::string body) {
   return reply;
 }
 
-asio::awaitable<Answer> later(const Request& request, bool fail) {
-  asio::steady_timer timer(co_await asio::this_coro::executor, std::chrono::milliseconds(20));
-  co_await timer.async_wait(asio::use_awaitable);
+asio::awaitable<Answer> later(TestServer& server, const Request& request, bool fail) {
+  ++server.held;
+  asio::steady_timer timer(co_await asio::this_coro::executor);
+  do {
+    timer.expires_after(std::chrono::milliseconds(5));
+    co_await timer.async_wait(asio::use_awaitable);
+  } while (server.hold);
   if (fail) throw std::runtime_error("a secret");
   co_return text("later " + request.path + " " + request.body);
 }
@@ -45,8 +49,9 @@ void TestServer::add_routes() {
     return reply;
   });
   router.add("POST", R"(/later/(.*))", "/later/{}",
-             [](const Request& request) -> Outcome { return later(request, false); });
-  router.add("GET", "/fails", "/fails", [](const Request& request) -> Outcome { return later(request, true); });
+             [this](const Request& request) -> Outcome { return later(*this, request, false); });
+  router.add("GET", "/fails", "/fails",
+             [this](const Request& request) -> Outcome { return later(*this, request, true); });
   router.add("GET", "/stream", "/stream", [this](const Request&) -> Outcome {
     return Takeover([this](TakenConnection taken) {
       TestStream& stream = streams_.emplace_back();
@@ -59,7 +64,7 @@ void TestServer::add_routes() {
 void TestServer::start(bool loopback, size_t max_connections) {
   auto log = [this](const RequestRecord& record) {
     std::lock_guard lock(mutex_);
-    records_.push_back(record);
+    if (keep_records) records_.push_back(record);
   };
   server_ = std::make_unique<Server>(
       *loop_, router, [this]() -> const ServerOptions& { return options; }, log, [] { return std::string("drawn"); });
@@ -89,12 +94,12 @@ TestServer::~TestServer() {
 }
 
 void TestServer::call(const std::function<void()>& on_loop) {
-  std::promise<void> done;
-  loop_->post([&] {
+  auto done = std::make_shared<std::promise<void>>();  // shared: the waiter may be gone while set_value() still works
+  loop_->post([&on_loop, done] {
     on_loop();
-    done.set_value();
+    done->set_value();
   });
-  done.get_future().wait();
+  done->get_future().wait();
 }
 
 std::vector<RequestRecord> TestServer::records() {
