@@ -184,6 +184,7 @@ void Shard::remove_now(const std::shared_ptr<Stream>& stream, const Completion<b
   log_->remove(stream->id(), context_->wall_ms(), [this, stream, done](storage::Result<bool> removed) {
     if (!removed) return done(tl::make_unexpected(to_error(removed.error())));
     known_.erase(stream->id());
+    expiring_since_ms_.erase(stream->id());
     stream->cut_readers(CutReason::removed);
     done(true);
   });
