@@ -61,6 +61,7 @@ tl::unexpected<UpgradeRefusal> refuse(Code code, std::string detail) {
 }  // namespace
 
 tl::expected<HeaderList, UpgradeRefusal> check_upgrade(const Request& request, std::string_view subprotocol) {
+  if (request.method != "GET") return refuse(Code::invalid_request, "a WebSocket is opened by GET");
   if (request.http10 || !lists(request, "upgrade", "websocket", true)) {
     return refuse(Code::upgrade_required, "this is a WebSocket: Upgrade: websocket is required");
   }

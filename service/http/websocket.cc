@@ -1,11 +1,12 @@
 #include "service/http/websocket.h"
 
 #include <sys/uio.h>
-#include <wslay/wslay.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "service/http/reply_head.h"
+#include "service/http/websocket_reader.h"
 #include "service/transport/loop.h"
 #include "service/transport/timer_wheel.h"
 
@@ -13,21 +14,45 @@ namespace tokenrelay::http {
 namespace {
 
 using transport::IoStatus;
-constexpr int no_close_frame = 1006;
+using Kind = WebSocketReader::Item::Kind;
+
+constexpr uint16_t no_close_frame = 1006;
+constexpr size_t bytes_a_turn = 64 << 10;  // a peer that never stops sending may not keep the loop for itself
+enum Opcode : uint8_t { text_frame = 1, close_frame = 8, ping_frame = 9, pong_frame = 10 };
+
+// A server's frame is never masked and, here, never a fragment (RFC 6455 5.2).
+void append_frame(std::string& out, Opcode opcode, std::string_view payload) {
+  out += static_cast<char>(0x80 | opcode);
+  const uint64_t size = payload.size();
+  const int length_bytes = size < 126 ? 0 : size <= 0xffff ? 2 : 8;
+  out += static_cast<char>(length_bytes == 0 ? size : length_bytes == 2 ? 126 : 127);
+  for (int i = length_bytes; i-- > 0;) out += static_cast<char>(size >> (8 * i) & 0xff);
+  out += payload;
+}
 
 }  // namespace
 
 struct WebSocket::State : std::enable_shared_from_this<State> {
+  struct Goodbye {
+    uint16_t code;
+    std::string reason;
+  };
+
   Owner* owner;
   Options options;
   transport::Socket socket;
   std::string unread;  // what came behind the handshake
   std::function<void()> ended;
-  wslay_event_context_ptr wslay = nullptr;
+  WebSocketReader reader;
   std::string out;  // frames that the kernel has not taken; empty while idle
   transport::Timer alive, stall;
-  bool pinged = false, closing = false, closed = false, failed = false, in_call = false;
-  bool reading = false, writing = false;  // a wait is pending
+  std::unique_ptr<Goodbye> goodbye;  // how it ends, once that is known; its close frame leaves when no answer is due
+  size_t turn_left = 0;
+  bool said = false, heard = false;  // our close frame, the peer's
+  bool broken = false;               // the peer broke the protocol: nothing more of it is understood
+  bool lingering = false, closed = false;
+  bool pinged = false, failed = false, in_call = false;
+  bool reading = false, writing = false, again = false;  // a wait, a turn is pending
 
   State(TakenConnection&& taken, Options&& given, Owner& of)
       : owner(&of),
@@ -35,6 +60,7 @@ struct WebSocket::State : std::enable_shared_from_this<State> {
         socket(std::move(taken.socket)),
         unread(std::move(taken.unread)),
         ended(std::move(taken.ended)),
+        reader(options.message_bytes, [this](uint8_t* into, size_t room) { return receive(into, room); }),
         alive(socket.loop().timers(), [this] { on_alive_timer(); }),
         stall(socket.loop().timers(), [this] { end(true); }) {
     append_status_line(out, 101);
@@ -43,116 +69,110 @@ struct WebSocket::State : std::enable_shared_from_this<State> {
     out += "\r\n";
     options.headers.clear();
     options.headers.shrink_to_fit();
-    wslay_event_callbacks callbacks{};
-    callbacks.recv_callback = on_recv;
-    callbacks.send_callback = on_send;
-    callbacks.on_msg_recv_callback = on_msg;
-    wslay_event_context_server_init(&wslay, &callbacks, this);
-    wslay_event_config_set_max_recv_msg_length(wslay, options.message_bytes);
   }
-  ~State() { wslay_event_context_free(wslay); }
-
-  // ---- wslay's callbacks
-
-  static ssize_t on_recv(wslay_event_context_ptr context, uint8_t* into, size_t room, int, void* user) {
-    auto& self = *static_cast<State*>(user);
-    if (!self.unread.empty()) {
-      const size_t size = std::min(room, self.unread.size());
-      std::copy_n(self.unread.begin(), size, into);
-      self.unread.erase(0, size);
-      return static_cast<ssize_t>(size);
-    }
-    // While answers wait for the peer to read them it is not read either.
-    const auto got = self.out.size() > self.options.message_bytes
-                         ? transport::IoResult{IoStatus::would_block}
-                         : self.socket.read(reinterpret_cast<char*>(into), room);
-    if (got.status == IoStatus::done) {
-      self.pinged = false;
-      return static_cast<ssize_t>(got.bytes);
-    }
-    if (got.status != IoStatus::would_block) self.failed = true;
-    wslay_event_set_error(context, WSLAY_ERR_WOULDBLOCK);
-    return -1;
-  }
-
-  // Frames gather in `out`, which leaves in one write.
-  static ssize_t on_send(wslay_event_context_ptr, const uint8_t* data, size_t size, int, void* user) {
-    static_cast<State*>(user)->out.append(reinterpret_cast<const char*>(data), size);
-    return static_cast<ssize_t>(size);
-  }
-
-  static void on_msg(wslay_event_context_ptr, const wslay_event_on_msg_recv_arg* message, void* user) {
-    auto& self = *static_cast<State*>(user);
-    if (wslay_is_ctrl_frame(message->opcode) || self.closing || self.closed) {
-      if (message->opcode == WSLAY_CONNECTION_CLOSE) self.closing = true;
-      self.pump_pongs();
-      return;
-    }
-    if (message->opcode == WSLAY_BINARY_FRAME) return self.begin_close(1003, "text messages only");
-    self.owner->on_message({reinterpret_cast<const char*>(message->msg), message->msg_length});
-  }
-
-  // A pong joins `out` at once, so that its size counts against what may gather.
-  void pump_pongs() { wslay_event_send(wslay); }
-
-  // ---- the connection
 
   void begin() {
-    set_alive();
+    if (!goodbye) alive.arm(options.ping_ms);
     socket.give_up_after(options.write_stall_ms);
     run();
   }
 
-  void set_alive() { alive.arm(pinged ? options.pong_ms : options.ping_ms); }
+  // ---- in
 
-  void on_alive_timer() {
-    if (closing || pinged) return end(true);
-    pinged = true;
-    wslay_event_msg ping{WSLAY_PING, nullptr, 0};
-    wslay_event_queue_msg(wslay, &ping);
-    set_alive();
-    run();
+  // While answers wait for the peer to read them it is not read either.
+  size_t receive(uint8_t* into, size_t room) {
+    if (out.size() > options.message_bytes || failed) return 0;
+    if (!unread.empty()) {
+      const size_t size = std::min(room, unread.size());
+      std::copy_n(unread.begin(), size, into);
+      unread.erase(0, size);
+      return size;
+    }
+    room = std::min(room, turn_left);
+    if (room == 0) return 0;
+    const auto got = socket.read(reinterpret_cast<char*>(into), room);
+    if (got.status != IoStatus::done) {
+      failed = got.status != IoStatus::would_block;
+      return 0;
+    }
+    turn_left -= got.bytes;
+    if (std::exchange(pinged, false)) alive.arm(options.ping_ms);
+    return got.bytes;
   }
 
-  // Reads what is there, writes what is due, waits for more.
+  void read_messages() {
+    while (!broken && !heard && !closed) {
+      const auto item = reader.next();
+      if (item.kind == Kind::nothing) return;
+      if (item.kind == Kind::violation) {
+        broken = true;
+        leave(item.code, {});
+      } else if (item.kind == Kind::close) {
+        heard = true;
+        leave(item.code, item.payload);
+      } else if (item.kind == Kind::ping && !said) {
+        append_frame(out, pong_frame, item.payload);
+      } else if (item.kind == Kind::text && !goodbye) {
+        owner->on_message(item.payload);
+      }
+    }
+  }
+
+  // ---- a turn: reads what is there, writes what is due, waits for more
+
   void run() {
     if (closed) return;
     const auto keep = shared_from_this();
+    if (lingering) return linger();
+    turn_left = bytes_a_turn;
     in_call = true;
-    const bool pinged_before = pinged;
-    if (wslay_event_want_read(wslay) && wslay_event_recv(wslay) != 0) failed = true;
+    read_messages();
     in_call = false;
-    if (pinged_before && !pinged) set_alive();
+    const bool had_output = !out.empty();
     flush();
-    if (closed) return;
-    const bool said_goodbye = wslay_event_get_close_sent(wslay) != 0;
-    const bool both = said_goodbye && wslay_event_get_close_received(wslay) != 0;
-    if (failed || (out.empty() && both)) return end(false);
-    if (said_goodbye && !std::exchange(closing, true)) alive.arm(options.close_ms);
-    if (out.empty() && said_goodbye && !wslay_event_get_read_enabled(wslay))
-      return end(false);  // it broke the protocol: no answer is due
-    watch();
+    if (failed) return end(false);
+    if (said && out.empty() && (heard || broken)) return begin_linger();
+    if (had_output && out.empty() && !goodbye) owner->on_room();
+    if (!closed) watch();
+  }
+
+  void run_again() {
+    if (std::exchange(again, true)) return;
+    socket.loop().post([self = shared_from_this()] {
+      self->again = false;
+      self->run();
+    });
   }
 
   void watch() {
-    if (out.size() <= options.message_bytes && !std::exchange(reading, true)) {
+    const bool may_read = out.size() <= options.message_bytes;
+    if (may_read && !broken && !heard && !unread.empty()) run_again();
+    if (may_read && !std::exchange(reading, true)) {
       socket.wait_readable([this] {
         reading = false;
-        run();
+        broken || heard ? linger() : run();
       });
     }
     if (!out.empty() && !std::exchange(writing, true)) {
       socket.wait_writable([this] {
         writing = false;
-        const auto keep = shared_from_this();
         run();
-        if (!closed && !closing && out.empty()) owner->on_room();
       });
     }
   }
 
+  void on_alive_timer() {
+    if (goodbye || pinged) return end(true);
+    pinged = true;
+    append_frame(out, ping_frame, {});
+    alive.arm(options.pong_ms);
+    run();
+  }
+
+  // ---- out
+
   void flush() {
-    wslay_event_send(wslay);
+    if (goodbye && !said && !owner->answers_due()) say_goodbye();
     if (out.empty() || closed) return;
     const iovec part{out.data(), out.size()};
     const auto wrote = socket.write({&part, 1});
@@ -168,29 +188,53 @@ struct WebSocket::State : std::enable_shared_from_this<State> {
 
   // Called from outside: what broke is told later, never from inside the call.
   void flush_soon() {
-    if (in_call || closed) return;  // run() flushes
+    if (in_call || closed || lingering) return;  // run() flushes
     flush();
-    if (failed || wslay_event_get_close_sent(wslay)) {
-      socket.loop().post([self = shared_from_this()] { self->run(); });
-    } else {
-      watch();
+    if (failed || said) return run_again();
+    watch();
+  }
+
+  // ---- the end
+
+  // The answers to its commands leave before the close frame does; for them there is as long as for a pong.
+  void leave(uint16_t code, std::string_view reason) {
+    if (goodbye || closed) return;
+    goodbye = std::make_unique<Goodbye>(Goodbye{code, std::string(reason)});
+    pinged = false;
+    alive.arm(options.ping_ms + options.pong_ms);
+  }
+
+  void say_goodbye() {
+    said = true;
+    std::string payload;
+    if (goodbye->code != WebSocketReader::no_code) {
+      payload += static_cast<char>(goodbye->code >> 8);
+      payload += static_cast<char>(goodbye->code & 0xff);
+      payload += goodbye->reason;
     }
-  }
-
-  void begin_close(uint16_t code, std::string_view reason) {
-    if (closing || closed) return;
-    closing = true;
-    wslay_event_queue_close(wslay, code, reinterpret_cast<const uint8_t*>(reason.data()), reason.size());
+    append_frame(out, close_frame, payload);
     alive.arm(options.close_ms);
-    flush_soon();
   }
 
-  int close_code() const {
-    const int received =
-        wslay_event_get_close_received(wslay) ? wslay_event_get_status_code_received(wslay) : no_close_frame;
-    const int sent = wslay_event_get_close_sent(wslay) ? wslay_event_get_status_code_sent(wslay) : no_close_frame;
-    const int code = sent != no_close_frame ? sent : received;
-    return code == 0 ? 1005 : code;
+  // All is said. Closing at once would turn what was not read yet into a reset, and that could overtake the close
+  // frame.
+  void begin_linger() {
+    lingering = true;
+    socket.end_writing();
+    linger();
+  }
+
+  // Drops what still comes, until the peer closes or the timer does.
+  void linger() {
+    if (closed) return;
+    const auto keep = shared_from_this();
+    char dropped[4096];
+    for (size_t left = bytes_a_turn; left >= sizeof dropped; left -= sizeof dropped) {
+      const auto got = socket.read(dropped, sizeof dropped);
+      if (got.status == IoStatus::would_block) return watch();
+      if (got.status != IoStatus::done) return end(false);
+    }
+    watch();
   }
 
   void end(bool by_cut) {
@@ -198,7 +242,7 @@ struct WebSocket::State : std::enable_shared_from_this<State> {
     const auto keep = shared_from_this();
     Owner* told = owner;
     shut(by_cut);
-    told->on_gone(close_code());
+    told->on_gone(goodbye && (said || heard) ? goodbye->code : no_close_frame);
   }
 
   void shut(bool by_cut) {
@@ -222,11 +266,8 @@ WebSocket::~WebSocket() {
 }
 
 bool WebSocket::send(std::string_view text) {
-  auto& s = *state_;
-  if (s.closed || s.closing) return false;
-  wslay_event_msg message{WSLAY_TEXT_FRAME, reinterpret_cast<const uint8_t*>(text.data()), text.size()};
-  wslay_event_queue_msg(s.wslay, &message);
-  wslay_event_send(s.wslay);
+  if (state_->closed || state_->said) return false;
+  append_frame(state_->out, text_frame, text);
   return true;
 }
 
@@ -239,7 +280,8 @@ bool WebSocket::has_room() const {
 }
 
 void WebSocket::close(uint16_t code, std::string_view reason) {
-  state_->begin_close(code, reason);
+  state_->leave(code, reason);
+  state_->flush_soon();
 }
 
 void WebSocket::cut() {
@@ -247,7 +289,7 @@ void WebSocket::cut() {
 }
 
 bool WebSocket::over() const {
-  return state_->closed || state_->closing;
+  return state_->closed || state_->goodbye;
 }
 
 }  // namespace tokenrelay::http

@@ -1,4 +1,5 @@
-// WebSocket: RFC 6455 on a taken connection, frames by wslay. Text messages in and out; pings; the close handshake.
+// WebSocket: RFC 6455 on a taken connection, frames by wslay. Text messages in and out; pings;
+// the close handshake.
 //
 // Like StreamingBody it holds no queue: send() hands whole messages over, what the kernel does not take is kept, and
 // the owner sends again when on_room() says so. While something is kept the peer is not read, so that it cannot make us
@@ -39,6 +40,7 @@ class WebSocket {
    public:
     virtual void on_message(std::string_view text) = 0;  // valid UTF-8
     virtual void on_room() = 0;
+    virtual bool answers_due() const = 0;      // the close frame waits for them; flush() when they were given
     virtual void on_gone(int close_code) = 0;  // RFC 6455 7.1.5; 1006 without a close frame; last call
    protected:
     ~Owner() = default;
