@@ -173,12 +173,16 @@ TEST_CASE("verdicts", "[read]") {
     CHECK(transcript_of(read_all(relay, id, "", "last_event_id=" + *all[4].id)).text == words_text(4, 6));
     CHECK(transcript_of(read_all(relay, id, *all[6].id, "last_event_id=" + *all[4].id)).text == words_text(6, 6));
     CHECK(transcript_of(read_all(relay, id, *all[6].id, "last_event_id=garbage")).text == words_text(6, 6));
+    CHECK(transcript_of(read_all(relay, id, "", "last_event_id=" + run + "%2D4")).text == words_text(4, 6));
   }
   SECTION("at the terminal event: 204") {
     const auto answer = fetch(relay.port(), events_request(id, *all.back().id));
     CHECK(answer.status == 204);
     CHECK(answer.body.empty());
     CHECK(fetch(relay.port(), events_request(id, "", "last_event_id=" + *all.back().id)).status == 204);
+    auto head = events_request(id, *all.back().id);
+    head.method = "HEAD";
+    CHECK(fetch(relay.port(), head).status == 204);
   }
 }
 

@@ -83,7 +83,7 @@ TEST_CASE("subscribe brings the same events as SSE, and 1000 after done", "[webs
   ScriptedModel model(released());
   Relay relay({.upstream = model.upstream()});
   const std::string id = relay.create();
-  Follower sse({.port = relay.port(), .stream_id = id});
+  Follower sse({.port = relay.port(), .stream_id = id, .query = "coalesce=0"});
   WsClient ws(relay.port(), ws_path(id));
   REQUIRE(ws.next_of("hello"));
   ws.send_json({{"type", "subscribe"}, {"ref", "c"}});

@@ -2,6 +2,7 @@
 
 #include <signal.h>
 
+#include <iterator>
 #include <sstream>
 #include <stdexcept>
 
@@ -18,6 +19,10 @@ Relay::~Relay() = default;
 void Relay::start() {
   std::vector<std::string> argv = {TOKENRELAY_BINARY, "serve",       "--listen", "127.0.0.1:" + std::to_string(port_),
                                    "--data",          data_.string()};
+  if (const char* under = getenv("TOKENRELAY_UNDER")) {  // e.g. "valgrind -q --log-file=/tmp/vg.%p"
+    std::istringstream words(under);
+    argv.insert(argv.begin(), std::istream_iterator<std::string>(words), {});
+  }
   if (!options_.config.empty()) argv.insert(argv.end(), {"--config", config_file().string()});
   if (!options_.upstream.empty()) argv.insert(argv.end(), {"--upstream", options_.upstream});
   argv.insert(argv.end(), options_.args.begin(), options_.args.end());
