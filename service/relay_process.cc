@@ -89,6 +89,7 @@ int RelayProcess::run() {
   std::fflush(stdout);
   if (admin_listener_) spdlog::info("metrics and health on http://{}:{}", admin_listener_->host(), admin_listener_->port());
   loop_.run();
+  api_.readers.clear();  // while what they count in still stands
   shard_.log().close();
   return 0;
 }
@@ -220,7 +221,7 @@ void RelayProcess::begin_drain() {
 }
 
 void RelayProcess::finish_readers() {
-  if (api_.readers.count() > 0 && shard_.context().now_ms() < end_deadline_ms_) return readers_timer_.arm(10);
+  if (api_.readers.waiting() > 0 && shard_.context().now_ms() < end_deadline_ms_) return readers_timer_.arm(10);
   api_.readers.leave_all();
   listener_->stop();
   if (admin_listener_) admin_listener_->stop();

@@ -187,7 +187,8 @@ int Tidy::scrub_segments() {
     if (rc == SQLITE_OK && scrubbed_all_) ++at_;
     return rc;
   }
-  if (!scrubbing_.empty()) await_truncate();
+  // Every round empties the WAL behind it: prompts of ended streams, too, should not outlive them for long in a file.
+  scrubbing_.empty() ? checkpointer_.request_truncate() : await_truncate();
   end_round();
   return SQLITE_OK;
 }

@@ -120,6 +120,7 @@ void ControlSocket::unsubscribe(const SocketCommand& command) {
   if (!subscriber_) return refuse(command, "not_subscribed", "this socket does not receive the stream");
   subscriber_.reset();
   api_.metrics.subscriber_left(metrics::Transport::websocket);
+  if (stream_->ended()) after_end_.arm(after_end_ms);
   acknowledge(command, 0);
 }
 
@@ -143,7 +144,8 @@ void ControlSocket::refuse(const SocketCommand& command, std::string_view code, 
 
 void ControlSocket::answered() {
   --open_commands_;
-  if (open_commands_ == 0 && closing_) socket_.close(closing_->first, closing_->second);
+  if (open_commands_ > 0) return;
+  closing_ ? socket_.close(closing_->first, closing_->second) : socket_.flush();   // a close frame may have waited
 }
 
 void ControlSocket::close_when_answered(uint16_t code, std::string_view reason) {
@@ -185,6 +187,13 @@ void ControlSocket::on_gone(int close_code) {
 
 asio::awaitable<http::Answer> open_control_socket(Api& api, const http::Request& request) {
   using OpenedStream = relay::Result<std::shared_ptr<relay::Stream>>;
+  const std::string id = request.captures.at(0);
+  OpenedStream found = co_await until<OpenedStream>([&](auto then) { api.shard.open(id, std::move(then)); });
+  if (!found) co_return problem_of(found.error(), request);
+  const auto stream = *found;
+  if (!may_see(request.principal, *stream)) {
+    co_return http::problem(http::Code::not_found, "no such stream", request.request_id);
+  }
   auto handshake = http::check_upgrade(request, subprotocol);
   if (!handshake) {
     auto refusal = http::problem(handshake.error().code, handshake.error().detail, request.request_id);
@@ -195,13 +204,6 @@ asio::awaitable<http::Answer> open_control_socket(Api& api, const http::Request&
   if (!http::origin_allowed(request, api.settings().cors_origins)) {
     co_return http::problem(http::Code::forbidden, "this origin may not open a WebSocket", request.request_id);
   }
-  const std::string id = request.captures.at(0);
-  OpenedStream found = co_await until<OpenedStream>([&](auto then) { api.shard.open(id, std::move(then)); });
-  if (!found) co_return problem_of(found.error(), request);
-  if (!may_see(request.principal, **found)) {
-    co_return http::problem(http::Code::not_found, "no such stream", request.request_id);
-  }
-  const auto stream = *found;
   co_return http::Takeover([&api, stream, handshake = std::move(*handshake)](http::TakenConnection connection) {
     if (connection.log) connection.log(101);
     auto socket = std::make_unique<ControlSocket>(api, stream, std::move(connection), handshake);

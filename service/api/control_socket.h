@@ -24,12 +24,14 @@ class ControlSocket final : public Reader, private relay::Sink, private http::We
   ~ControlSocket() override;
 
   void start();
+  bool awaits_events() const override { return subscriber_ && !released_ && !closing_; }
   void leave() override;
 
  private:
   // http::WebSocket::Owner
   void on_message(std::string_view text) override;
   void on_room() override;
+  bool answers_due() const override { return open_commands_ > 0; }
   void on_gone(int close_code) override;
   // relay::Sink
   bool has_room() const override { return socket_.has_room(); }

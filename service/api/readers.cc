@@ -1,5 +1,6 @@
 #include "service/api/readers.h"
 
+#include <algorithm>
 #include <vector>
 
 namespace tokenrelay::api {
@@ -11,6 +12,11 @@ Readers::~Readers() { *alive_ = false; }
 void Readers::keep(std::unique_ptr<Reader> reader) {
   Reader* kept = reader.get();
   readers_.emplace(kept, std::move(reader));
+}
+
+size_t Readers::waiting() const {
+  return static_cast<size_t>(
+      std::count_if(readers_.begin(), readers_.end(), [](const auto& entry) { return entry.first->awaits_events(); }));
 }
 
 void Readers::leave_all() {

@@ -12,6 +12,7 @@ namespace tokenrelay::api {
 class Reader {
  public:
   virtual ~Reader() = default;
+  virtual bool awaits_events() const = 0;
   virtual void leave() = 0;          // the relay is going: end in the way of this kind of connection
 };
 
@@ -22,11 +23,12 @@ class Readers {
 
   void keep(std::unique_ptr<Reader> reader);
   void release(Reader& reader);      // it is over: destroyed soon, never inside its own call
-  size_t count() const { return readers_.size(); }
+  size_t waiting() const;  // those that have not been sent all yet
 
   // Ends all readers for good: a reader that comes from now on is asked to come back later.
   void close() { closed_ = true; }
   void leave_all();
+  void clear() { readers_.clear(); }  // cuts what is left
   bool closed() const { return closed_; }
 
  private:

@@ -28,6 +28,7 @@ class SseReader final : public Reader, private relay::Sink, private http::Stream
   ~SseReader() override;
 
   void start();
+  bool awaits_events() const override { return !released_; }
   void leave() override { subscriber_.cut(relay::CutReason::shutdown); }
 
  private:
