@@ -7,7 +7,8 @@ int WsFrame::close_code() const {
   return static_cast<unsigned char>(payload[0]) << 8 | static_cast<unsigned char>(payload[1]);
 }
 
-WsClient::WsClient(uint16_t port, const std::string& target, Fields more) : http_(port) {
+WsClient::WsClient(uint16_t port, const std::string& target, Fields more, int receive_buffer)
+    : http_(port, receive_buffer) {
   Request request{.target = target,
                   .fields = {{"Upgrade", "websocket"},
                              {"Connection", "Upgrade"},
@@ -28,20 +29,31 @@ Response WsClient::refusal() {
   return response;
 }
 
-bool WsClient::send_frame(int opcode, const std::string& payload, bool final, bool masked) {
-  std::string out(1, static_cast<char>((final ? 0x80 : 0) | opcode));
-  const char mask_bit = masked ? '\x80' : '\0';
-  if (payload.size() < 126) {
-    out += static_cast<char>(mask_bit | static_cast<char>(payload.size()));
-  } else {
-    const bool wide = payload.size() > 0xffff;
-    out += static_cast<char>(mask_bit | (wide ? 127 : 126));
-    for (int shift = wide ? 56 : 8; shift >= 0; shift -= 8) out += static_cast<char>(payload.size() >> shift & 0xff);
-  }
+std::string ws_frame(int opcode, const std::string& payload, bool final, bool masked, int length_bytes, int rsv) {
+  const size_t size = payload.size();
+  if (length_bytes < 0) length_bytes = size < 126 ? 0 : size <= 0xffff ? 2 : 8;
+  std::string out(1, static_cast<char>((final ? 0x80 : 0) | rsv << 4 | opcode));
+  const int first = length_bytes == 0 ? static_cast<int>(size) : length_bytes == 2 ? 126 : 127;
+  out += static_cast<char>((masked ? 0x80 : 0) | first);
+  for (int i = length_bytes; i-- > 0;) out += static_cast<char>(size >> (8 * i) & 0xff);
   constexpr char kMask[] = {0x11, 0x22, 0x33, 0x44};
   if (masked) out.append(kMask, 4);
-  for (size_t i = 0; i < payload.size(); ++i) out += static_cast<char>(masked ? payload[i] ^ kMask[i % 4] : payload[i]);
-  return http_.send(out);
+  for (size_t i = 0; i < size; ++i) out += static_cast<char>(masked ? payload[i] ^ kMask[i % 4] : payload[i]);
+  return out;
+}
+
+bool WsClient::send_frame(int opcode, const std::string& payload, bool final, bool masked) {
+  return http_.send(ws_frame(opcode, payload, final, masked));
+}
+
+bool WsClient::send_close(int code, const std::string& reason) {
+  return send_frame(8, std::string{static_cast<char>(code >> 8), static_cast<char>(code & 0xff)} + reason);
+}
+
+Got WsClient::end(Deadline deadline) {
+  for (;;) {
+    if (const Got got = http_.socket().receive(buffer_, deadline); got != Got::bytes) return got;
+  }
 }
 
 std::optional<WsFrame> WsClient::next(Deadline deadline, bool with_pings) {
