@@ -2,8 +2,10 @@
 // coroutine.
 #pragma once
 
-#include <asio/awaitable.hpp>
+// clang-format off
 #include <functional>
+#include <asio/awaitable.hpp>  // after a standard header: see asio_impl.cc
+// clang-format on
 #include <string>
 #include <utility>
 #include <variant>
