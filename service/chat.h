@@ -1,8 +1,8 @@
 // The terminal client: one prompt, its answer printed as it comes, resumed by itself when the connection is lost.
 //
 // Text goes to `out`, everything else (notices, reasoning, errors) to `err`. Ctrl-C cancels: the stream is told to
-// stop, what came stays printed; a second Ctrl-C leaves at once. Blocks its thread; one chat at a time in a process
-// (SIGINT is its own for as long as it runs).
+// stop, what came stays printed; a second Ctrl-C leaves at once. A line typed while the answer runs steers it. Blocks
+// its thread; one chat at a time in a process (SIGINT is its own for as long as it runs).
 #pragma once
 
 #include <cstdint>
@@ -18,6 +18,7 @@ struct ChatOptions {
   bool show_reasoning = false;
   bool show_ids = false;         // a line on err for each event's id
   bool terminal = false;         // out is a terminal: control characters in the answer are left out
+  int input_fd = -1;             // where lines are typed (chat_input.h); -1: nowhere
   int64_t give_up_ms = 120'000;  // without an event from the server, in all attempts together
 };
 

@@ -38,24 +38,49 @@ void ChatPrinter::text(const std::string& delta) {
   inside_line_ = shown.back() != '\n';
 }
 
+bool ChatPrinter::ended() const {
+  std::lock_guard lock(mutex_);
+  return status_.has_value();
+}
+
+int ChatPrinter::exit_status() const {
+  std::lock_guard lock(mutex_);
+  return status_.value_or(1);
+}
+
+void ChatPrinter::event(const ChatEvents::Event& event) {
+  std::lock_guard lock(mutex_);
+  show(event);
+}
+
+void ChatPrinter::notice(std::string_view text) {
+  std::lock_guard lock(mutex_);
+  say(text);
+}
+
 void ChatPrinter::end_line() {
+  std::lock_guard lock(mutex_);
+  break_line();
+}
+
+void ChatPrinter::break_line() {
   if (inside_line_) out_ << "\n" << std::flush;
   inside_line_ = false;
 }
 
-void ChatPrinter::notice(std::string_view text) {
+void ChatPrinter::say(std::string_view text) {
   // On a terminal both meet in one place; in a pipe the text stays as it came.
-  if (options_.terminal) end_line();
+  if (options_.terminal) break_line();
   if (err_inside_line_) err_ << "\n";
   err_inside_line_ = false;
   err_ << "tokenrelay: " << printable(text) << std::endl;
 }
 
-void ChatPrinter::event(const ChatEvents::Event& event) {
+void ChatPrinter::show(const ChatEvents::Event& event) {
   if (options_.show_ids && event.type != "resumed") err_ << printable(event.id) << "\n";
   if (event.type == "done") return done(event.data);
   const auto data = json::parse(event.data);
-  if (!data) return notice("an event that is not JSON was left out");
+  if (!data) return say("an event that is not JSON was left out");
   if (event.type.empty() || event.type == "message") {
     text(text_of(*data, "delta"));
   } else if (event.type == "reasoning" && options_.show_reasoning) {
@@ -65,12 +90,23 @@ void ChatPrinter::event(const ChatEvents::Event& event) {
   } else if (event.type == "tool_call") {
     tool_call(*data);
   } else if (event.type == "resumed" && text_of(*data, "verdict") == "reset") {
-    end_line();
+    break_line();
     tool_call_.reset();
-    notice("the stream could not be resumed where it was; it starts over");
+    say("the stream could not be resumed where it was; it starts over");
+  } else if (event.type == "steer") {
+    steered(text_of(*data, "content"));
   } else if (event.type == "upstream") {
-    notice("the model is called again: " + text_of(*data, "reason"));
+    say("the model is called again: " + text_of(*data, "reason"));
   }
+}
+
+// What follows is another answer. A person sees that by the line break; a pipe gets the text as the stream has it.
+void ChatPrinter::steered(const std::string& content) {
+  if (options_.terminal) break_line();
+  if (err_inside_line_) err_ << "\n";
+  err_inside_line_ = false;
+  tool_call_.reset();
+  err_ << "↪ steering: " << printable(content) << std::endl;
 }
 
 void ChatPrinter::tool_call(const json::Value& data) {
@@ -78,7 +114,7 @@ void ChatPrinter::tool_call(const json::Value& data) {
   if (index == nullptr || !index->is_number_integer()) return;
   if (tool_call_ != index->get<int64_t>()) {
     tool_call_ = index->get<int64_t>();
-    notice("the model calls " + text_of(data, "name") + " with:");
+    say("the model calls " + text_of(data, "name") + " with:");
   }
   const std::string arguments = printable(text_of(data, "arguments_delta"));
   err_ << arguments << std::flush;
@@ -86,7 +122,7 @@ void ChatPrinter::tool_call(const json::Value& data) {
 }
 
 void ChatPrinter::done(std::string_view text) {
-  end_line();
+  break_line();
   if (err_inside_line_) err_ << std::endl;
   err_inside_line_ = false;
   const auto data = json::parse(text);
@@ -94,15 +130,15 @@ void ChatPrinter::done(std::string_view text) {
   status_ = status == "completed" || status == "cancelled" ? 0 : 1;
   if (status == "completed") {
     const std::string reason = text_of(*data, "finish_reason");
-    if (reason == "length") notice("the answer was cut at the model's length limit");
-    if (reason == "content_filter") notice("the answer was stopped by a content filter");
+    if (reason == "length") say("the answer was cut at the model's length limit");
+    if (reason == "content_filter") say("the answer was stopped by a content filter");
     return;
   }
   std::string words = status.empty() ? "the stream ended in an unknown way" : status;
   if (data && data->contains("error") && (*data)["error"].is_object()) {
     words += ": " + text_of((*data)["error"], "code") + ": " + text_of((*data)["error"], "message");
   }
-  notice(words);
+  say(words);
 }
 
 }  // namespace tokenrelay

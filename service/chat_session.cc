@@ -86,6 +86,7 @@ int ChatSession::run() {
   const int status = create() ? read() : 1;
   std::lock_guard lock(mutex_);
   finished_ = true;
+  if (steering_ != nullptr) steering_->stop();
   changed_.notify_all();
   return cancelled_ && !printer_.ended() ? 0 : status;
 }
@@ -138,6 +139,7 @@ bool ChatSession::created(int status, const std::string& body, const std::string
   if ((status == 200 || status == 201) && is_stream_id(id)) {
     std::lock_guard lock(mutex_);
     id_ = id;
+    changed_.notify_all();
     return true;
   }
   tell_problem(status, body);
@@ -247,7 +249,52 @@ bool ChatSession::tell_server_to_cancel() {
   if (id.empty()) return false;
   const auto http = client(3);
   const auto answer = http->Post((url_.path + "/v1/streams/" + id + "/cancel").c_str(), "", "application/json");
-  return answer && answer->status == 200;  // a server without the command (404, 405): we only leave
+  if (answer && answer->status == 200) {
+    tell_cancelled(answer->body);
+    return true;
+  }
+  if (answer)  // a server without the command (404, 405): we only leave
+    tell_problem(answer->status, answer->body);
+  else
+    printer_.notice("the relay could not be told; the answer goes on there as stream " + id);
+  return false;
+}
+
+void ChatSession::tell_cancelled(const std::string& body) {
+  const auto answer = json::parse(body.substr(0, kLargestAnswer));
+  std::string words = "the relay answers: " + (answer ? text_of(*answer, "status") : "");
+  const auto number = [](const json::Value& object, const char* member) {
+    return object.is_object() && object.contains(member) && object[member].is_number() ? json::dump(object[member])
+                                                                                       : "";
+  };
+  const std::string took = answer ? number(*answer, "upstream_closed_ms") : "";
+  if (!took.empty()) words += ", the model's connection closed in " + took + " ms";
+  if (answer && answer->is_object() && answer->contains("usage")) {
+    const auto& usage = (*answer)["usage"];
+    const std::string in = number(usage, "input_tokens"), out = number(usage, "output_tokens");
+    if (!out.empty()) words += "; tokens: " + in + " in, " + out + " out (" + text_of(usage, "source") + ")";
+  }
+  printer_.notice(words);
+}
+
+void ChatSession::steer(std::string content) {
+  const auto http = client(10);
+  std::string id;
+  {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return !id_.empty() || cancelled_ || finished_; });
+    if (cancelled_ || finished_) return;
+    id = id_;
+    steering_ = http.get();
+  }
+  const auto answer = http->Post((url_.path + "/v1/streams/" + id + "/steer").c_str(),
+                                 json::dump(json::Value{{"content", std::move(content)}}), "application/json");
+  std::unique_lock lock(mutex_);
+  steering_ = nullptr;
+  if (finished_) return;
+  lock.unlock();
+  if (!answer) return printer_.notice("the steer did not reach the relay");
+  if (answer->status != 202) tell_problem(answer->status, answer->body);
 }
 
 void ChatSession::cancel() {

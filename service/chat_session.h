@@ -1,5 +1,6 @@
 // One chat: the POST that creates the stream, the reading of its events over as many connections as it takes, and the
-// cancel. read() and its kind run on one thread; cancel() is called from another, once.
+// cancel and the steers. read() and its kind run on one thread; cancel() is called from another, once, and steer() from
+// a third.
 #pragma once
 
 #include <atomic>
@@ -26,6 +27,7 @@ class ChatSession {
 
   int run();
   void cancel();
+  void steer(std::string content);  // waits until there is a stream to steer
 
  private:
   enum class Attempt { ended, lost, final };  // final: an answer that another try does not change, already told
@@ -40,6 +42,7 @@ class ChatSession {
   void tell_problem(int status, const std::string& body);
   std::unique_ptr<httplib::Client> client(int read_timeout_s) const;
   bool tell_server_to_cancel();
+  void tell_cancelled(const std::string& body);
 
   const ChatOptions& options_;
   ChatPrinter printer_;
@@ -52,7 +55,8 @@ class ChatSession {
   std::condition_variable changed_;
   std::string id_;  // guarded by mutex_, as what follows
   bool cancelled_ = false, finished_ = false;
-  httplib::Client* reading_ = nullptr;  // the client whose get() is running
+  httplib::Client* reading_ = nullptr;   // the client whose get() is running
+  httplib::Client* steering_ = nullptr;  // the one whose post() is
 };
 
 }  // namespace tokenrelay

@@ -64,6 +64,7 @@ Command chat_command(Flags& flags) {
     return Answered{2};
   }
   flags.chat.terminal = isatty(STDOUT_FILENO) == 1;
+  flags.chat.input_fd = STDIN_FILENO;
   return flags.chat;
 }
 
