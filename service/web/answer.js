@@ -22,6 +22,7 @@ export class Answer {
     this.tool_calls = [];
     this.events = 0;
     this.notes = [];
+    this.steers = [];  // {at, content}: where in the text somebody steered
     this.finish_reason = null;
     this.usage = null;
     this.error = null;
@@ -29,6 +30,12 @@ export class Answer {
 
   get ended() {
     return terminal.has(this.status);
+  }
+
+  // The answers between the steers: one more than there are steers.
+  parts() {
+    const cuts = [0, ...this.steers.map(({ at }) => at), this.text.length];
+    return cuts.slice(1).map((end, part) => this.text.slice(cuts[part], end));
   }
 
   // Text and cursor move together, in one step: a record taken at any moment is a valid place to resume from.
@@ -54,7 +61,7 @@ export class Answer {
       case 'reasoning': this.reasoning += value.delta; break;
       case 'tool_call': this.#tool_call(value); break;
       case 'start': this.model = value.model ?? ''; this.provider = value.provider ?? ''; break;
-      case 'steer': this.notes.push(`Steered: ${value.content}`); break;
+      case 'steer': this.steers.push({ at: this.text.length, content: value.content }); break;
       case 'upstream': this.notes.push(`The upstream was asked again (attempt ${value.attempt}: ${value.reason})`); break;
       case 'done': this.#end(value); break;
     }
@@ -77,6 +84,7 @@ export class Answer {
 
   // Takes the relay's own account of the stream (GET /v1/streams/{id}) in place of what was read.
   adopt(state) {
+    if (state.last_event_id === this.cursor) return this.#end(state);  // everything was read already
     this.#discard();
     this.model = state.model ?? '';
     this.provider = state.provider ?? '';

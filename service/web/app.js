@@ -2,7 +2,7 @@
 
 import { Answer, keep_record, restore_record } from './answer.js';
 import { Gauges } from './gauges.js';
-import { Refusal, cancel_stream, create_stream, delete_stream, events_url, read_state } from './relay.js';
+import { Refusal, create_stream, delete_stream, events_url, read_events, read_state } from './relay.js';
 import { all_conversations, conversation_of, conversation_row, forget_conversation, keep_conversation, new_conversation } from './recent.js';
 import { Session } from './session.js';
 import { Tape } from './tape.js';
@@ -18,6 +18,7 @@ let turns = [];        // TurnView, one a turn
 let session = null;    // the Session of the last turn, while it is read
 let sending = null;    // the request that has no stream yet
 let can_cancel = true;
+let transport = noted_transport();
 let opening = 0;       // counts conversations opened, so that late answers of an earlier one are dropped
 
 // --- painting: at most once a frame, however fast events come ---
@@ -70,7 +71,10 @@ function curl_line(answer) {
 function paint_controls() {
   const busy = is_busy();
   find('welcome').hidden = turns.length > 0;
-  find('send').hidden = busy;
+  find('send').hidden = Boolean(sending);
+  find('send').textContent = busy ? 'Steer' : 'Send';
+  find('send').classList.toggle('steering', busy);
+  find('prompt').placeholder = busy ? 'Steer the answer while it runs' : 'Ask something';
   find('stop').hidden = !busy || !session || !can_cancel;
   document.body.dataset.connection = session?.state ?? 'idle';
 }
@@ -83,9 +87,10 @@ const told = (text) => { find('announce').textContent = text; };
 
 function request_body(prompt, model) {
   const before = turns.filter(({ answer }) => answer.prompt !== null && answer.text !== '');
-  const messages = before.flatMap(({ answer }) => [
-    { role: 'user', content: answer.prompt }, { role: 'assistant', content: answer.text },
-  ]);
+  const messages = before.flatMap(({ answer }) => answer.parts().flatMap((text, part) => [
+    { role: 'user', content: part === 0 ? answer.prompt : answer.steers[part - 1].content },
+    ...(text ? [{ role: 'assistant', content: text }] : []),
+  ]));
   const input = messages.length ? { messages: [...messages, { role: 'user', content: prompt }] } : { prompt };
   return JSON.stringify({ ...(model ? { model } : {}), ...input });
 }
@@ -155,7 +160,24 @@ function noted_pending() {
   }
 }
 
+function noted_transport() {
+  try {
+    return localStorage.getItem('tokenrelay.transport') === 'websocket' ? 'websocket' : 'sse';
+  } catch {
+    return 'sse';
+  }
+}
+
+function note_transport(chosen) {
+  try {
+    localStorage.setItem('tokenrelay.transport', chosen);
+  } catch {
+    // storage is switched off: the choice lives as long as the page
+  }
+}
+
 function read(turn, sent_at = null) {
+  notice('');
   session?.close();
   session = new Session(turn.answer, tape, {
     changed,
@@ -166,17 +188,35 @@ function read(turn, sent_at = null) {
       told(text);
       changed();
     },
-  }, sent_at);
+  }, transport, sent_at);
   session.connect();
   changed();
 }
 
-async function stop() {
+function notice(text) {
+  find('notice').textContent = text;
+  find('notice').hidden = text === '';
+  if (text) told(text);
+}
+
+async function steer(content) {
+  notice('');
   try {
-    await cancel_stream(session.answer.stream);
+    await session.steer(content);
+  } catch (refusal) {
+    notice(refusal.message);
+    if (find('prompt').value === '') find('prompt').value = content;  // nothing that was typed is lost
+    fit_prompt();
+  }
+}
+
+async function stop() {
+  notice('');
+  try {
+    await session.cancel();
   } catch (refusal) {
     if (refusal.status === 404 || refusal.status === 405) can_cancel = false;
-    told(can_cancel ? refusal.message : 'This relay cannot stop a stream yet.');
+    notice(can_cancel ? refusal.message : 'This relay cannot stop a stream.');
     changed();
   }
 }
@@ -232,7 +272,9 @@ async function fill(turn) {
   try {
     const state = await read_state(turn.answer.stream);
     if (state.status === 'queued' || state.status === 'streaming') return false;
-    turn.answer.adopt(state);
+    const events = await read_events(turn.answer.stream);  // the state does not say where somebody steered
+    for (const event of events) turn.answer.apply(event);
+    turn.answer.connections = 0;
     turn.update();
   } catch (refusal) {
     if (refusal.status !== 404 && refusal.status !== 410) return false;
@@ -276,9 +318,11 @@ function fit_prompt() {
 function wire_elements() {
   find('composer').addEventListener('submit', (event) => {
     event.preventDefault();
-    if (is_busy()) return;
-    submit(find('prompt').value);
+    const text = find('prompt').value;
+    if (sending || text.trim() === '') return;
     find('prompt').value = '';
+    if (is_busy()) steer(text);
+    else submit(text);
     fit_prompt();
   });
   find('prompt').addEventListener('input', fit_prompt);
@@ -288,6 +332,12 @@ function wire_elements() {
     find('composer').requestSubmit();
   });
   find('stop').addEventListener('click', stop);
+  find('transport').value = transport;
+  find('transport').addEventListener('change', () => {
+    transport = find('transport').value;
+    note_transport(transport);
+    if (session && is_busy()) session.over(transport);
+  });
   find('drop').addEventListener('click', () => (session.state === 'offline' ? session.connect() : session.drop()));
   find('replay').addEventListener('click', () => {
     const turn = turns.at(-1);

@@ -7,6 +7,7 @@ const event_types = ['message', 'resumed', 'start', 'reasoning', 'tool_call', 's
 const stream_url = (id) => `/v1/streams/${encodeURIComponent(id)}`;
 
 export const events_url = (id) => `${stream_url(id)}/events`;
+export const socket_url = (id) => `${location.origin.replace('http', 'ws')}${stream_url(id)}/ws`;
 
 // An answer of the relay that is not what was asked for: the problem body's words, and its status (0: not reached).
 export class Refusal extends Error {
@@ -52,7 +53,22 @@ export async function create_stream({ key, body }, on_retry) {
 
 export const read_state = (id) => request('GET', stream_url(id));
 export const cancel_stream = (id) => request('POST', `${stream_url(id)}/cancel`);
+export const steer_stream = (id, content) => request('POST', `${stream_url(id)}/steer`, {
+  headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ content }),
+});
 export const delete_stream = (id) => request('DELETE', stream_url(id));
+
+// The events of a stream that has ended, in order: what an Answer takes.
+export async function read_events(id) {
+  const response = await fetch(events_url(id), { cache: 'no-store' });
+  if (!response.ok) throw new Refusal(response.status, await response.json().catch(() => ({})));
+  const text = await response.text();
+  return text.split('\n\n').filter((block) => /^data: /m.test(block)).map((block) => ({
+    type: /^event: (.*)$/m.exec(block)?.[1] ?? 'message',
+    id: /^id: (.*)$/m.exec(block)?.[1] ?? '',
+    data: /^data: (.*)$/m.exec(block)[1],
+  }));
+}
 
 // Follows one stream. EventSource reconnects by itself and repeats its cursor; what it cannot do is tell why it was refused
 // for good, so on_refused() is called then. `on_event` gets {type, id, data}; id is '' for what must not move the cursor.

@@ -1,7 +1,8 @@
 // One stream being read: connects an Answer to a Reader, and decides what to do when the connection or the stream ends.
 
 import { keep_record, drop_record } from './answer.js';
-import { Reader, Refusal, read_state } from './relay.js';
+import { Reader, Refusal, cancel_stream, read_state, steer_stream } from './relay.js';
+import { SocketReader } from './socket.js';
 import { Rate, verdict_words } from './gauges.js';
 
 const first_wait_ms = 500;
@@ -16,24 +17,43 @@ export class Session {
   #closed = false;
 
   // `view` is told of everything: changed(), told(text) for the announcer, lost(text) when the stream is gone for good.
-  constructor(answer, tape, view, sent_at = null) {
+  // `transport` is 'sse' or 'websocket'.
+  constructor(answer, tape, view, transport, sent_at = null) {
     this.answer = answer;
     this.tape = tape;
     this.view = view;
     this.sent_at = sent_at;
     this.state = 'connecting';
     this.rate = new Rate();
-    this.#reader = new Reader({
+    this.over(transport);
+  }
+
+  // Changes the transport; an open connection goes over at its cursor.
+  over(transport) {
+    const was_open = Boolean(this.#reader) && this.state !== 'offline';
+    this.#reader?.close();
+    this.#reader = new (transport === 'websocket' ? SocketReader : Reader)({
       on_event: (event) => this.#take(event),
       on_state: (state) => this.#moved(state),
       on_refused: () => this.#ask_why(),
+      on_lost: () => this.#try_again(),
     });
+    if (was_open) this.connect();
   }
 
   connect() {
     if (this.#closed || this.answer.ended) return;
     clearTimeout(this.#timer);
     this.#reader.open(this.answer.stream, this.answer.cursor);
+  }
+
+  // Commands go where the events come from; without an open socket over HTTP.
+  cancel() {
+    return this.#reader.can_command ? this.#reader.command({ type: 'cancel' }) : cancel_stream(this.answer.stream);
+  }
+
+  steer(content) {
+    return this.#reader.can_command ? this.#reader.command({ type: 'steer', content }) : steer_stream(this.answer.stream, content);
   }
 
   drop() {
@@ -117,6 +137,8 @@ export class Session {
       const state = await read_state(this.answer.stream);
       if (this.#closed) return;
       if (state.status === 'queued' || state.status === 'streaming') return this.#try_again();
+      // A connection that failed for another reason: the events are still to be had.
+      if (state.last_event_id !== this.answer.cursor) return this.#try_again();
       this.answer.adopt(state);
       this.tape.seam('exact', `already ${state.status}: the text comes from the stream's state`);
       this.#finish();

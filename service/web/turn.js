@@ -41,7 +41,8 @@ export class TurnView {
     this.reasoning.hidden = true;
     make(this.reasoning, 'summary', '', 'Reasoning');
     this.reasoning_view = new TextView(make(this.reasoning, 'div', 'text'));
-    this.text = new TextView(make(this.root, 'div', 'text answer'));
+    this.body = make(this.root, 'div', 'body');
+    this.parts = [];  // TextView, one an answer; a steer stands before each but the first
     this.tools = make(this.root, 'div', 'tools');
     this.waiting = make(this.root, 'p', 'waiting', 'Waiting for the first token');
     this.foot = make(this.root, 'footer', 'foot');
@@ -63,7 +64,7 @@ export class TurnView {
 
   #toggle_raw(node) {
     this.raw = !this.raw;
-    this.text.raw = this.raw;
+    for (const part of this.parts) part.raw = this.raw;
     node.textContent = this.raw ? 'Formatted' : 'Plain text';
   }
 
@@ -71,7 +72,7 @@ export class TurnView {
     if (this.explained) return;
     const { answer } = this;
     this.root.dataset.status = answer.status;
-    this.text.show(answer.text);
+    this.#show_parts();
     this.reasoning.hidden = answer.reasoning === '';
     this.reasoning_view.show(answer.reasoning);
     this.#show_tools();
@@ -79,6 +80,22 @@ export class TurnView {
     this.waiting.textContent = answer.reasoning ? 'Thinking' : 'Waiting for the first token';
     this.foot.hidden = !answer.ended;
     if (answer.ended) this.#show_end();
+  }
+
+  #show_parts() {
+    const texts = this.answer.parts();
+    if (this.parts.length > texts.length) {
+      this.parts = [];
+      this.body.replaceChildren();
+    }
+    texts.forEach((text, at) => {
+      if (!this.parts[at]) {
+        if (at > 0) make(this.body, 'p', 'prompt steer', this.answer.steers[at - 1].content);
+        this.parts[at] = new TextView(make(this.body, 'div', 'text answer'));
+        this.parts[at].raw = this.raw;
+      }
+      this.parts[at].show(text);
+    });
   }
 
   #show_tools() {
