@@ -14,6 +14,7 @@ constexpr int64_t readers_finish_ms = 2'000;   // of a removed stream: they are 
 constexpr size_t expire_at_once = 200;
 constexpr int64_t expire_again_ms = 500;       // when that was not all
 constexpr int64_t watch_ms = 1'000;
+constexpr int64_t last_commit_ms = 5'000;      // of a drain: for its terminal events to become durable
 
 Error to_error(const storage::Error& error) {
   switch (error.code) {
@@ -254,7 +255,11 @@ void Shard::if_drained() {
 }
 
 void Shard::finish_drain() {
-  drain_is_over_ = true;
+  if (std::exchange(drain_is_over_, true)) {   // the log takes no terminal events: the next start appends them
+    if (drained_) loop_.post(std::exchange(drained_, nullptr));
+    return;
+  }
+  drain_timer_.arm(last_commit_ms);
   auto streams = live_;
   for (const auto& [key, stream] : streams) interrupt(*stream);
 }
