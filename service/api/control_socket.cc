@@ -30,7 +30,7 @@ ControlSocket::ControlSocket(Api& api, std::shared_ptr<relay::Stream> stream, ht
       alive_(std::make_shared<bool>(true)),
       budget_(burst),
       socket_(std::move(connection), socket_options(api.settings(), std::move(handshake)), *this),
-      after_end_(api.loop.timers(), [this] { close_when_answered(1000, "the stream has ended"); }) {
+      after_end_(api.loop.timers(), [this] { on_after_end(); }) {
   api_.metrics.websocket_opened();
 }
 
@@ -42,11 +42,18 @@ ControlSocket::~ControlSocket() {
 void ControlSocket::start() {
   say(hello_message(*stream_, request_id_));
   budget_at_ms_ = api_.shard.context().now_ms();
-  stream_->when_ended([this, alive = alive_](bool durable) {
-    if (!*alive || subscriber_) return;
-    if (durable) after_end_.arm(after_end_ms);
-  });
+  after_end_.arm(after_end_ms);
 }
+
+// Looked at now and then rather than told by the stream: a stream keeps no list of the sockets that came and went.
+void ControlSocket::on_after_end() {
+  const int64_t since_end = stream_->ended() ? stream_->context().wall_ms() - stream_->row().finished_ms : 0;
+  const int64_t left = after_end_ms - std::max<int64_t>(since_end, 0);
+  if (left > 0) return after_end_.arm(left);
+  close_when_answered(1000, "the stream has ended");
+}
+
+void ControlSocket::turn_away() { close_when_answered(1013, "come back later"); }
 
 void ControlSocket::leave() {
   if (subscriber_) subscriber_->detach(true);
@@ -120,7 +127,7 @@ void ControlSocket::unsubscribe(const SocketCommand& command) {
   if (!subscriber_) return refuse(command, "not_subscribed", "this socket does not receive the stream");
   subscriber_.reset();
   api_.metrics.subscriber_left(metrics::Transport::websocket);
-  if (stream_->ended()) after_end_.arm(after_end_ms);
+  after_end_.arm(after_end_ms);
   acknowledge(command, 0);
 }
 
@@ -210,6 +217,8 @@ asio::awaitable<http::Answer> open_control_socket(Api& api, const http::Request&
     ControlSocket& started = *socket;
     api.readers.keep(std::move(socket));
     started.start();
+    if (api.readers.closed()) return started.leave();
+    if (api.overloaded()) started.turn_away();
   });
 }
 

@@ -26,6 +26,7 @@ class ControlSocket final : public Reader, private relay::Sink, private http::We
   void start();
   bool awaits_events() const override { return subscriber_ && !released_ && !closing_; }
   void leave() override;
+  void turn_away();                                  // there is no room for it now
 
  private:
   // http::WebSocket::Owner
@@ -45,6 +46,7 @@ class ControlSocket final : public Reader, private relay::Sink, private http::We
   void refuse(const SocketCommand& command, std::string_view code, std::string_view message);
   void acknowledge(const SocketCommand& command, relay::Seq seq);
   void answered();
+  void on_after_end();
   void close_when_answered(uint16_t code, std::string_view reason);
   bool within_rate();
 
