@@ -82,17 +82,9 @@ export class Answer {
     Object.assign(this, { status, finish_reason: finish_reason_raw ?? finish_reason, usage, error });
   }
 
-  // Takes the relay's own account of the stream (GET /v1/streams/{id}) in place of what was read.
-  adopt(state) {
-    if (state.last_event_id === this.cursor) return this.#end(state);  // everything was read already
-    this.#discard();
-    this.model = state.model ?? '';
-    this.provider = state.provider ?? '';
-    this.text = state.text ?? '';
-    this.reasoning = state.reasoning ?? '';
-    this.tool_calls = (state.tool_calls ?? []).map((call, index) => ({ index, ...call }));
-    this.cursor = state.last_event_id ?? '';
-    this.#end(state);
+  // Takes all events of a stream that has ended in place of what was read.
+  replace(events) {
+    for (const event of events) this.apply(event);
   }
 }
 

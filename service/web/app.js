@@ -273,7 +273,7 @@ async function fill(turn) {
     const state = await read_state(turn.answer.stream);
     if (state.status === 'queued' || state.status === 'streaming') return false;
     const events = await read_events(turn.answer.stream);  // the state does not say where somebody steered
-    for (const event of events) turn.answer.apply(event);
+    turn.answer.replace(events);
     turn.answer.connections = 0;
     turn.update();
   } catch (refusal) {

@@ -60,9 +60,10 @@ export const delete_stream = (id) => request('DELETE', stream_url(id));
 
 // The events of a stream that has ended, in order: what an Answer takes.
 export async function read_events(id) {
-  const response = await fetch(events_url(id), { cache: 'no-store' });
-  if (!response.ok) throw new Refusal(response.status, await response.json().catch(() => ({})));
-  const text = await response.text();
+  const response = await fetch(events_url(id), { cache: 'no-store' }).catch(() => null);
+  if (response && !response.ok) throw new Refusal(response.status, await response.json().catch(() => ({})));
+  const text = await response?.text().catch(() => null);
+  if (!text?.includes('\nevent: done\n')) throw new Refusal(0, { detail: 'The relay cannot be reached.' });
   return text.split('\n\n').filter((block) => /^data: /m.test(block)).map((block) => ({
     type: /^event: (.*)$/m.exec(block)?.[1] ?? 'message',
     id: /^id: (.*)$/m.exec(block)?.[1] ?? '',

@@ -1,7 +1,7 @@
 // One stream being read: connects an Answer to a Reader, and decides what to do when the connection or the stream ends.
 
 import { keep_record, drop_record } from './answer.js';
-import { Reader, Refusal, cancel_stream, read_state, steer_stream } from './relay.js';
+import { Reader, Refusal, cancel_stream, read_events, read_state, steer_stream } from './relay.js';
 import { SocketReader } from './socket.js';
 import { Rate, verdict_words } from './gauges.js';
 
@@ -139,8 +139,10 @@ export class Session {
       if (state.status === 'queued' || state.status === 'streaming') return this.#try_again();
       // A connection that failed for another reason: the events are still to be had.
       if (state.last_event_id !== this.answer.cursor) return this.#try_again();
-      this.answer.adopt(state);
-      this.tape.seam('exact', `already ${state.status}: the text comes from the stream's state`);
+      const events = await read_events(this.answer.stream);
+      if (this.#closed) return;
+      this.answer.replace(events);
+      this.tape.seam('exact', `already ${state.status}: read again as a whole`);
       this.#finish();
     } catch (refusal) {
       if (this.#closed) return;
