@@ -60,7 +60,9 @@ TEST_CASE("an hour of writing: files and memory stay bounded", "[growth]") {
   int streams = 0;
   while (ms_since(began) < 45'000) {
     const std::string id = relay.create({{"prompt", "big"}});
-    REQUIRE(relay.wait_status(id, "completed", 20s));
+    REQUIRE(wait_until(  // asks the list: a state brings the whole text
+        [&] { return relay.get("/v1/streams?limit=1").json().at("streams").at(0).at("status") == "completed"; }, 20s,
+        10ms));
     ++streams;
     files = std::max(files, bytes_in(relay.data()));
     wal = std::max(wal, bytes_in(relay.data(), "-wal"));
@@ -71,8 +73,8 @@ TEST_CASE("an hour of writing: files and memory stay bounded", "[growth]") {
   WARN(streams << " streams, " << written / 1'000'000 << " MB of text; files at most " << files / 1'000'000
                << " MB, WAL " << wal / 1'000'000 << " MB, RSS " << rss_early / 1000 << " then " << rss_late / 1000
                << " MB");
-  CHECK(written > 60'000'000);
-  CHECK(files < 100'000'000);  // retention's 30 MB, the reserve file, the journal, the WAL, and free pages
+  CHECK(written > 20'000'000);  // twenty flushes at the least; about 300 MB on an idle machine
+  CHECK(files < 100'000'000);   // retention's 30 MB, the reserve file, the journal, the WAL, and free pages
   CHECK(wal < 20'000'000);
   CHECK(rss_late < rss_early + 24'000);
   CHECK(relay.state(slow).at("status") == "streaming");
