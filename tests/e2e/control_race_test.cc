@@ -235,7 +235,8 @@ TEST_CASE("twenty steers from four sides: each answered once, all accepted ones 
     Json most = Json::array();
     for (size_t call = 0; call < model.calls(); ++call) {
       Json seen = Json::array();
-      for (const auto& message : model.call(call).request.at("messages")) {
+      const Json request = model.call(call).request;
+      for (const auto& message : request.at("messages")) {
         if (message.at("role") == "user" && message.at("content") != "hello") seen.push_back(message.at("content"));
       }
       if (seen.size() > most.size()) most = seen;
