@@ -111,8 +111,8 @@ TEST_CASE("subscribe brings the same events as SSE, and 1000 after done", "[webs
   REQUIRE(events.size() == expected.size());
   CHECK(events[0].at("event") == "resumed");
   CHECK_FALSE(events[0].contains("id"));
-  for (size_t i = 0; i < events.size(); ++i) {
-    if (expected[i].id) CHECK(events[i].at("id") == *expected[i].id);
+  for (size_t i = 1; i < events.size(); ++i) {  // `resumed` says when each came
+    CHECK(events[i].at("id") == *expected[i].id);
     CHECK(events[i].at("data") == expected[i].json());
   }
   SECTION("from a cursor") {
