@@ -52,14 +52,15 @@ void Checkpointer::run() {
   const auto every = std::chrono::milliseconds(context_.options.checkpoint_ms);
   auto next = Clock::now() + every;
   for (;;) {
-    bool truncate;
+    bool truncate, last;
     {
       std::unique_lock lock(mutex_);
       wake_.wait_until(lock, next, [this] { return stop_ || hurry_; });
-      if (stop_) return;
-      truncate = truncate_;
+      last = stop_;
+      truncate = truncate_ || last;   // a stopped relay leaves no WAL: nothing deleted lives on in it
     }
     tick(truncate);
+    if (last) return;
     {
       std::lock_guard lock(mutex_);
       ++ticks_;

@@ -215,8 +215,8 @@ LogFigures SqliteEventLog::figures() const {
 void SqliteEventLog::close() {
   if (std::exchange(closed_, true)) return;
   if (writer_) writer_->stop();
-  if (checkpointer_) checkpointer_->stop();
   reader_.stop();
+  if (checkpointer_) checkpointer_->stop();
 }
 
 }  // namespace
