@@ -91,9 +91,7 @@ asio::awaitable<Answer> cancel_stream(Api& api, const Request& request) {
 
 asio::awaitable<Answer> steer_stream(Api& api, const Request& request) {
   if (!request.has_length) co_return refuse(Code::length_required, "a body with its length is required", request);
-  if (media_type(request) != "application/json") {
-    co_return refuse(Code::unsupported_media_type, "Content-Type must be application/json", request);
-  }
+  if (auto why = not_json(request)) co_return refuse(Code::unsupported_media_type, std::move(*why), request);
   auto content = read_content(request, api.settings().json_depth);
   if (!content) co_return refuse(Code::invalid_request, content.error(), request);
   const std::string id = request.captures.at(0);

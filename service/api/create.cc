@@ -32,9 +32,7 @@ bool visible_ascii(std::string_view text) {
 // What is wrong with the request before its body is looked at.
 std::optional<Reply> check_head(const Request& request) {
   if (!request.has_length) return refuse(Code::length_required, "a body with its length is required", request);
-  if (media_type(request) != "application/json") {
-    return refuse(Code::unsupported_media_type, "Content-Type must be application/json", request);
-  }
+  if (auto why = not_json(request)) return refuse(Code::unsupported_media_type, std::move(*why), request);
   if (const auto key = request.header("idempotency-key"); key && (key->empty() || key->size() > max_key_bytes || !visible_ascii(*key))) {
     return refuse(Code::invalid_request, "Idempotency-Key must be 1 to 255 visible ASCII characters", request);
   }

@@ -3,8 +3,18 @@
 #include <openssl/sha.h>
 
 #include <algorithm>
+#include <cctype>
 
 namespace tokenrelay::api {
+namespace {
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return out;
+}
+
+}  // namespace
 
 tl::expected<std::optional<relay::EventId>, std::string> read_cursor(const http::Request& request) {
   std::string_view text = request.header("last-event-id").value_or("");
@@ -26,13 +36,20 @@ tl::expected<bool, std::string> read_coalesce(const http::Request& request) {
   return tl::make_unexpected(std::string("the query's coalesce must be 0 or 1"));
 }
 
-std::string media_type(const http::Request& request) {
-  std::string_view value = request.header("content-type").value_or("");
-  value = value.substr(0, value.find(';'));
-  while (!value.empty() && (value.back() == ' ' || value.back() == '\t')) value.remove_suffix(1);
-  std::string out(value);
-  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return out;
+std::optional<std::string> not_json(const http::Request& request) {
+  const std::string type = lower(request.header("content-type").value_or(""));
+  const auto semicolon = type.find(';');
+  std::string media = type.substr(0, semicolon);
+  while (!media.empty() && (media.back() == ' ' || media.back() == '\t')) media.pop_back();
+  if (media != "application/json") return "Content-Type must be application/json";
+  const auto charset = semicolon == std::string::npos ? semicolon : type.find("charset=", semicolon);
+  if (charset != std::string::npos) {
+    const auto value = type.substr(charset + 8);
+    if (!value.starts_with("utf-8") && !value.starts_with("\"utf-8\"")) return "the body's charset must be UTF-8";
+  }
+  const std::string coding = lower(request.header("content-encoding").value_or("identity"));
+  if (coding != "identity") return "an encoded body is not taken: send it without Content-Encoding";
+  return std::nullopt;
 }
 
 std::string sha256(std::string_view bytes) {

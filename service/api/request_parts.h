@@ -18,8 +18,8 @@ tl::expected<std::optional<relay::EventId>, std::string> read_cursor(const http:
 // `?coalesce=0` replays the originals; 1 is the default. The error is the `detail` of a 400.
 tl::expected<bool, std::string> read_coalesce(const http::Request& request);
 
-// The media type of the body, in lower case, without parameters.
-std::string media_type(const http::Request& request);
+// Why the body is not plain JSON in UTF-8, for a 415; nullopt: it says that it is.
+std::optional<std::string> not_json(const http::Request& request);
 
 std::string sha256(std::string_view bytes);
 

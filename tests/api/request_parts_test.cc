@@ -40,11 +40,15 @@ TEST_CASE("coalesce is 0 or 1", "[request_parts]") {
   for (const char* bad : {"", "2", "true", "00", "0 "}) CHECK_FALSE(read_coalesce(request({}, {{"coalesce", bad}})));
 }
 
-TEST_CASE("the media type, without its parameters and in lower case", "[request_parts]") {
-  CHECK(media_type(request({{"content-type", "Application/JSON; charset=utf-8"}})) == "application/json");
-  CHECK(media_type(request({{"content-type", "application/json \t;x"}})) == "application/json");
-  CHECK(media_type(request({{"content-type", "text/plain"}})) == "text/plain");
-  CHECK(media_type(request({})).empty());
+TEST_CASE("what is plain JSON in UTF-8", "[request_parts]") {
+  CHECK_FALSE(not_json(request({{"content-type", "Application/JSON; charset=utf-8"}})));
+  CHECK_FALSE(not_json(request({{"content-type", "application/json; charset=\"UTF-8\""}})));
+  CHECK_FALSE(not_json(request({{"content-type", "application/json \t;x"}})));
+  CHECK_FALSE(not_json(request({{"content-type", "application/json"}, {"content-encoding", "Identity"}})));
+  CHECK(not_json(request({{"content-type", "text/plain"}})));
+  CHECK(not_json(request({{"content-type", "application/json; charset=latin1"}})));
+  CHECK(not_json(request({{"content-type", "application/json"}, {"content-encoding", "gzip"}})));
+  CHECK(not_json(request({})));
 }
 
 TEST_CASE("sha256 of the raw bytes (FIPS 180-2, appendix B.1)", "[request_parts]") {
