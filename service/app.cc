@@ -27,6 +27,8 @@ struct Dispatch {
 
 }  // namespace
 
-int run(int argc, char** argv) { return std::visit(Dispatch{}, parse_command_line(argc, argv)); }
+int run(int argc, char** argv) {
+  return std::visit(Dispatch{}, parse_command_line(argc, argv));
+}
 
 }  // namespace tokenrelay

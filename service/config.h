@@ -1,6 +1,6 @@
-// Everything that can be set, with its default. deploy/tokenrelay.toml shows the same keys with comments; every scalar key
-// also has an environment name: section and key in capitals after TOKENRELAY_, e.g. TOKENRELAY_LIMITS_LIVE_STREAMS; a
-// top-level key is TOKENRELAY_LISTEN. Flags win over the environment, which wins over the file.
+// Everything that can be set, with its default. deploy/tokenrelay.toml shows the same keys with comments; every scalar
+// key also has an environment name: section and key in capitals after TOKENRELAY_, e.g. TOKENRELAY_LIMITS_LIVE_STREAMS;
+// a top-level key is TOKENRELAY_LISTEN. Flags win over the environment, which wins over the file.
 #pragma once
 
 #include <cstdint>
@@ -11,71 +11,71 @@
 
 namespace tokenrelay {
 
-struct UpstreamConfig {               // [[upstream]]
-  std::string name;                   // shown in logs and metrics; default: the kind
-  std::string kind;                   // openai, demo (openai-responses, anthropic, gemini: not in this version)
+struct UpstreamConfig {  // [[upstream]]
+  std::string name;      // shown in logs and metrics; default: the kind
+  std::string kind;      // openai, demo (openai-responses, anthropic, gemini: not in this version)
   std::string base_url;
-  std::string api_key_env;            // name of the environment variable; default by kind (OPENAI_API_KEY …)
-  std::vector<std::pair<std::string, std::string>> headers;   // extra request headers
-  std::vector<std::string> models;    // model names (or globs) that go here; empty with a single upstream: all
+  std::string api_key_env;  // name of the environment variable; default by kind (OPENAI_API_KEY …)
+  std::vector<std::pair<std::string, std::string>> headers;  // extra request headers
+  std::vector<std::string> models;  // model names (or globs) that go here; empty with a single upstream: all
   int64_t connect_ms = 10'000, first_byte_ms = 300'000, idle_ms = 120'000;
-  uint32_t max_concurrent = 0;        // generations at once; 0: no limit of its own
+  uint32_t max_concurrent = 0;  // generations at once; 0: no limit of its own
 };
 
 struct Config {
   std::string listen = "127.0.0.1:8080";
-  std::string admin_listen;                   // "": /metrics, /healthz, /readyz stay on `listen`
+  std::string admin_listen;  // "": /metrics, /healthz, /readyz stay on `listen`
   std::string data = "./tokenrelay-data";
-  std::string default_model;                  // "": the first upstream's first model, or "demo"
+  std::string default_model;  // "": the first upstream's first model, or "demo"
   std::vector<std::string> cors_origins;
   std::vector<std::string> trusted_proxies;
-  bool allow_unauthenticated = false;         // needed to listen beyond loopback
-  bool list = false;                          // GET /v1/streams beyond loopback without authentication
+  bool allow_unauthenticated = false;  // needed to listen beyond loopback
+  bool list = false;                   // GET /v1/streams beyond loopback without authentication
   int64_t drain_timeout_ms = 25'000;
 
-  struct Log {                                // [log]
-    std::string level = "info";               // debug, info, warning, error
-    bool prompts = false;                     // prompts and answers are private: only if asked for
+  struct Log {                   // [log]
+    std::string level = "info";  // debug, info, warning, error
+    bool prompts = false;        // prompts and answers are private: only if asked for
   } log;
 
-  struct Storage {                            // [storage]
-    std::string sync = "full";                // full, normal
-    uint32_t commit_interval_us = 1000;       // 0..20000
+  struct Storage {                       // [storage]
+    std::string sync = "full";           // full, normal
+    uint32_t commit_interval_us = 1000;  // 0..20000
     bool keep_requests = false;
     int64_t retention_ms = 24 * 3600 * 1000;  // after done
     uint64_t retention_bytes = 10ull << 30;
-    int64_t retention_reader_grace_ms = 600'000;   // a stream being read is spared so long, then its readers are cut
+    int64_t retention_reader_grace_ms = 600'000;  // a stream being read is spared so long, then its readers are cut
     uint64_t journal_flush_bytes = 64u << 20;
     uint32_t journal_flush_ms = 60'000;
     uint64_t wal_restart_bytes = 16u << 20;
   } storage;
 
-  struct Limits {                             // [limits]
+  struct Limits {  // [limits]
     uint64_t head_bytes = 16 << 10, line_bytes = 8 << 10, path_bytes = 1 << 10;
     int64_t head_ms = 10'000;
     uint64_t body_bytes = 10 << 20;
     int64_t body_ms = 30'000;
     uint32_t json_depth = 64;
     int64_t keep_alive_ms = 75'000;
-    uint64_t connections = 0;                 // 0: soft descriptor limit - 256
+    uint64_t connections = 0;  // 0: soft descriptor limit - 256
     uint32_t live_streams = 4000;
-    uint32_t queued_streams = 1000;           // waiting for an upstream slot
+    uint32_t queued_streams = 1000;  // waiting for an upstream slot
     int64_t queue_ms = 60'000;
     uint64_t steer_bytes = 32 << 10;
     uint32_t steers = 16;
     uint64_t upstream_event_bytes = 8 << 20;
-    uint64_t event_bytes = 16 << 10;          // one stored event; longer deltas are split at a code point
+    uint64_t event_bytes = 16 << 10;  // one stored event; longer deltas are split at a code point
     uint64_t stream_bytes = 64 << 20;
     int64_t stream_ms = 3600 * 1000;
     uint32_t upstream_retries = 2;
-    int64_t upstream_retry_ms = 30'000;       // all retries within
-    int64_t write_stall_ms = 60'000;          // a reader that takes no byte for so long with data due is cut
+    int64_t upstream_retry_ms = 30'000;  // all retries within
+    int64_t write_stall_ms = 60'000;     // a reader that takes no byte for so long with data due is cut
     int64_t heartbeat_ms = 15'000;
     uint64_t uncommitted_stream_bytes = 256 << 10, uncommitted_bytes = 64 << 20;
-    int64_t log_stall_ms = 30'000;            // a log that cannot commit for so long: generations are closed
+    int64_t log_stall_ms = 30'000;  // a log that cannot commit for so long: generations are closed
   } limits;
 
-  std::vector<UpstreamConfig> upstreams;      // empty: the demo model
+  std::vector<UpstreamConfig> upstreams;  // empty: the demo model
 };
 
 }  // namespace tokenrelay

@@ -1,4 +1,6 @@
 // tokenrelay: the one binary.
 #include "service/app.h"
 
-int main(int argc, char** argv) { return tokenrelay::run(argc, argv); }
+int main(int argc, char** argv) {
+  return tokenrelay::run(argc, argv);
+}

@@ -40,7 +40,8 @@ size_t connection_limit(const Config& config) {
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
   getrlimit(RLIMIT_NOFILE, &limit);
-  const uint64_t most = limit.rlim_cur > 2 * reserved_descriptors ? limit.rlim_cur - reserved_descriptors : limit.rlim_cur / 2;
+  const uint64_t most =
+      limit.rlim_cur > 2 * reserved_descriptors ? limit.rlim_cur - reserved_descriptors : limit.rlim_cur / 2;
   return config.limits.connections == 0 ? most : std::min<uint64_t>(config.limits.connections, most);
 }
 
@@ -53,7 +54,8 @@ metrics::LogState metric_of(storage::LogState state) {
 storage::RecoveryDecision end_unfinished(const storage::StreamRow&, int64_t now_ms) {
   const relay::StreamError error{"relay_restarted", "the relay stopped before the answer was complete", true};
   storage::RecoveryDecision decision;
-  decision.ending = {"interrupted", relay::done_payload("interrupted", std::nullopt, "", relay::UsageTotal().json(), error), now_ms};
+  decision.ending = {"interrupted",
+                     relay::done_payload("interrupted", std::nullopt, "", relay::UsageTotal().json(), error), now_ms};
   return decision;
 }
 
@@ -65,8 +67,13 @@ RelayProcess::RelayProcess(Config config, std::function<ConfigResult()> reload)
       metrics_(TOKENRELAY_VERSION),
       client_(upstream::make_http_client(loop_)),
       shard_(loop_, metrics_, draw_random, relay_options(config_), model_table(config_, loop_, client_)),
-      api_{shard_, metrics_, loop_, draw_random, [this]() -> const api::Settings& { return api_settings_; },
-           [this] { return listener_ && listener_->open_connections() > most_connections_; }, api::Readers(loop_)},
+      api_{shard_,
+           metrics_,
+           loop_,
+           draw_random,
+           [this]() -> const api::Settings& { return api_settings_; },
+           [this] { return listener_ && listener_->open_connections() > most_connections_; },
+           api::Readers(loop_)},
       readers_timer_(loop_.timers(), [this] { finish_readers(); }),
       connections_timer_(loop_.timers(), [this] { finish_connections(); }) {
   metrics_.set_known_models(shard_.models().names());
@@ -87,7 +94,8 @@ int RelayProcess::run() {
   watch_signals();
   std::printf("tokenrelay listening on http://%s:%u\n", listener_->host().c_str(), listener_->port());
   std::fflush(stdout);
-  if (admin_listener_) spdlog::info("metrics and health on http://{}:{}", admin_listener_->host(), admin_listener_->port());
+  if (admin_listener_)
+    spdlog::info("metrics and health on http://{}:{}", admin_listener_->host(), admin_listener_->port());
   loop_.run();
   api_.readers.clear();  // while what they count in still stands
   shard_.log().close();
@@ -100,7 +108,9 @@ bool RelayProcess::open_log() {
   options.wall_ms = [this] { return loop_.clock().wall_ms(); };
   options.random = draw_random;
   options.recover = [this](const storage::StreamRow& row) { return end_unfinished(row, loop_.clock().wall_ms()); };
-  options.on_commit = [this](const storage::CommitFigures& f) { metrics_.commit(f.seconds, f.waited_seconds, f.events, f.bytes); };
+  options.on_commit = [this](const storage::CommitFigures& f) {
+    metrics_.commit(f.seconds, f.waited_seconds, f.events, f.bytes);
+  };
   options.report = [](int level, const std::string& message) {
     if (level == 0) spdlog::info("log: {}", message);
     if (level == 1) spdlog::warn("log: {}", message);
@@ -126,17 +136,19 @@ void RelayProcess::open_ports() {
   const auto log = [this](const http::RequestRecord& record) { log_request(record); };
   const auto draw_id = [] { return relay::draw_request_id(draw_random); };
   server_ = std::make_unique<http::Server>(loop_, router_, options, log, draw_id);
-  listener_ = std::make_unique<transport::Listener>(loop_, config_.listen, with_turned_away, [this](transport::Socket socket) {
-    metrics_.connection_accepted();
-    server_->serve(std::move(socket), listener_->loopback(), [this] { listener_->closed(); });
-  });
+  listener_ =
+      std::make_unique<transport::Listener>(loop_, config_.listen, with_turned_away, [this](transport::Socket socket) {
+        metrics_.connection_accepted();
+        server_->serve(std::move(socket), listener_->loopback(), [this] { listener_->closed(); });
+      });
   server_options_ = server_options(config_, true);
   api_settings_ = api_settings(config_, !listener_->loopback());
   if (!config_.admin_listen.empty()) {
     admin_server_ = std::make_unique<http::Server>(loop_, admin_router_, options, log, draw_id);
-    admin_listener_ = std::make_unique<transport::Listener>(loop_, config_.admin_listen, 64, [this](transport::Socket socket) {
-      admin_server_->serve(std::move(socket), admin_listener_->loopback(), [this] { admin_listener_->closed(); });
-    });
+    admin_listener_ =
+        std::make_unique<transport::Listener>(loop_, config_.admin_listen, 64, [this](transport::Socket socket) {
+          admin_server_->serve(std::move(socket), admin_listener_->loopback(), [this] { admin_listener_->closed(); });
+        });
     admin_listener_->start();
   }
   listener_->start();

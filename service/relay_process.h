@@ -18,7 +18,7 @@ class RelayProcess {
   RelayProcess(Config config, std::function<ConfigResult()> reload);
   ~RelayProcess();
 
-  int run();   // exit status
+  int run();  // exit status
 
  private:
   bool open_log();

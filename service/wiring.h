@@ -16,9 +16,10 @@ namespace tokenrelay {
 std::shared_ptr<const relay::Options> relay_options(const Config& config);
 http::ServerOptions server_options(const Config& config, bool check_host);
 api::Settings api_settings(const Config& config, bool beyond_loopback);
-storage::SqliteLogOptions log_options(const Config& config);   // sizes and times; the callbacks are the caller's
+storage::SqliteLogOptions log_options(const Config& config);  // sizes and times; the callbacks are the caller's
 
-// The upstreams as configured; with none, the built-in demo model. Keys come from the environment, here and nowhere else.
+// The upstreams as configured; with none, the built-in demo model. Keys come from the environment, here and nowhere
+// else.
 std::shared_ptr<const relay::ModelTable> model_table(const Config& config, transport::Loop& loop,
                                                      const std::shared_ptr<upstream::HttpClient>& client);
 

@@ -57,7 +57,7 @@ void Checkpointer::run() {
       std::unique_lock lock(mutex_);
       wake_.wait_until(lock, next, [this] { return stop_ || hurry_; });
       last = stop_;
-      truncate = truncate_ || last;   // a stopped relay leaves no WAL: nothing deleted lives on in it
+      truncate = truncate_ || last;  // a stopped relay leaves no WAL: nothing deleted lives on in it
     }
     tick(truncate);
     if (last) return;

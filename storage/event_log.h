@@ -145,7 +145,9 @@ class EventLog {
   virtual void expired(int64_t finished_before_ms, uint64_t max_bytes, size_t limit,
                        Completion<std::vector<StreamRow>> done) = 0;
 
-  virtual uint64_t uncommitted_bytes() const { return status().uncommitted_bytes; }  // any thread; cheap: the token path asks
+  virtual uint64_t uncommitted_bytes() const {
+    return status().uncommitted_bytes;
+  }                                        // any thread; cheap: the token path asks
   virtual LogStatus status() const = 0;    // loop thread
   virtual LogFigures figures() const = 0;  // any thread
 

@@ -21,7 +21,7 @@ struct Settings {
   int64_t heartbeat_ms = 15'000;
   int64_t write_stall_ms = 60'000;
   std::vector<std::string> cors_origins;
-  bool list_allowed = true;          // false: beyond loopback without authentication
+  bool list_allowed = true;  // false: beyond loopback without authentication
 };
 
 struct Api {
@@ -29,8 +29,8 @@ struct Api {
   metrics::Metrics& metrics;
   transport::Loop& loop;
   relay::Random random;
-  std::function<const Settings&()> settings;   // asked at each request: a reload changes it
-  std::function<bool()> overloaded;            // so many connections that only operators and the running are served
+  std::function<const Settings&()> settings;  // asked at each request: a reload changes it
+  std::function<bool()> overloaded;           // so many connections that only operators and the running are served
   Readers readers;
 };
 

@@ -1,4 +1,5 @@
-// Waiting for a completion from a coroutine: `auto row = co_await until<Result<Row>>([&](auto then) { log.find(id, then); });`
+// Waiting for a completion from a coroutine: `auto row = co_await until<Result<Row>>([&](auto then) { log.find(id,
+// then); });`
 //
 // The completion must come on the loop's thread. One that never comes (the log was closed) destroys the coroutine.
 #pragma once

@@ -33,7 +33,8 @@ tl::expected<std::string, std::string> read_content(const Request& request, int 
   const auto body = json::parse(request.body, depth);
   if (!body) return tl::make_unexpected("the body is not valid JSON: " + body.error().message);
   const bool alone = body->is_object() && body->size() == 1 && body->contains("content");
-  if (!alone || !(*body)["content"].is_string()) return tl::make_unexpected(std::string("the body must be {\"content\": string}"));
+  if (!alone || !(*body)["content"].is_string())
+    return tl::make_unexpected(std::string("the body must be {\"content\": string}"));
   auto content = (*body)["content"].get<std::string>();
   if (content.empty()) return tl::make_unexpected(std::string("\"content\" must not be empty"));
   return content;
@@ -59,20 +60,28 @@ json::Value usage_of(const relay::Stream& stream) {
 
 Code code_of(relay::Refusal refusal) {
   switch (refusal) {
-    case relay::Refusal::stream_ended: return Code::stream_ended;
-    case relay::Refusal::too_long: return Code::body_too_large;
-    case relay::Refusal::too_many: return Code::steer_limit;
-    case relay::Refusal::log_unavailable: return Code::log_unavailable;
+    case relay::Refusal::stream_ended:
+      return Code::stream_ended;
+    case relay::Refusal::too_long:
+      return Code::body_too_large;
+    case relay::Refusal::too_many:
+      return Code::steer_limit;
+    case relay::Refusal::log_unavailable:
+      return Code::log_unavailable;
   }
   return Code::internal;
 }
 
 std::string detail_of(relay::Refusal refusal) {
   switch (refusal) {
-    case relay::Refusal::stream_ended: return "the stream has ended";
-    case relay::Refusal::too_long: return "the content is over the limit for one steer";
-    case relay::Refusal::too_many: return "the stream has had its number of steers";
-    case relay::Refusal::log_unavailable: return "the log cannot take new events";
+    case relay::Refusal::stream_ended:
+      return "the stream has ended";
+    case relay::Refusal::too_long:
+      return "the content is over the limit for one steer";
+    case relay::Refusal::too_many:
+      return "the stream has had its number of steers";
+    case relay::Refusal::log_unavailable:
+      return "the log cannot take new events";
   }
   return "";
 }
@@ -83,7 +92,8 @@ asio::awaitable<Answer> cancel_stream(Api& api, const Request& request) {
   if (!found) co_return problem_of(found.error(), request);
   const auto stream = *found;
   if (!may_see(request.principal, *stream)) co_return refuse(Code::not_found, "no such stream", request);
-  const CancelOutcome outcome = co_await until<CancelOutcome>([&](auto then) { relay::cancel(*stream, std::move(then)); });
+  const CancelOutcome outcome =
+      co_await until<CancelOutcome>([&](auto then) { relay::cancel(*stream, std::move(then)); });
   api.metrics.command("cancel", "http", outcome ? "ok" : http::name_of(code_of(outcome.error())));
   if (!outcome) co_return refuse(outcome.error(), request);
   co_return json_reply(200, cancelled_json(*stream, *outcome));

@@ -53,7 +53,9 @@ void ControlSocket::on_after_end() {
   close_when_answered(1000, "the stream has ended");
 }
 
-void ControlSocket::turn_away() { close_when_answered(1013, "come back later"); }
+void ControlSocket::turn_away() {
+  close_when_answered(1013, "come back later");
+}
 
 void ControlSocket::leave() {
   if (subscriber_) subscriber_->detach(true);
@@ -84,20 +86,22 @@ void ControlSocket::run(SocketCommand command) {
   if (command.kind == SocketCommand::Kind::unsubscribe) return unsubscribe(command);
   ++open_commands_;
   if (command.kind == SocketCommand::Kind::cancel) {
-    return relay::cancel(*stream_, [this, alive = alive_, command](tl::expected<relay::Cancelled, relay::Refusal> outcome) {
-      if (!*alive) return;
-      outcome ? acknowledge(command, stream_->durable())
-              : refuse(command, http::name_of(code_of(outcome.error())), detail_of(outcome.error()));
-      answered();
-    });
+    return relay::cancel(
+        *stream_, [this, alive = alive_, command](tl::expected<relay::Cancelled, relay::Refusal> outcome) {
+          if (!*alive) return;
+          outcome ? acknowledge(command, stream_->durable())
+                  : refuse(command, http::name_of(code_of(outcome.error())), detail_of(outcome.error()));
+          answered();
+        });
   }
   std::string content = std::move(command.content);
-  relay::steer(*stream_, std::move(content), [this, alive = alive_, command](tl::expected<relay::Steered, relay::Refusal> outcome) {
-    if (!*alive) return;
-    outcome ? acknowledge(command, outcome->seq)
-            : refuse(command, http::name_of(code_of(outcome.error())), detail_of(outcome.error()));
-    answered();
-  });
+  relay::steer(*stream_, std::move(content),
+               [this, alive = alive_, command](tl::expected<relay::Steered, relay::Refusal> outcome) {
+                 if (!*alive) return;
+                 outcome ? acknowledge(command, outcome->seq)
+                         : refuse(command, http::name_of(code_of(outcome.error())), detail_of(outcome.error()));
+                 answered();
+               });
 }
 
 void ControlSocket::subscribe(const SocketCommand& command) {
@@ -115,7 +119,7 @@ void ControlSocket::subscribe(const SocketCommand& command) {
   api_.metrics.resumed(verdict == relay::Verdict::start   ? metrics::Verdict::start
                        : verdict == relay::Verdict::exact ? metrics::Verdict::exact
                                                           : metrics::Verdict::reset);
-  if (stream_->ended() && after == stream_->durable()) {   // it has everything: done was delivered before
+  if (stream_->ended() && after == stream_->durable()) {  // it has everything: done was delivered before
     return close_when_answered(1000, "the stream has ended");
   }
   relay::Sink& sink = *this;
@@ -152,7 +156,7 @@ void ControlSocket::refuse(const SocketCommand& command, std::string_view code, 
 void ControlSocket::answered() {
   --open_commands_;
   if (open_commands_ > 0) return;
-  closing_ ? socket_.close(closing_->first, closing_->second) : socket_.flush();   // a close frame may have waited
+  closing_ ? socket_.close(closing_->first, closing_->second) : socket_.flush();  // a close frame may have waited
 }
 
 void ControlSocket::close_when_answered(uint16_t code, std::string_view reason) {

@@ -20,13 +20,14 @@ namespace tokenrelay::api {
 
 class ControlSocket final : public Reader, private relay::Sink, private http::WebSocket::Owner {
  public:
-  ControlSocket(Api& api, std::shared_ptr<relay::Stream> stream, http::TakenConnection connection, http::HeaderList handshake);
+  ControlSocket(Api& api, std::shared_ptr<relay::Stream> stream, http::TakenConnection connection,
+                http::HeaderList handshake);
   ~ControlSocket() override;
 
   void start();
   bool awaits_events() const override { return subscriber_ && !released_ && !closing_; }
   void leave() override;
-  void turn_away();                                  // there is no room for it now
+  void turn_away();  // there is no room for it now
 
  private:
   // http::WebSocket::Owner
@@ -53,15 +54,15 @@ class ControlSocket final : public Reader, private relay::Sink, private http::We
   Api& api_;
   std::shared_ptr<relay::Stream> stream_;
   std::string request_id_;
-  std::shared_ptr<bool> alive_;                      // guards answers that come after the socket's end
+  std::shared_ptr<bool> alive_;  // guards answers that come after the socket's end
   int open_commands_ = 0;
-  std::optional<std::pair<uint16_t, std::string>> closing_;   // once every command is answered
-  double budget_;                                    // messages that may come now
+  std::optional<std::pair<uint16_t, std::string>> closing_;  // once every command is answered
+  double budget_;                                            // messages that may come now
   int64_t budget_at_ms_ = 0;
   bool released_ = false;
   http::WebSocket socket_;
   std::unique_ptr<relay::Subscriber> subscriber_;
-  transport::Timer after_end_;                       // a socket without subscription goes 60 s after the stream's end
+  transport::Timer after_end_;  // a socket without subscription goes 60 s after the stream's end
 };
 
 // GET /v1/streams/{id}/ws

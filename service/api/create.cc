@@ -33,7 +33,8 @@ bool visible_ascii(std::string_view text) {
 std::optional<Reply> check_head(const Request& request) {
   if (!request.has_length) return refuse(Code::length_required, "a body with its length is required", request);
   if (auto why = not_json(request)) return refuse(Code::unsupported_media_type, std::move(*why), request);
-  if (const auto key = request.header("idempotency-key"); key && (key->empty() || key->size() > max_key_bytes || !visible_ascii(*key))) {
+  if (const auto key = request.header("idempotency-key");
+      key && (key->empty() || key->size() > max_key_bytes || !visible_ascii(*key))) {
     return refuse(Code::invalid_request, "Idempotency-Key must be 1 to 255 visible ASCII characters", request);
   }
   return std::nullopt;
@@ -48,7 +49,8 @@ Answer answer_with(Api& api, const Request& request, std::shared_ptr<relay::Stre
   return read_stream(api, std::move(stream), place, std::move(headers));
 }
 
-// Where a POST that is sent again goes on. At the terminal event: that event again (a fetch-based client would ask for ever).
+// Where a POST that is sent again goes on. At the terminal event: that event again (a fetch-based client would ask for
+// ever).
 Place place_for(const relay::Stream& stream, const std::optional<relay::EventId>& cursor, bool coalesce) {
   Place place{0, relay::Verdict::start, coalesce};
   if (!cursor) return place;
@@ -59,12 +61,13 @@ Place place_for(const relay::Stream& stream, const std::optional<relay::EventId>
 }
 
 asio::awaitable<Answer> resume(Api& api, const Request& request, relay::EventId cursor, bool coalesce) {
-  OpenedStream found = co_await until<OpenedStream>([&](auto then) { api.shard.open_run(cursor.run, std::move(then)); });
+  OpenedStream found =
+      co_await until<OpenedStream>([&](auto then) { api.shard.open_run(cursor.run, std::move(then)); });
   if (!found && found.error().code == relay::Errc::not_found) {
     co_return refuse(Code::unknown_cursor, "Last-Event-ID names no stream that exists", request);
   }
   const bool later = !found && found.error().code == relay::Errc::unreadable && request.accepts("text/event-stream");
-  if (later) co_return come_back_later(api, "unreadable");   // it starts nothing, so 503 is not for it (CONTRACT, Read)
+  if (later) co_return come_back_later(api, "unreadable");  // it starts nothing, so 503 is not for it (CONTRACT, Read)
   if (!found) co_return problem_of(found.error(), request);
   const auto stream = *found;
   if (!may_see(request.principal, *stream)) {
@@ -82,7 +85,8 @@ asio::awaitable<Answer> start(Api& api, const Request& request, bool coalesce) {
   if (!body) co_return refuse(Code::invalid_request, body.error(), request);
   const auto& models = api.shard.models();
   const std::string model = body->model.empty() ? models.default_model() : body->model;
-  if (model.empty()) co_return refuse(Code::invalid_request, "\"model\" is required: no default is configured", request);
+  if (model.empty())
+    co_return refuse(Code::invalid_request, "\"model\" is required: no default is configured", request);
   auto route = models.find(model);
   if (!route) co_return refuse(Code::unknown_model, "no upstream serves this model", request);
 

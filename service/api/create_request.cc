@@ -9,10 +9,11 @@ namespace {
 using json::Value;
 using Refusal = tl::unexpected<std::string>;
 
-constexpr std::array<std::string_view, 6> known_fields = {"model", "prompt", "messages", "parameters", "metadata", "on_disconnect"};
+constexpr std::array<std::string_view, 6> known_fields = {"model",      "prompt",   "messages",
+                                                          "parameters", "metadata", "on_disconnect"};
 // What the relay itself sets in the upstream's request (CONTRACT, Create).
-constexpr std::array<std::string_view, 9> own_parameters = {"model",  "messages",       "prompt", "input",     "contents",
-                                                            "stream", "stream_options", "n",      "background"};
+constexpr std::array<std::string_view, 9> own_parameters = {
+    "model", "messages", "prompt", "input", "contents", "stream", "stream_options", "n", "background"};
 constexpr size_t max_model_bytes = 256;
 constexpr size_t max_metadata_entries = 64;
 constexpr int64_t max_cancel_after_ms = 24 * 3600 * 1000;
@@ -22,7 +23,9 @@ bool contains(const List& list, std::string_view name) {
   return std::find(list.begin(), list.end(), name) != list.end();
 }
 
-Refusal refuse(std::string detail) { return Refusal(std::move(detail)); }
+Refusal refuse(std::string detail) {
+  return Refusal(std::move(detail));
+}
 
 // Field names in a refusal are the client's: short and printable only.
 std::string shown(std::string_view name) {
@@ -63,7 +66,8 @@ tl::expected<uint64_t, std::string> check_message(const Value& message, const st
 tl::expected<void, std::string> read_messages(const Value& body, CreateRequest& out) {
   const auto prompt = body.find("prompt");
   const auto messages = body.find("messages");
-  if ((prompt == body.end()) == (messages == body.end())) return refuse("exactly one of \"prompt\" and \"messages\" is required");
+  if ((prompt == body.end()) == (messages == body.end()))
+    return refuse("exactly one of \"prompt\" and \"messages\" is required");
   if (prompt != body.end()) {
     if (!prompt->is_string()) return refuse("\"prompt\" must be a string");
     out.prompt_bytes = prompt->get_ref<const std::string&>().size();
@@ -87,7 +91,8 @@ tl::expected<void, std::string> read_parameters(const Value& body, CreateRequest
   if (parameters == body.end()) return {};
   if (!parameters->is_object()) return refuse("\"parameters\" must be an object");
   for (const auto& [name, value] : parameters->items()) {
-    if (contains(own_parameters, name)) return refuse("parameters." + name + " is set by the relay and cannot be given");
+    if (contains(own_parameters, name))
+      return refuse("parameters." + name + " is set by the relay and cannot be given");
   }
   out.parameters = json::dump(*parameters);
   return {};

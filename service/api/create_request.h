@@ -11,11 +11,11 @@
 namespace tokenrelay::api {
 
 struct CreateRequest {
-  std::string model;            // "": the configured default
-  std::string messages;         // JSON array; a prompt becomes one user message
-  std::string parameters;       // JSON object, "" for none
-  std::string metadata;         // JSON object of strings
-  uint64_t prompt_bytes = 0;    // of the messages' text
+  std::string model;          // "": the configured default
+  std::string messages;       // JSON array; a prompt becomes one user message
+  std::string parameters;     // JSON object, "" for none
+  std::string metadata;       // JSON object of strings
+  uint64_t prompt_bytes = 0;  // of the messages' text
   relay::OnDisconnect on_disconnect;
 };
 

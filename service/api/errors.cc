@@ -29,6 +29,8 @@ http::Reply problem_of(const relay::Error& error, const http::Request& request) 
   return http::problem(http::Code::internal, "unexpected", request.request_id);
 }
 
-bool may_see(const http::Principal& principal, const relay::Stream& stream) { return stream.row().owner == principal.owner; }
+bool may_see(const http::Principal& principal, const relay::Stream& stream) {
+  return stream.row().owner == principal.owner;
+}
 
 }  // namespace tokenrelay::api

@@ -31,7 +31,8 @@ void add_operation_routes(http::Router& router, Api& api) {
     return why.empty() ? text(200, "ready\n") : text(503, std::string(why) + "\n");
   });
   router.add("GET", "/metrics", "/metrics", [&api](const Request&) -> http::Outcome {
-    return Reply{200, {{"Cache-Control", "no-store"}}, api.metrics.exposition(), std::string(metrics::Metrics::content_type)};
+    return Reply{
+        200, {{"Cache-Control", "no-store"}}, api.metrics.exposition(), std::string(metrics::Metrics::content_type)};
   });
 }
 

@@ -7,7 +7,9 @@ namespace tokenrelay::api {
 
 Readers::Readers(transport::Loop& loop) : loop_(loop), alive_(std::make_shared<bool>(true)) {}
 
-Readers::~Readers() { *alive_ = false; }
+Readers::~Readers() {
+  *alive_ = false;
+}
 
 void Readers::keep(std::unique_ptr<Reader> reader) {
   Reader* kept = reader.get();
@@ -20,7 +22,7 @@ size_t Readers::waiting() const {
 }
 
 void Readers::leave_all() {
-  std::vector<Reader*> all;   // released ones go later, so the pointers stay good
+  std::vector<Reader*> all;  // released ones go later, so the pointers stay good
   for (const auto& [reader, owned] : readers_) all.push_back(reader);
   for (Reader* reader : all) reader->leave();
 }

@@ -11,8 +11,8 @@
 
 namespace tokenrelay::api {
 
-// The cursor: the Last-Event-ID header, else the query's last_event_id (EventSource repeats the URL when it reconnects, so
-// the header wins). Empty is none. The error is the `detail` of a 400.
+// The cursor: the Last-Event-ID header, else the query's last_event_id (EventSource repeats the URL when it reconnects,
+// so the header wins). Empty is none. The error is the `detail` of a 400.
 tl::expected<std::optional<relay::EventId>, std::string> read_cursor(const http::Request& request);
 
 // `?coalesce=0` replays the originals; 1 is the default. The error is the `detail` of a 400.

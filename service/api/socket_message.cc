@@ -16,7 +16,7 @@ constexpr size_t max_ref_bytes = 128;
 struct Shape {
   std::string_view name;
   Kind kind;
-  std::string_view field;   // what it may carry beside type and ref
+  std::string_view field;  // what it may carry beside type and ref
 };
 constexpr std::array<Shape, 4> shapes = {{{"cancel", Kind::cancel, ""},
                                           {"steer", Kind::steer, "content"},
@@ -49,7 +49,8 @@ tl::unexpected<BadMessage> bad(std::string ref, std::string detail) {
   return tl::make_unexpected(BadMessage{std::move(ref), std::move(detail)});
 }
 
-tl::expected<SocketCommand, BadMessage> read_field(SocketCommand command, std::string_view field, const json::Value* value) {
+tl::expected<SocketCommand, BadMessage> read_field(SocketCommand command, std::string_view field,
+                                                   const json::Value* value) {
   if (command.kind == Kind::steer) {
     if (!value || !value->is_string() || value->get_ref<const std::string&>().empty()) {
       return bad(command.ref, "\"content\" must be a non-empty string");
@@ -67,7 +68,9 @@ tl::expected<SocketCommand, BadMessage> read_field(SocketCommand command, std::s
 
 }  // namespace
 
-std::string_view name_of(Kind kind) { return shapes.at(static_cast<size_t>(kind)).name; }
+std::string_view name_of(Kind kind) {
+  return shapes.at(static_cast<size_t>(kind)).name;
+}
 
 tl::expected<SocketCommand, BadMessage> parse_socket_command(std::string_view text, int max_depth) {
   const auto message = json::parse(text, max_depth);

@@ -14,9 +14,9 @@ namespace tokenrelay::api {
 struct SocketCommand {
   enum class Kind { cancel, steer, subscribe, unsubscribe };
   Kind kind;
-  std::string ref;                                 // the client's name for the command, "" for none
-  std::string content;                             // steer
-  std::optional<relay::EventId> cursor;            // subscribe
+  std::string ref;                       // the client's name for the command, "" for none
+  std::string content;                   // steer
+  std::optional<relay::EventId> cursor;  // subscribe
 };
 std::string_view name_of(SocketCommand::Kind kind);
 

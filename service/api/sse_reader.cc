@@ -12,11 +12,16 @@ constexpr int reconnect_ms = 1000;
 
 std::string_view name_of(relay::CutReason reason) {
   switch (reason) {
-    case relay::CutReason::log_failed: return "log_failed";
-    case relay::CutReason::unreadable: return "unreadable";
-    case relay::CutReason::removed: return "removed";
-    case relay::CutReason::retention: return "retention";
-    case relay::CutReason::shutdown: return "shutdown";
+    case relay::CutReason::log_failed:
+      return "log_failed";
+    case relay::CutReason::unreadable:
+      return "unreadable";
+    case relay::CutReason::removed:
+      return "removed";
+    case relay::CutReason::retention:
+      return "retention";
+    case relay::CutReason::shutdown:
+      return "shutdown";
   }
   return "other";
 }
@@ -57,7 +62,8 @@ http::StreamingBody::Options body_options(const Settings& settings, http::Header
 // Holds a connection just long enough to say when to come back.
 class Goodbye final : private http::StreamingBody::Owner {
  public:
-  Goodbye(Api& api, http::TakenConnection connection) : body_(std::move(connection), body_options(api.settings(), {}), *this) {
+  Goodbye(Api& api, http::TakenConnection connection)
+      : body_(std::move(connection), body_options(api.settings(), {}), *this) {
     const std::string line = retry_line(api.random);
     const std::string_view part = line;
     body_.write({&part, 1});
@@ -73,7 +79,8 @@ class Goodbye final : private http::StreamingBody::Owner {
 }  // namespace
 
 http::HeaderList event_stream_headers() {
-  return {{"Content-Type", "text/event-stream"}, {"Cache-Control", "no-store, no-transform"}, {"X-Accel-Buffering", "no"}};
+  return {
+      {"Content-Type", "text/event-stream"}, {"Cache-Control", "no-store, no-transform"}, {"X-Accel-Buffering", "no"}};
 }
 
 http::Takeover come_back_later(Api& api, std::string reason) {
@@ -108,13 +115,15 @@ SseReader::SseReader(Api& api, std::shared_ptr<relay::Stream> stream, Place plac
   api_.metrics.resumed(metric_of(place.verdict));
 }
 
-SseReader::~SseReader() { api_.metrics.subscriber_left(metrics::Transport::sse); }
+SseReader::~SseReader() {
+  api_.metrics.subscriber_left(metrics::Transport::sse);
+}
 
 void SseReader::start() {
   last_write_ms_ = api_.shard.context().now_ms();
   heartbeat_.arm(heartbeat_ms_);
   subscriber_.pump();
-  if (!preface_.empty() && !released_) send({}, false);   // nothing is due yet: the head and the verdict leave alone
+  if (!preface_.empty() && !released_) send({}, false);  // nothing is due yet: the head and the verdict leave alone
 }
 
 void SseReader::send(std::string_view events, bool last) {
@@ -141,7 +150,9 @@ void SseReader::cut(relay::CutReason reason) {
   over();
 }
 
-void SseReader::on_room() { subscriber_.pump(); }
+void SseReader::on_room() {
+  subscriber_.pump();
+}
 
 void SseReader::on_gone() {
   subscriber_.detach(false);
@@ -151,7 +162,7 @@ void SseReader::on_gone() {
 // After a write the next beat is late by design: it is put off, not cancelled, so that writing costs no timer.
 void SseReader::beat() {
   const int64_t silent_ms = api_.shard.context().now_ms() - last_write_ms_;
-  const int64_t due_in_ms = heartbeat_ms_ - heartbeat_ms_ / 30 - silent_ms;   // a little early: "at most"
+  const int64_t due_in_ms = heartbeat_ms_ - heartbeat_ms_ / 30 - silent_ms;  // a little early: "at most"
   if (due_in_ms > 0) return heartbeat_.arm(due_in_ms);
   heartbeat_.arm(heartbeat_ms_ - heartbeat_ms_ / 30);
   if (!body_.has_room()) return;

@@ -1,5 +1,5 @@
-// SseReader: one response to GET …/events (or a POST that asked for the stream): the verdict first, then the stream's events
-// with heartbeats between, then done with a clean end, or a cut.
+// SseReader: one response to GET …/events (or a POST that asked for the stream): the verdict first, then the stream's
+// events with heartbeats between, then done with a clean end, or a cut.
 //
 // Ownership: Readers; it releases itself when it is over. Threads: the shard's loop.
 #pragma once
@@ -44,7 +44,7 @@ class SseReader final : public Reader, private relay::Sink, private http::Stream
   Api& api_;
   const int64_t heartbeat_ms_;
   int64_t last_write_ms_ = 0;
-  std::string preface_;             // retry and resumed, until they have left
+  std::string preface_;  // retry and resumed, until they have left
   bool released_ = false;
   http::StreamingBody body_;
   relay::Subscriber subscriber_;

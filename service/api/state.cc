@@ -50,13 +50,15 @@ tl::expected<PageQuery, std::string> read_page_query(const Request& request) {
   PageQuery query;
   if (const auto text = request.query_value("limit")) {
     const auto limit = number<size_t>(*text, 10);
-    if (!limit || *limit < 1 || *limit > max_page) return tl::make_unexpected(std::string("the query's limit must be 1 to 100"));
+    if (!limit || *limit < 1 || *limit > max_page)
+      return tl::make_unexpected(std::string("the query's limit must be 1 to 100"));
     query.limit = *limit;
   }
   if (const auto text = request.query_value("cursor"); text && !text->empty()) {
     query.before = text->front() == 'p' ? number<storage::StreamKey>(text->substr(1), 16) : std::nullopt;
     // SQLite's keys are signed: a larger number was never ours.
-    if (!query.before || *query.before > INT64_MAX) return tl::make_unexpected(std::string("the query's cursor is not one of ours"));
+    if (!query.before || *query.before > INT64_MAX)
+      return tl::make_unexpected(std::string("the query's cursor is not one of ours"));
   }
   return query;
 }

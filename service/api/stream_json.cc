@@ -38,7 +38,9 @@ void add_ending(Value& out, const std::string& done, const storage::StreamRow& r
 
 }  // namespace
 
-std::string stream_path(const std::string& stream_id) { return "/v1/streams/" + stream_id; }
+std::string stream_path(const std::string& stream_id) {
+  return "/v1/streams/" + stream_id;
+}
 
 Value created_json(const relay::Stream& stream) {
   const std::string path = stream_path(stream.id());
@@ -69,7 +71,8 @@ Value state_json(const relay::Stream& stream, const relay::Transcript& transcrip
   out["reasoning"] = transcript.reasoning;
   out["tool_calls"] = Value::array();
   for (const auto& call : transcript.tool_calls) {
-    out["tool_calls"].push_back({{"index", call.index}, {"id", call.id}, {"name", call.name}, {"arguments", call.arguments}});
+    out["tool_calls"].push_back(
+        {{"index", call.index}, {"id", call.id}, {"name", call.name}, {"arguments", call.arguments}});
   }
   add_ending(out, stream.ended() ? stream.row().done : "", stream.row());
   return out;

@@ -7,7 +7,7 @@
 
 namespace tokenrelay::api {
 
-std::string stream_path(const std::string& stream_id);        // /v1/streams/{id}
+std::string stream_path(const std::string& stream_id);  // /v1/streams/{id}
 
 json::Value created_json(const relay::Stream& stream);
 json::Value list_row_json(const storage::StreamRow& row, const relay::Stream* live);

@@ -49,7 +49,7 @@ asio::awaitable<Answer> read_events(Api& api, const Request& request) {
     if (place.verdict == relay::Verdict::exact) place.after = (*cursor)->seq;
   }
   if (stream->ended() && place.after == stream->durable()) {
-    co_return Reply{204, {{"Cache-Control", "no-store"}}, "", ""};   // stops an EventSource for good
+    co_return Reply{204, {{"Cache-Control", "no-store"}}, "", ""};  // stops an EventSource for good
   }
   co_return read_stream(api, stream, place, {});
 }
@@ -62,14 +62,15 @@ http::Handler handle(Api& api, asio::awaitable<Answer> (*handler)(Api&, const Re
 
 Answer read_stream(Api& api, std::shared_ptr<relay::Stream> stream, Place place, http::HeaderList headers) {
   if (api.readers.closed()) return come_back_later(api, "shutdown");
-  return http::Takeover([&api, stream = std::move(stream), place, headers = std::move(headers)](http::TakenConnection connection) {
-    if (connection.log) connection.log(200);
-    if (connection.head_only) return answer_head(std::move(connection), headers);
-    auto reader = std::make_unique<SseReader>(api, stream, place, std::move(connection), headers);
-    SseReader& started = *reader;
-    api.readers.keep(std::move(reader));
-    started.start();
-  });
+  return http::Takeover(
+      [&api, stream = std::move(stream), place, headers = std::move(headers)](http::TakenConnection connection) {
+        if (connection.log) connection.log(200);
+        if (connection.head_only) return answer_head(std::move(connection), headers);
+        auto reader = std::make_unique<SseReader>(api, stream, place, std::move(connection), headers);
+        SseReader& started = *reader;
+        api.readers.keep(std::move(reader));
+        started.start();
+      });
 }
 
 void add_stream_routes(http::Router& router, Api& api) {

@@ -12,6 +12,7 @@
 
 #include "service/http/exchange.h"
 #include "service/http/framing.h"
+#include "service/http/problem.h"
 #include "service/http/router.h"
 #include "service/http/server.h"
 #include "service/transport/timer_wheel.h"

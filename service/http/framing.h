@@ -11,7 +11,7 @@
 #include <string>
 #include <string_view>
 
-#include "service/http/problem.h"
+#include "service/http/code.h"
 #include "service/http/request.h"
 
 namespace tokenrelay::http {

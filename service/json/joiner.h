@@ -22,7 +22,7 @@ class Joiner {
  private:
   void repair(std::string_view text, std::string& out);
 
-  char held_[5];   // at most a high surrogate and two bytes of its partner
+  char held_[5];  // at most a high surrogate and two bytes of its partner
   unsigned char held_size_ = 0;
 };
 

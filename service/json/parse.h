@@ -1,5 +1,5 @@
-// Foreign JSON into a DOM, safely: bounded depth, exact position of an error, no exception. Requests and stored rows only;
-// the token path uses sax.h.
+// Foreign JSON into a DOM, safely: bounded depth, exact position of an error, no exception. Requests and stored rows
+// only; the token path uses sax.h.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -12,10 +12,11 @@ namespace tokenrelay::json {
 using Value = nlohmann::ordered_json;
 
 struct ParseError {
-  std::string message;   // "line 3, column 14: expected ':'" - positions and syntax, never content
+  std::string message;  // "line 3, column 14: expected ':'" - positions and syntax, never content
 };
 
-// Strict RFC 8259, UTF-8, nothing after the value, duplicate keys in one object refused, lone surrogate escapes refused.
+// Strict RFC 8259, UTF-8, nothing after the value, duplicate keys in one object refused, lone surrogate escapes
+// refused.
 tl::expected<Value, ParseError> parse(std::string_view text, int max_depth = 64);
 
 // Never throws: invalid UTF-8 becomes U+FFFD.

@@ -22,7 +22,7 @@ class Batch {
 
   bool full() const { return out_.size() + pending_.size() >= batch_bytes; }
   void add(Seq seq, storage::EventKind kind, std::string_view payload);
-  const std::string& finish();            // everything added, encoded
+  const std::string& finish();  // everything added, encoded
   uint64_t merged() const { return merged_; }
 
  private:
@@ -32,9 +32,9 @@ class Batch {
   const std::vector<Run>& runs_;
   const bool coalesce_;
   std::string out_;
-  std::string pending_;                   // payload of the event still open for merging
+  std::string pending_;  // payload of the event still open for merging
   storage::EventKind pending_kind_{};
-  Seq pending_seq_ = 0;                   // 0: none
+  Seq pending_seq_ = 0;  // 0: none
   uint64_t merged_ = 0;
 };
 

@@ -9,14 +9,14 @@
 
 namespace tokenrelay::relay {
 
-using Random = std::function<void(void* into, size_t bytes)>;   // getrandom in production, seeded in tests
+using Random = std::function<void(void* into, size_t bytes)>;  // getrandom in production, seeded in tests
 
 struct Context {
   transport::Loop& loop;
   storage::EventLog& log;
   metrics::Metrics& metrics;
   Random random;
-  int paused_streams = 0;   // whose upstream is not read, because the log is behind
+  int paused_streams = 0;  // whose upstream is not read, because the log is behind
 
   int64_t now_ms() const { return loop.clock().mono_us() / 1000; }
   int64_t wall_ms() const { return loop.clock().wall_ms(); }

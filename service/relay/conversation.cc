@@ -8,7 +8,7 @@ namespace {
 
 using storage::EventKind;
 
-constexpr int stored_depth = 200;   // what was accepted once must be readable again
+constexpr int stored_depth = 200;  // what was accepted once must be readable again
 
 struct Reading : std::enable_shared_from_this<Reading> {
   std::shared_ptr<Stream> stream;
@@ -74,7 +74,8 @@ uint64_t Conversation::text_bytes() const {
   return bytes;
 }
 
-void read_conversation(const std::shared_ptr<Stream>& stream, std::function<void(std::optional<ContinuedRequest>)> done) {
+void read_conversation(const std::shared_ptr<Stream>& stream,
+                       std::function<void(std::optional<ContinuedRequest>)> done) {
   auto reading = std::make_shared<Reading>();
   reading->stream = stream;
   reading->upto = stream->durable();

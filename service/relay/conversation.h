@@ -1,7 +1,7 @@
 // Conversation: what a generation that goes on with a stream is asked: the original messages, and what was said since.
 //
-// Each generation's text is an assistant turn (none if it said nothing), each steer a user turn; reasoning and unfinished
-// tool calls are left out (CONTRACT, Control).
+// Each generation's text is an assistant turn (none if it said nothing), each steer a user turn; reasoning and
+// unfinished tool calls are left out (CONTRACT, Control).
 #pragma once
 
 #include <functional>
@@ -23,7 +23,7 @@ class Conversation {
   void add(storage::EventKind kind, std::string_view payload);
   // The stored request with what was added behind its messages; nullopt: the stored request is not readable.
   std::optional<upstream::ModelRequest> request(std::string_view stored_request) const;
-  uint64_t text_bytes() const;   // of what was added
+  uint64_t text_bytes() const;  // of what was added
 
  private:
   struct Turn {
@@ -35,10 +35,11 @@ class Conversation {
 
 struct ContinuedRequest {
   upstream::ModelRequest request;
-  uint64_t added_bytes = 0;        // of text, beyond the original messages'
+  uint64_t added_bytes = 0;  // of text, beyond the original messages'
 };
 
 // Reads the stored request and the durable events from the log. nullopt: they cannot be read.
-void read_conversation(const std::shared_ptr<Stream>& stream, std::function<void(std::optional<ContinuedRequest>)> done);
+void read_conversation(const std::shared_ptr<Stream>& stream,
+                       std::function<void(std::optional<ContinuedRequest>)> done);
 
 }  // namespace tokenrelay::relay

@@ -1,7 +1,8 @@
 // on_disconnect: what becomes of a generation that nobody reads (CONTRACT, Control).
 //
 // It arms when the last subscriber leaves and disarms when one arrives; only cancel_after_ms also counts from creation.
-// `cancel` waits a short grace, so that a reload is not a cancel. A cut made by the relay itself arms it later by a long grace.
+// `cancel` waits a short grace, so that a reload is not a cancel. A cut made by the relay itself arms it later by a
+// long grace.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +22,10 @@ class DisconnectPolicy {
  public:
   DisconnectPolicy(transport::TimerWheel& wheel, OnDisconnect what, int64_t cancel_grace_ms, int64_t relay_cut_grace_ms,
                    std::function<void()> cancel)
-      : timer_(wheel, std::move(cancel)), what_(what), cancel_grace_ms_(cancel_grace_ms), relay_cut_grace_ms_(relay_cut_grace_ms) {}
+      : timer_(wheel, std::move(cancel)),
+        what_(what),
+        cancel_grace_ms_(cancel_grace_ms),
+        relay_cut_grace_ms_(relay_cut_grace_ms) {}
 
   void on_created() {
     if (what_.action == OnDisconnect::Action::cancel_after) timer_.arm(what_.after_ms);

@@ -71,8 +71,8 @@ std::optional<ToolCallPiece> decode_tool_call(std::string_view payload) {
 }
 
 std::string_view event_name(EventKind kind) {
-  static constexpr std::array<std::string_view, 8> names = {"",      "start",    "",    "reasoning", "tool_call",
-                                                            "steer", "upstream", "done"};
+  static constexpr std::array<std::string_view, 8> names = {"",          "start", "",         "reasoning",
+                                                            "tool_call", "steer", "upstream", "done"};
   return names.at(static_cast<size_t>(kind));
 }
 
@@ -84,8 +84,11 @@ void append_data(std::string& out, EventKind kind, std::string_view payload) {
       json::append_string(out, payload);
       out += '}';
       return;
-    case EventKind::tool_call: append_tool_call_data(out, payload); return;
-    default: out += payload;
+    case EventKind::tool_call:
+      append_tool_call_data(out, payload);
+      return;
+    default:
+      out += payload;
   }
 }
 

@@ -4,8 +4,8 @@
 //   kind        payload in the log                                      `data` on the wire
 //   text        raw UTF-8                                               {"delta":"…"}
 //   reasoning   raw UTF-8                                               {"delta":"…"}
-//   tool_call   varint index, varint + id, varint + name, arguments     {"index":0,"id":"…","name":"…","arguments_delta":"…"}
-//   the others  the JSON object itself, on one line                     the same
+//   tool_call   varint index, varint + id, varint + name, arguments
+//   {"index":0,"id":"…","name":"…","arguments_delta":"…"} the others  the JSON object itself, on one line the same
 #pragma once
 
 #include <optional>

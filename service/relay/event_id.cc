@@ -10,7 +10,9 @@ namespace {
 constexpr size_t run_chars = 10;
 constexpr size_t max_digits = 20;
 
-bool run_char(char c) { return (c >= 'a' && c <= 'z') || (c >= '2' && c <= '7'); }
+bool run_char(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= '2' && c <= '7');
+}
 
 // The run that holds `seq`: the last one that began at or before it. A run still being written has no last_seq yet.
 const Run& run_of(const std::vector<Run>& runs, Seq seq) {
@@ -25,9 +27,12 @@ const Run& run_of(const std::vector<Run>& runs, Seq seq) {
 
 std::string_view name_of(Verdict verdict) {
   switch (verdict) {
-    case Verdict::start: return "start";
-    case Verdict::exact: return "exact";
-    case Verdict::reset: return "reset";
+    case Verdict::start:
+      return "start";
+    case Verdict::exact:
+      return "exact";
+    case Verdict::reset:
+      return "reset";
   }
   return "reset";
 }

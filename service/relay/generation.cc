@@ -31,11 +31,14 @@ Generation::Generation(Context& context, std::shared_ptr<const Options> options,
       first_tool_index_(first_tool_index),
       owner_(owner),
       timer_(context.loop.timers(), [this] {
-        if (state_ == State::queued) return fail(FailureCode::upstream_overloaded, "no upstream slot became free in time");
+        if (state_ == State::queued)
+          return fail(FailureCode::upstream_overloaded, "no upstream slot became free in time");
         start_call();
       }) {}
 
-Generation::~Generation() { close(); }
+Generation::~Generation() {
+  close();
+}
 
 void Generation::begin() {
   begun_ms_ = context_.now_ms();
@@ -83,7 +86,7 @@ void Generation::resume() {
 }
 
 void Generation::add_usage(UsageTotal& total, const upstream::Usage& said) const {
-  if (first_call_us_ == 0) return;   // it never got to ask
+  if (first_call_us_ == 0) return;  // it never got to ask
   const bool nothing_known = !answered_ && output_bytes_ == 0 && !said.input_tokens && !said.output_tokens;
   if (nothing_known) return total.add_unknown();
   total.add(said, prompt_bytes_, output_bytes_);
@@ -92,7 +95,7 @@ void Generation::add_usage(UsageTotal& total, const upstream::Usage& said) const
 void Generation::note_delta(EventKind kind, size_t bytes) {
   const int64_t now = context_.loop.clock().mono_us();
   if (last_delta_us_ == 0) {
-    request_ = {};   // it will not be sent again, and may be large
+    request_ = {};  // it will not be sent again, and may be large
     context_.metrics.first_token(route_.model, static_cast<double>(now - first_call_us_) / 1e6);
   } else {
     context_.metrics.inter_delta(static_cast<double>(now - last_delta_us_) / 1e6);
@@ -112,8 +115,12 @@ bool Generation::append_split(EventKind kind, std::string_view delta) {
   return true;
 }
 
-void Generation::on_text(std::string_view delta) { append_split(EventKind::text, delta); }
-void Generation::on_reasoning(std::string_view delta) { append_split(EventKind::reasoning, delta); }
+void Generation::on_text(std::string_view delta) {
+  append_split(EventKind::text, delta);
+}
+void Generation::on_reasoning(std::string_view delta) {
+  append_split(EventKind::reasoning, delta);
+}
 
 void Generation::on_tool_call(int index, std::string_view id, std::string_view name, std::string_view arguments) {
   note_delta(EventKind::tool_call, arguments.size());
@@ -124,8 +131,10 @@ void Generation::on_tool_call(int index, std::string_view id, std::string_view n
   if (!id.empty()) tools_[i].first = id.substr(0, json::utf8_prefix(id, name_bytes));
   if (!name.empty()) tools_[i].second = name.substr(0, json::utf8_prefix(name, name_bytes));
   do {
-    const auto size = std::min(arguments.size(), std::max<size_t>(1, json::utf8_prefix(arguments, options_->event_bytes / 2)));
-    const auto payload = encode_tool_call({first_tool_index_ + i, tools_[i].first, tools_[i].second, arguments.substr(0, size)});
+    const auto size =
+        std::min(arguments.size(), std::max<size_t>(1, json::utf8_prefix(arguments, options_->event_bytes / 2)));
+    const auto payload =
+        encode_tool_call({first_tool_index_ + i, tools_[i].first, tools_[i].second, arguments.substr(0, size)});
     if (!owner_.append(EventKind::tool_call, payload)) return;
     arguments.remove_prefix(size);
   } while (!arguments.empty());
@@ -133,7 +142,8 @@ void Generation::on_tool_call(int index, std::string_view id, std::string_view n
 
 void Generation::on_end(upstream::Outcome outcome) {
   const auto& failure = outcome.failure;
-  context_.metrics.upstream_result(route_.upstream->provider->kind(), failure ? upstream::name_of(failure->code) : "ok");
+  context_.metrics.upstream_result(route_.upstream->provider->kind(),
+                                   failure ? upstream::name_of(failure->code) : "ok");
   if (failure && retry(*failure)) return;
   state_ = State::closed;
   owner_.on_generation_end(std::move(outcome));

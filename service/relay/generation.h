@@ -1,8 +1,9 @@
 // Generation: one call of the upstream model for a stream, with its wait for a place, its retries and its end.
 //
 // It turns what the upstream says into events and hands them to its owner, the stream; a failed try is repeated only
-// before the first delta was appended (WIRE.md 6.1), and each repetition shows as an `upstream` event. It ends by exactly
-// one on_generation_end, or by close(), whichever comes first; afterwards it is silent. Threads: the stream's shard.
+// before the first delta was appended (WIRE.md 6.1), and each repetition shows as an `upstream` event. It ends by
+// exactly one on_generation_end, or by close(), whichever comes first; afterwards it is silent. Threads: the stream's
+// shard.
 #pragma once
 
 #include <memory>
@@ -26,8 +27,9 @@ class Generation final : private upstream::CallHandler, private Slots::Waiter {
    public:
     // False: the stream has ended by this (too long); touch nothing and return.
     virtual bool append(storage::EventKind kind, std::string_view payload) = 0;
-    virtual void on_generation_started() = 0;                  // its place was found: queued becomes streaming
+    virtual void on_generation_started() = 0;  // its place was found: queued becomes streaming
     virtual void on_generation_end(upstream::Outcome outcome) = 0;
+
    protected:
     ~Owner() = default;
   };
@@ -37,11 +39,11 @@ class Generation final : private upstream::CallHandler, private Slots::Waiter {
   ~Generation();
 
   void begin();
-  void close();                         // cancels: the upstream's connection is closed when this returns
+  void close();  // cancels: the upstream's connection is closed when this returns
   void pause();
   void resume();
   bool running() const { return call_ != nullptr; }
-  void add_usage(UsageTotal& total, const upstream::Usage& said) const;   // what this generation cost, as far as known
+  void add_usage(UsageTotal& total, const upstream::Usage& said) const;  // what this generation cost, as far as known
   uint64_t tool_calls() const { return tools_.size(); }
 
  private:
@@ -66,13 +68,13 @@ class Generation final : private upstream::CallHandler, private Slots::Waiter {
   Owner& owner_;
 
   std::unique_ptr<upstream::Call> call_;
-  transport::Timer timer_;              // waiting for a place, or for the next try
+  transport::Timer timer_;  // waiting for a place, or for the next try
   enum class State { idle, queued, calling, backing_off, closed } state_ = State::idle;
   bool has_slot_ = false, answered_ = false, paused_ = false;
   uint32_t attempt_ = 1;
   int64_t begun_ms_ = 0, last_delta_us_ = 0, first_call_us_ = 0;
   uint64_t output_bytes_ = 0;
-  std::vector<std::pair<std::string, std::string>> tools_;   // id and name of each tool call so far
+  std::vector<std::pair<std::string, std::string>> tools_;  // id and name of each tool call so far
 };
 
 }  // namespace tokenrelay::relay

@@ -15,7 +15,11 @@ std::string draw(std::string prefix, size_t chars, const Random& random) {
 
 }  // namespace
 
-std::string draw_stream_id(const Random& random) { return draw("strm_", 26, random); }
-std::string draw_request_id(const Random& random) { return draw("req_", 20, random); }
+std::string draw_stream_id(const Random& random) {
+  return draw("strm_", 26, random);
+}
+std::string draw_request_id(const Random& random) {
+  return draw("req_", 20, random);
+}
 
 }  // namespace tokenrelay::relay

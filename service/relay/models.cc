@@ -8,7 +8,9 @@
 namespace tokenrelay::relay {
 namespace {
 
-bool is_glob(const std::string& pattern) { return pattern.find_first_of("*?[") != std::string::npos; }
+bool is_glob(const std::string& pattern) {
+  return pattern.find_first_of("*?[") != std::string::npos;
+}
 
 }  // namespace
 
@@ -54,7 +56,8 @@ std::optional<Route> ModelTable::find(std::string_view model) const {
 std::vector<std::string> ModelTable::names() const {
   std::vector<std::string> out;
   for (const auto& u : upstreams_) {
-    std::copy_if(u->models.begin(), u->models.end(), std::back_inserter(out), [](const auto& m) { return !is_glob(m); });
+    std::copy_if(u->models.begin(), u->models.end(), std::back_inserter(out),
+                 [](const auto& m) { return !is_glob(m); });
   }
   return out;
 }

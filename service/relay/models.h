@@ -20,14 +20,14 @@ class Slots {
  public:
   class Waiter {
    public:
-    virtual void on_slot() = 0;   // a place is yours now; give_back() it
+    virtual void on_slot() = 0;  // a place is yours now; give_back() it
    protected:
     ~Waiter() = default;
   };
 
   explicit Slots(uint32_t max) : max_(max) {}
   bool full() const { return max_ != 0 && in_use_ >= max_; }
-  bool take();                    // false: wait_for()
+  bool take();  // false: wait_for()
   void wait_for(Waiter& waiter) { line_.push_back(&waiter); }
   void leave(Waiter& waiter) { line_.remove(&waiter); }
   void give_back();
@@ -40,27 +40,28 @@ class Slots {
 };
 
 struct Upstream {
-  Upstream(std::string name, std::shared_ptr<upstream::Provider> provider, std::vector<std::string> models, uint32_t max_concurrent)
+  Upstream(std::string name, std::shared_ptr<upstream::Provider> provider, std::vector<std::string> models,
+           uint32_t max_concurrent)
       : name(std::move(name)), provider(std::move(provider)), models(std::move(models)), slots(max_concurrent) {}
 
-  std::string name;                          // in logs
+  std::string name;  // in logs
   std::shared_ptr<upstream::Provider> provider;
-  std::vector<std::string> models;           // names or globs; empty: every name
+  std::vector<std::string> models;  // names or globs; empty: every name
   Slots slots;
 };
 
 struct Route {
   std::shared_ptr<Upstream> upstream;
-  std::string model;                         // the name the upstream is asked for
+  std::string model;  // the name the upstream is asked for
 };
 
 class ModelTable {
  public:
   ModelTable(std::vector<std::shared_ptr<Upstream>> upstreams, std::string default_model);
 
-  const std::string& default_model() const { return default_model_; }      // "": none
-  std::optional<Route> find(std::string_view model) const;                  // exact names before globs, in order
-  std::vector<std::string> names() const;                                   // those that are names, not globs
+  const std::string& default_model() const { return default_model_; }  // "": none
+  std::optional<Route> find(std::string_view model) const;             // exact names before globs, in order
+  std::vector<std::string> names() const;                              // those that are names, not globs
 
  private:
   std::vector<std::shared_ptr<Upstream>> upstreams_;

@@ -1,5 +1,5 @@
-// What the relay's heart may be told, with defaults (CONTRACT, Limits). One immutable copy serves what started under it;
-// a reload makes a new copy for what starts afterwards.
+// What the relay's heart may be told, with defaults (CONTRACT, Limits). One immutable copy serves what started under
+// it; a reload makes a new copy for what starts afterwards.
 #pragma once
 
 #include <cstdint>
@@ -8,9 +8,9 @@ namespace tokenrelay::relay {
 
 struct Options {
   uint32_t live_streams = 4000;
-  uint32_t queued_streams = 1000;                 // waiting for an upstream slot
+  uint32_t queued_streams = 1000;  // waiting for an upstream slot
   int64_t queue_ms = 60'000;
-  uint64_t event_bytes = 16 << 10;                // one stored event; longer deltas are split at a code point
+  uint64_t event_bytes = 16 << 10;  // one stored event; longer deltas are split at a code point
   uint64_t stream_bytes = 64 << 20;
   int64_t stream_ms = 3600 * 1000;
   uint32_t upstream_retries = 2;
@@ -18,14 +18,14 @@ struct Options {
   int64_t retry_backoff_ms = 500;                 // doubles, with jitter
   uint64_t uncommitted_stream_bytes = 256 << 10;  // above, the upstream is not read: only the log may slow it
   uint64_t uncommitted_bytes = 64 << 20;
-  int64_t log_stall_ms = 30'000;                  // a log that cannot commit for so long: generations are closed
+  int64_t log_stall_ms = 30'000;  // a log that cannot commit for so long: generations are closed
   uint64_t steer_bytes = 32 << 10;
-  uint32_t steers = 16;                           // a stream
+  uint32_t steers = 16;  // a stream
   int64_t retention_ms = 24 * 3600 * 1000;
   uint64_t retention_bytes = 10ull << 30;
   int64_t retention_reader_grace_ms = 600'000;
-  int64_t cancel_grace_ms = 250;                  // on_disconnect "cancel": a reload is not a cancel
-  int64_t relay_cut_grace_ms = 30'000;            // cuts made by the relay do not arm on_disconnect for so long
+  int64_t cancel_grace_ms = 250;        // on_disconnect "cancel": a reload is not a cancel
+  int64_t relay_cut_grace_ms = 30'000;  // cuts made by the relay do not arm on_disconnect for so long
 };
 
 }  // namespace tokenrelay::relay

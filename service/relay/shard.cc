@@ -10,20 +10,25 @@
 namespace tokenrelay::relay {
 namespace {
 
-constexpr int64_t readers_finish_ms = 2'000;   // of a removed stream: they are sent its end, then cut
+constexpr int64_t readers_finish_ms = 2'000;  // of a removed stream: they are sent its end, then cut
 constexpr size_t expire_at_once = 200;
-constexpr int64_t expire_again_ms = 500;       // when that was not all
+constexpr int64_t expire_again_ms = 500;  // when that was not all
 constexpr int64_t watch_ms = 1'000;
-constexpr int64_t last_commit_ms = 5'000;      // of a drain: for its terminal events to become durable
+constexpr int64_t last_commit_ms = 5'000;  // of a drain: for its terminal events to become durable
 
 Error to_error(const storage::Error& error) {
   switch (error.code) {
-    case storage::Errc::not_found: return {Errc::not_found, "no such stream"};
-    case storage::Errc::gone: return {Errc::gone, "the stream was deleted or has expired"};
-    case storage::Errc::key_reused: return {Errc::key_reused, "the idempotency key was used with another body"};
+    case storage::Errc::not_found:
+      return {Errc::not_found, "no such stream"};
+    case storage::Errc::gone:
+      return {Errc::gone, "the stream was deleted or has expired"};
+    case storage::Errc::key_reused:
+      return {Errc::key_reused, "the idempotency key was used with another body"};
     case storage::Errc::log_stalled:
-    case storage::Errc::log_failed: return {Errc::log_unavailable, "the log cannot take new events"};
-    default: return {Errc::unreadable, "the log cannot be read"};
+    case storage::Errc::log_failed:
+      return {Errc::log_unavailable, "the log cannot take new events"};
+    default:
+      return {Errc::unreadable, "the log cannot be read"};
   }
 }
 
@@ -60,7 +65,8 @@ void Shard::reload(std::shared_ptr<const Options> options, std::shared_ptr<const
 
 std::optional<Error> Shard::refusal(const Route& route) const {
   if (draining_) return Error{Errc::draining, "the relay is shutting down"};
-  if (log_->status().state != storage::LogState::healthy) return Error{Errc::log_unavailable, "the log cannot commit now"};
+  if (log_->status().state != storage::LogState::healthy)
+    return Error{Errc::log_unavailable, "the log cannot commit now"};
   if (live_.size() + creating_ >= options_->live_streams) return Error{Errc::overloaded, "too many live streams"};
   const auto& slots = route.upstream->slots;
   if (slots.full() && slots.waiting() >= options_->queued_streams) {
@@ -122,16 +128,18 @@ void Shard::create(NewStream what, Completion<CreatedStream> done) {
 }
 
 std::shared_ptr<Stream> Shard::adopt(storage::StreamRow row, std::string_view start) {
-  auto stream = std::make_shared<Stream>(*context_, options_, std::move(row), start, [this](Stream& s) { on_ended(s); });
+  auto stream =
+      std::make_shared<Stream>(*context_, options_, std::move(row), start, [this](Stream& s) { on_ended(s); });
   known_[stream->id()] = stream;
-  if (known_.size() > 64 && known_.size() > 4 * live_.size()) {   // forget the ended ones that nobody reads any more
+  if (known_.size() > 64 && known_.size() > 4 * live_.size()) {  // forget the ended ones that nobody reads any more
     std::erase_if(known_, [](const auto& entry) { return entry.second.expired(); });
   }
   return stream;
 }
 
 size_t Shard::queued() const {
-  return static_cast<size_t>(std::count_if(live_.begin(), live_.end(), [](const auto& s) { return s.second->status() == "queued"; }));
+  return static_cast<size_t>(
+      std::count_if(live_.begin(), live_.end(), [](const auto& s) { return s.second->status() == "queued"; }));
 }
 
 // ---- finding
@@ -150,9 +158,8 @@ void Shard::on_row(storage::Result<storage::StreamRow> row, const Completion<std
 
 void Shard::open(std::string stream_id, Completion<std::shared_ptr<Stream>> done) {
   if (auto stream = in_memory(stream_id)) return done(std::move(stream));
-  log_->find(std::move(stream_id), [this, done = std::move(done)](storage::Result<storage::StreamRow> row) {
-    on_row(std::move(row), done);
-  });
+  log_->find(std::move(stream_id),
+             [this, done = std::move(done)](storage::Result<storage::StreamRow> row) { on_row(std::move(row), done); });
 }
 
 void Shard::open_run(std::string run, Completion<std::shared_ptr<Stream>> done) {
@@ -196,8 +203,8 @@ void Shard::remove_now(const std::shared_ptr<Stream>& stream, const Completion<b
 void Shard::on_durable(std::span<const storage::Durable> streams) {
   for (const auto& [key, seq] : streams) {
     const auto it = live_.find(key);
-    if (it == live_.end()) continue;       // being created: its completion comes next
-    const auto stream = it->second;        // it may leave live_ inside
+    if (it == live_.end()) continue;  // being created: its completion comes next
+    const auto stream = it->second;   // it may leave live_ inside
     if (seq > stream->durable()) stream->on_durable(seq);
   }
   if (context_->paused_streams > 0 && log_->uncommitted_bytes() <= options_->uncommitted_bytes / 2) {
@@ -214,13 +221,16 @@ void Shard::on_ended(Stream& stream) {
 
 void Shard::on_log_state() {
   switch (log_->status().state) {
-    case storage::LogState::healthy: stall_timer_.cancel(); return;
+    case storage::LogState::healthy:
+      stall_timer_.cancel();
+      return;
     case storage::LogState::stalled:
       if (!stall_timer_.armed()) stall_timer_.arm(options_->log_stall_ms);
       return;
-    case storage::LogState::failed: break;
+    case storage::LogState::failed:
+      break;
   }
-  const auto streams = live_;   // whoever is told may do anything
+  const auto streams = live_;  // whoever is told may do anything
   for (const auto& [key, stream] : streams) stream->on_log_failed();
   if (drained_) loop_.post(std::exchange(drained_, nullptr));
 }
@@ -255,7 +265,7 @@ void Shard::if_drained() {
 }
 
 void Shard::finish_drain() {
-  if (std::exchange(drain_is_over_, true)) {   // the log takes no terminal events: the next start appends them
+  if (std::exchange(drain_is_over_, true)) {  // the log takes no terminal events: the next start appends them
     if (drained_) loop_.post(std::exchange(drained_, nullptr));
     return;
   }
@@ -264,7 +274,9 @@ void Shard::finish_drain() {
   for (const auto& [key, stream] : streams) interrupt(*stream);
 }
 
-void Shard::interrupt(Stream& stream) { stream.interrupt("relay_drained", "the relay shut down before the answer was complete"); }
+void Shard::interrupt(Stream& stream) {
+  stream.interrupt("relay_drained", "the relay shut down before the answer was complete");
+}
 
 // ---- retention
 
@@ -275,20 +287,21 @@ void Shard::expire() {
                 [this](storage::Result<std::vector<storage::StreamRow>> rows) {
                   if (!rows) return;
                   for (const auto& row : *rows) expire_one(row);
-                  if (rows->size() == expire_at_once) expiry_timer_.arm(expire_again_ms);   // there is more
+                  if (rows->size() == expire_at_once) expiry_timer_.arm(expire_again_ms);  // there is more
                 });
 }
 
 void Shard::expire_one(const storage::StreamRow& row) {
   const auto stream = in_memory(row.stream_id);
-  if (stream && !stream->ended()) return;   // a live one, never
+  if (stream && !stream->ended()) return;  // a live one, never
   if (stream && stream->subscribers() > 0) {
     const auto since = expiring_since_ms_.try_emplace(row.stream_id, context_->now_ms()).first->second;
     if (context_->now_ms() - since < options_->retention_reader_grace_ms) return;
     stream->cut_readers(CutReason::retention);
   }
   expiring_since_ms_.erase(row.stream_id);
-  log_->remove(row.stream_id, context_->wall_ms(), [this, id = row.stream_id](storage::Result<bool>) { known_.erase(id); });
+  log_->remove(row.stream_id, context_->wall_ms(),
+               [this, id = row.stream_id](storage::Result<bool>) { known_.erase(id); });
 }
 
 }  // namespace tokenrelay::relay

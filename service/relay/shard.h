@@ -1,7 +1,7 @@
 // Shard: every stream that this thread owns, and the one place where streams are made, found and removed.
 //
-// Threads: its loop's. Build one now; nothing in it assumes that there is only one. It observes the log: on each commit it
-// tells the streams in it that their events are durable, and they wake their readers.
+// Threads: its loop's. Build one now; nothing in it assumes that there is only one. It observes the log: on each commit
+// it tells the streams in it that their events are durable, and they wake their readers.
 #pragma once
 
 #include <functional>
@@ -34,7 +34,7 @@ using Completion = std::function<void(Result<T>)>;
 struct NewStream {
   Prompt prompt;
   std::string owner, model, metadata;
-  std::string idempotency_key, body_hash;   // key already scoped; "" for none
+  std::string idempotency_key, body_hash;  // key already scoped; "" for none
 };
 
 struct CreatedStream {
@@ -58,13 +58,13 @@ class Shard final : public storage::Observer {
   Context& context() { return *context_; }
 
   // ---- streams
-  void create(NewStream what, Completion<CreatedStream> done);       // its start event is durable when `done` is called
+  void create(NewStream what, Completion<CreatedStream> done);  // its start event is durable when `done` is called
   void open(std::string stream_id, Completion<std::shared_ptr<Stream>> done);
   void open_run(std::string run, Completion<std::shared_ptr<Stream>> done);
-  void remove(std::string stream_id, Completion<bool> done);         // cancels first, if it runs
-  std::shared_ptr<Stream> in_memory(const std::string& stream_id);   // live, or ended and still read; null: ask open()
+  void remove(std::string stream_id, Completion<bool> done);        // cancels first, if it runs
+  std::shared_ptr<Stream> in_memory(const std::string& stream_id);  // live, or ended and still read; null: ask open()
   size_t live() const { return live_.size(); }
-  size_t queued() const;                                             // of these, waiting for a place at their upstream
+  size_t queued() const;  // of these, waiting for a place at their upstream
 
   // ---- the process's end
   // No new streams from now on; `done` once none runs. After `timeout_ms` what still runs is interrupted.
@@ -76,7 +76,7 @@ class Shard final : public storage::Observer {
   void on_log_state() override;
 
  private:
-  std::optional<Error> refusal(const Route& route) const;            // why nothing new may start now
+  std::optional<Error> refusal(const Route& route) const;  // why nothing new may start now
   std::shared_ptr<Stream> adopt(storage::StreamRow row, std::string_view start);
   void on_ended(Stream& stream);
   void on_row(storage::Result<storage::StreamRow> row, const Completion<std::shared_ptr<Stream>>& done);
@@ -85,8 +85,8 @@ class Shard final : public storage::Observer {
   void if_drained();
   void finish_drain();
   void interrupt(Stream& stream);
-  void close_generations();                                          // the log has stalled for too long
-  void watch_log();                                                  // a commit that hangs is announced by nobody
+  void close_generations();  // the log has stalled for too long
+  void watch_log();          // a commit that hangs is announced by nobody
   void expire();
   void expire_one(const storage::StreamRow& row);
 
@@ -95,13 +95,13 @@ class Shard final : public storage::Observer {
   Random random_;
   std::shared_ptr<const Options> options_;
   std::shared_ptr<const ModelTable> models_;
-  std::unique_ptr<Context> context_;        // outlives the log, whose pending completions may hold the last of a stream
+  std::unique_ptr<Context> context_;  // outlives the log, whose pending completions may hold the last of a stream
   std::unique_ptr<storage::EventLog> log_;
 
   std::unordered_map<storage::StreamKey, std::shared_ptr<Stream>> live_;
-  std::unordered_map<std::string, std::weak_ptr<Stream>> known_;     // live, or ended with readers
+  std::unordered_map<std::string, std::weak_ptr<Stream>> known_;  // live, or ended with readers
   size_t creating_ = 0;
-  std::unordered_map<std::string, int64_t> expiring_since_ms_;       // spared because they are being read
+  std::unordered_map<std::string, int64_t> expiring_since_ms_;  // spared because they are being read
 
   bool draining_ = false, drain_is_over_ = false;
   std::function<void()> drained_;

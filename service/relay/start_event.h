@@ -9,7 +9,7 @@
 
 namespace tokenrelay::relay {
 
-std::string rfc3339(int64_t wall_ms);   // 2026-11-21T06:00:00.123Z
+std::string rfc3339(int64_t wall_ms);  // 2026-11-21T06:00:00.123Z
 
 // {"model":"demo","provider":"demo","created_at":"2026-11-21T06:00:00.123Z"}
 std::string start_payload(std::string_view model, std::string_view provider, int64_t created_ms);

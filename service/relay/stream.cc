@@ -11,8 +11,8 @@ namespace tokenrelay::relay {
 using storage::EventKind;
 using storage::EventView;
 
-Stream::Stream(Context& context, std::shared_ptr<const Options> options, storage::StreamRow row,
-               std::string_view start, std::function<void(Stream&)> on_ended)
+Stream::Stream(Context& context, std::shared_ptr<const Options> options, storage::StreamRow row, std::string_view start,
+               std::function<void(Stream&)> on_ended)
     : context_(context),
       options_(std::move(options)),
       row_(std::move(row)),
@@ -23,14 +23,19 @@ Stream::Stream(Context& context, std::shared_ptr<const Options> options, storage
   if (!start.empty()) tail_.push(EventKind::start, start);
 }
 
-Stream::~Stream() { assert(followers_.empty()); }
+Stream::~Stream() {
+  assert(followers_.empty());
+}
 
 std::string_view Stream::status() const {
   switch (phase_) {
-    case Phase::queued: return "queued";
+    case Phase::queued:
+      return "queued";
     case Phase::streaming:
-    case Phase::ending: return "streaming";   // its end is not durable yet, so nobody may know of it
-    case Phase::ended: return row_.status;
+    case Phase::ending:
+      return "streaming";  // its end is not durable yet, so nobody may know of it
+    case Phase::ended:
+      return row_.status;
   }
   return row_.status;
 }
@@ -41,8 +46,8 @@ void Stream::begin(Prompt prompt) {
   policy_ = std::make_unique<DisconnectPolicy>(context_.loop.timers(), prompt.on_disconnect, options_->cancel_grace_ms,
                                                options_->relay_cut_grace_ms, [this] { cancel(); });
   policy_->on_created();
-  time_limit_ = std::make_unique<transport::Timer>(
-      context_.loop.timers(), [this] { fail("time_limit", "the stream reached its time limit"); });
+  time_limit_ = std::make_unique<transport::Timer>(context_.loop.timers(),
+                                                   [this] { fail("time_limit", "the stream reached its time limit"); });
   time_limit_->arm(options_->stream_ms);
   route_ = std::move(prompt.route);
   request_id_ = prompt.request.request_id;
@@ -52,11 +57,14 @@ void Stream::begin(Prompt prompt) {
 
 void Stream::start_generation(upstream::ModelRequest request, uint64_t prompt_bytes) {
   Generation::Owner& owner = *this;
-  generation_ = std::make_unique<Generation>(context_, options_, *route_, std::move(request), prompt_bytes, tool_calls_, owner);
+  generation_ =
+      std::make_unique<Generation>(context_, options_, *route_, std::move(request), prompt_bytes, tool_calls_, owner);
   generation_->begin();
 }
 
-void Stream::on_generation_started() { phase_ = Phase::streaming; }
+void Stream::on_generation_started() {
+  phase_ = Phase::streaming;
+}
 
 bool Stream::append(EventKind kind, std::string_view payload) {
   assert(phase_ == Phase::queued || phase_ == Phase::streaming);
@@ -83,12 +91,15 @@ void Stream::follow_pressure() {
   full ? generation_->pause() : generation_->resume();
 }
 
-void Stream::resume_upstream() { follow_pressure(); }
+void Stream::resume_upstream() {
+  follow_pressure();
+}
 
 void Stream::on_generation_end(upstream::Outcome outcome) {
   if (!outcome.failure) return end("completed", &outcome, std::nullopt);
   const auto& failure = *outcome.failure;
-  end("failed", &outcome, StreamError{std::string(upstream::name_of(failure.code)), failure.message, failure.retryable});
+  end("failed", &outcome,
+      StreamError{std::string(upstream::name_of(failure.code)), failure.message, failure.retryable});
 }
 
 bool Stream::cancel() {
@@ -108,7 +119,8 @@ tl::expected<Seq, Refusal> Stream::steer(std::string content) {
   std::string payload = "{\"content\":";
   json::append_string(payload, content);
   payload += '}';
-  if (!append(EventKind::steer, payload)) return tl::make_unexpected(Refusal::stream_ended);   // it was one byte too many
+  if (!append(EventKind::steer, payload))
+    return tl::make_unexpected(Refusal::stream_ended);  // it was one byte too many
   steered_ = tail_.last();
   return steered_;
 }
@@ -116,18 +128,19 @@ tl::expected<Seq, Refusal> Stream::steer(std::string content) {
 // The conversation is read from the log, so that what the upstream is told is what readers were shown.
 void Stream::go_on_steered() {
   reading_conversation_ = true;
-  read_conversation(shared_from_this(), [self = shared_from_this(), upto = steered_](std::optional<ContinuedRequest> next) {
-    self->reading_conversation_ = false;
-    if (self->phase_ == Phase::ending || self->phase_ == Phase::ended || self->broken_) return;
-    if (!next) return self->fail("log_unreadable", "the conversation so far cannot be read");
-    if (self->steered_ != upto) {   // steered again meanwhile
-      if (self->durable() >= self->steered_) self->go_on_steered();
-      return;
-    }
-    self->steered_ = 0;
-    next->request.request_id = self->request_id_;
-    self->start_generation(std::move(next->request), self->prompt_bytes_ + next->added_bytes);
-  });
+  read_conversation(shared_from_this(),
+                    [self = shared_from_this(), upto = steered_](std::optional<ContinuedRequest> next) {
+                      self->reading_conversation_ = false;
+                      if (self->phase_ == Phase::ending || self->phase_ == Phase::ended || self->broken_) return;
+                      if (!next) return self->fail("log_unreadable", "the conversation so far cannot be read");
+                      if (self->steered_ != upto) {  // steered again meanwhile
+                        if (self->durable() >= self->steered_) self->go_on_steered();
+                        return;
+                      }
+                      self->steered_ = 0;
+                      next->request.request_id = self->request_id_;
+                      self->start_generation(std::move(next->request), self->prompt_bytes_ + next->added_bytes);
+                    });
 }
 
 void Stream::interrupt(std::string code, std::string message) {
@@ -175,7 +188,7 @@ void Stream::on_durable(Seq seq) {
   tail_.trim(seq);
   if (paused_) follow_pressure();
   if (steered_ != 0 && seq >= steered_ && !over && !reading_conversation_) go_on_steered();
-  const auto self = shared_from_this();   // on_ended_ may drop the last other owner
+  const auto self = shared_from_this();  // on_ended_ may drop the last other owner
   while (!waiting_for_durable_.empty() && waiting_for_durable_.begin()->first <= seq) {
     const auto then = std::move(waiting_for_durable_.extract(waiting_for_durable_.begin()).mapped());
     then(true);
@@ -231,11 +244,13 @@ void Stream::detach(Subscriber& subscriber, bool cut_by_relay) {
   subscriber.attached_ = false;
   const bool running = phase_ == Phase::queued || phase_ == Phase::streaming;
   if (followers_.empty() && policy_ && running && !broken_) policy_->on_last_reader_left(cut_by_relay);
-  if (followers_.empty() && unread_timer_ && unread_timer_->armed()) unread_timer_->arm(0);   // not from inside a reader's turn
+  if (followers_.empty() && unread_timer_ && unread_timer_->armed())
+    unread_timer_->arm(0);  // not from inside a reader's turn
 }
 
 void Stream::when_unread(int64_t within_ms, std::function<void()> then) {
-  if (!unread_timer_) unread_timer_ = std::make_unique<transport::Timer>(context_.loop.timers(), [this] { notify_unread(); });
+  if (!unread_timer_)
+    unread_timer_ = std::make_unique<transport::Timer>(context_.loop.timers(), [this] { notify_unread(); });
   waiting_for_unread_.push_back(std::move(then));
   if (followers_.empty()) return notify_unread();
   if (!unread_timer_->armed()) unread_timer_->arm(within_ms);

@@ -1,8 +1,8 @@
 // Stream: one durable log of events, live (being written) or ended (read back), and everything that hangs on it.
 //
 // The rule of the house: an event is appended here, goes to the log, and only when the log says that it is durable do
-// readers wake. Exactly one terminal event ends it, whatever happens. Threads: its shard's loop. Ownership: shared by the
-// shard's table while it is live, and by its subscribers.
+// readers wake. Exactly one terminal event ends it, whatever happens. Threads: its shard's loop. Ownership: shared by
+// the shard's table while it is live, and by its subscribers.
 #pragma once
 
 #include <functional>
@@ -25,16 +25,17 @@ namespace tokenrelay::relay {
 struct Prompt {
   Route route;
   upstream::ModelRequest request;
-  uint64_t prompt_bytes = 0;        // of the messages' text, for estimates
+  uint64_t prompt_bytes = 0;  // of the messages' text, for estimates
   OnDisconnect on_disconnect;
 };
 
 class Stream final : public std::enable_shared_from_this<Stream>, private Generation::Owner {
  public:
   using BlockRead = storage::Completion<std::shared_ptr<const storage::Block>>;
-  static constexpr size_t block_bytes = 64 << 10;   // what a reader behind the tail holds
+  static constexpr size_t block_bytes = 64 << 10;  // what a reader behind the tail holds
 
-  // From the log's row. Ended if the row says so; else just created by this process: `start` is its start event's payload.
+  // From the log's row. Ended if the row says so; else just created by this process: `start` is its start event's
+  // payload.
   Stream(Context& context, std::shared_ptr<const Options> options, storage::StreamRow row, std::string_view start,
          std::function<void(Stream&)> on_ended);
   ~Stream();
@@ -43,21 +44,21 @@ class Stream final : public std::enable_shared_from_this<Stream>, private Genera
   const std::string& id() const { return row_.stream_id; }
   const std::vector<Run>& runs() const { return row_.runs; }
   Seq durable() const { return row_.last_seq; }
-  bool ended() const { return phase_ == Phase::ended; }        // the terminal event is durable
-  bool broken() const { return broken_; }                      // the log failed: nothing more will become durable
-  std::string_view status() const;                             // queued, streaming, or a terminal one
+  bool ended() const { return phase_ == Phase::ended; }  // the terminal event is durable
+  bool broken() const { return broken_; }                // the log failed: nothing more will become durable
+  std::string_view status() const;                       // queued, streaming, or a terminal one
   int64_t updated_ms() const { return updated_ms_; }
   Context& context() { return context_; }
 
   // --- writing
-  void begin(Prompt prompt);                                   // the start event is durable already
-  bool cancel();                                               // true: a running upstream was closed; see commands.h
-  tl::expected<Seq, Refusal> steer(std::string content);       // the steer event's place; see commands.h
-  void interrupt(std::string code, std::string message);       // the relay cannot go on with it
+  void begin(Prompt prompt);                              // the start event is durable already
+  bool cancel();                                          // true: a running upstream was closed; see commands.h
+  tl::expected<Seq, Refusal> steer(std::string content);  // the steer event's place; see commands.h
+  void interrupt(std::string code, std::string message);  // the relay cannot go on with it
   void fail(std::string code, std::string message);
-  void on_durable(Seq seq);                                    // from the shard, once per commit
+  void on_durable(Seq seq);  // from the shard, once per commit
   void on_log_failed();
-  void resume_upstream();                                      // the process's log has room again
+  void resume_upstream();  // the process's log has room again
   bool paused() const { return paused_; }
 
   // Calls back once the terminal event is durable (true), or can no longer become so (false); at once if that is known.
@@ -71,8 +72,8 @@ class Stream final : public std::enable_shared_from_this<Stream>, private Genera
   void detach(Subscriber& subscriber, bool cut_by_relay);
   size_t subscribers() const { return followers_.size(); }
   void cut_readers(CutReason reason);
-  void when_unread(int64_t within_ms, std::function<void()> then);   // no reader is left, or the time is over
-  void read(Seq after, BlockRead done);                        // readers at the same place share one read and its block
+  void when_unread(int64_t within_ms, std::function<void()> then);  // no reader is left, or the time is over
+  void read(Seq after, BlockRead done);  // readers at the same place share one read and its block
 
  private:
   enum class Phase { queued, streaming, ending, ended };
@@ -83,7 +84,7 @@ class Stream final : public std::enable_shared_from_this<Stream>, private Genera
   void end(std::string_view status, const upstream::Outcome* outcome, const std::optional<StreamError>& error);
   void retire_generation();
   void start_generation(upstream::ModelRequest request, uint64_t prompt_bytes);
-  void go_on_steered();                                        // once the steers so far are durable
+  void go_on_steered();  // once the steers so far are durable
   void follow_pressure();
   void wake_followers();
   void notify_ended(bool durable);
@@ -103,22 +104,22 @@ class Stream final : public std::enable_shared_from_this<Stream>, private Genera
 
   Tail tail_;
   std::vector<Subscriber*> followers_;
-  std::map<Seq, std::vector<BlockRead>> reads_;                // in flight, by position
-  Seq shared_after_ = 0;                                       // the block last read, while somebody still holds it
+  std::map<Seq, std::vector<BlockRead>> reads_;  // in flight, by position
+  Seq shared_after_ = 0;                         // the block last read, while somebody still holds it
   std::weak_ptr<const storage::Block> shared_block_;
 
   std::optional<Route> route_;
   std::string request_id_;
   uint64_t prompt_bytes_ = 0;
   std::unique_ptr<Generation> generation_;
-  Seq steered_ = 0;                                            // the last steer event that no generation has seen yet
+  Seq steered_ = 0;  // the last steer event that no generation has seen yet
   bool reading_conversation_ = false;
   uint32_t steers_ = 0;
   std::unique_ptr<DisconnectPolicy> policy_;
   std::unique_ptr<transport::Timer> time_limit_;
   std::vector<std::function<void(bool)>> waiting_for_end_;
   std::multimap<Seq, std::function<void(bool)>> waiting_for_durable_;
-  std::unique_ptr<transport::Timer> unread_timer_;             // armed while when_unread() waits
+  std::unique_ptr<transport::Timer> unread_timer_;  // armed while when_unread() waits
   std::vector<std::function<void()>> waiting_for_unread_;
 };
 

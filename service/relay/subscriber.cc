@@ -17,7 +17,9 @@ Subscriber::Subscriber(std::shared_ptr<Stream> stream, Seq after, bool coalesce,
   stream_->attach(*this);
 }
 
-Subscriber::~Subscriber() { detach(false); }
+Subscriber::~Subscriber() {
+  detach(false);
+}
 
 void Subscriber::detach(bool cut_by_relay) {
   over_ = true;
@@ -36,7 +38,7 @@ void Subscriber::pump() {
   while (!over_ && !reading_ && sink_.has_room()) {
     const Seq durable = stream_->durable();
     if (position_ >= durable) {
-      if (stream_->broken()) cut(CutReason::log_failed);   // all that is durable was served
+      if (stream_->broken()) cut(CutReason::log_failed);  // all that is durable was served
       return;
     }
     if (block_) {
@@ -70,8 +72,8 @@ void Subscriber::deliver_from_tail(Seq durable) {
   send(batch.finish(), seq, batch.merged());
 }
 
-// The log may know of a commit before the stream does: what the stream does not call durable yet is left for later, or the
-// reader would run past an end that it is not told of.
+// The log may know of a commit before the stream does: what the stream does not call durable yet is left for later, or
+// the reader would run past an end that it is not told of.
 void Subscriber::deliver_from_block(Seq durable) {
   const auto block = block_;
   Batch batch(format_, stream_->runs(), coalesce_);

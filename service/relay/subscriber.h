@@ -1,8 +1,9 @@
 // Subscriber: one reader of one stream: a cursor and a sink, no queue.
 //
 // When the stream's durable end moves, or the sink has room again, it pulls what follows its cursor - from the tail's
-// encoded bytes if it keeps up, else merged, from the tail or the log - and writes once. A slow sink costs at most the one
-// block it holds; it loses nothing and slows nobody. Threads: the stream's shard. Ownership: a member of whoever is the sink.
+// encoded bytes if it keeps up, else merged, from the tail or the log - and writes once. A slow sink costs at most the
+// one block it holds; it loses nothing and slows nobody. Threads: the stream's shard. Ownership: a member of whoever is
+// the sink.
 #pragma once
 
 #include <memory>
@@ -21,8 +22,9 @@ enum class CutReason { log_failed, unreadable, removed, retention, shutdown };
 class Sink {
  public:
   virtual bool has_room() const = 0;
-  virtual void send(std::string_view events, bool last) = 0;   // whole events; `last`: they end with done, so end cleanly
-  virtual void cut(CutReason reason) = 0;                      // last call
+  virtual void send(std::string_view events,
+                    bool last) = 0;        // whole events; `last`: they end with done, so end cleanly
+  virtual void cut(CutReason reason) = 0;  // last call
  protected:
   ~Sink() = default;
 };
@@ -34,9 +36,9 @@ class Subscriber {
   ~Subscriber();
   Subscriber(const Subscriber&) = delete;
 
-  void pump();                      // the durable end moved, or the sink has room
-  void cut(CutReason reason);       // by the relay: the sink is told once, then nothing more
-  void detach(bool cut_by_relay);   // the reader is gone; idempotent
+  void pump();                     // the durable end moved, or the sink has room
+  void cut(CutReason reason);      // by the relay: the sink is told once, then nothing more
+  void detach(bool cut_by_relay);  // the reader is gone; idempotent
   Seq position() const { return position_; }
   Stream& stream() { return *stream_; }
 
@@ -51,11 +53,11 @@ class Subscriber {
   std::shared_ptr<Stream> stream_;
   Sink& sink_;
   const Format& format_;
-  Seq position_;                    // everything up to here was handed to the sink
-  const Seq replay_end_;            // what was durable on arrival is a replay
+  Seq position_;          // everything up to here was handed to the sink
+  const Seq replay_end_;  // what was durable on arrival is a replay
   std::shared_ptr<const storage::Block> block_;
-  std::shared_ptr<bool> alive_;     // guards a pending read
-  size_t place_ = 0;                // in the stream's list of followers
+  std::shared_ptr<bool> alive_;  // guards a pending read
+  size_t place_ = 0;             // in the stream's list of followers
   const bool coalesce_;
   bool attached_ = false, reading_ = false, over_ = false;
 };

@@ -1,9 +1,9 @@
 // Tail: a live stream's recent events in memory, raw, and the newest of them encoded for SSE once for all readers.
 //
-// A reader that keeps up is served a slice of the encoded bytes. One that is behind is served merged deltas, made from the
-// raw events; one that is behind the tail reads the log. So the encoded part is only as long as "keeping up" allows, and is
-// made only when somebody follows. Threads: the stream's shard. Bounds: tail_bytes of raw payload that is durable (what is
-// not durable yet is bounded by the log's back-pressure); wire_bytes + one event of encoded text.
+// A reader that keeps up is served a slice of the encoded bytes. One that is behind is served merged deltas, made from
+// the raw events; one that is behind the tail reads the log. So the encoded part is only as long as "keeping up"
+// allows, and is made only when somebody follows. Threads: the stream's shard. Bounds: tail_bytes of raw payload that
+// is durable (what is not durable yet is bounded by the log's back-pressure); wire_bytes + one event of encoded text.
 #pragma once
 
 #include <deque>
@@ -20,28 +20,29 @@ namespace tokenrelay::relay {
 class Tail {
  public:
   static constexpr size_t tail_bytes = 256 << 10;
-  static constexpr size_t wire_bytes = 16 << 10;   // a reader with more undelivered is behind …
-  static constexpr size_t wire_events = 64;        // … or with more events than this
+  static constexpr size_t wire_bytes = 16 << 10;  // a reader with more undelivered is behind …
+  static constexpr size_t wire_events = 64;       // … or with more events than this
 
   explicit Tail(Seq last = 0) : first_(last + 1), wire_first_(last + 1) {}
 
-  Seq first() const { return first_; }              // first() == last() + 1: empty
+  Seq first() const { return first_; }  // first() == last() + 1: empty
   Seq last() const { return first_ + entries_.size() - 1; }
   bool holds(Seq seq) const { return seq >= first_ && seq <= last(); }
   storage::EventKind kind(Seq seq) const { return entries_[seq - first_].kind; }
   std::string_view payload(Seq seq) const;
 
-  uint64_t bytes_after(Seq seq) const;              // payload bytes of the events after `seq`
+  uint64_t bytes_after(Seq seq) const;  // payload bytes of the events after `seq`
 
   void push(storage::EventKind kind, std::string_view payload);
-  void trim(Seq durable);                           // forgets the oldest durable events over tail_bytes
+  void trim(Seq durable);  // forgets the oldest durable events over tail_bytes
 
-  // The events after `after` up to `upto` as SSE, or nullopt when that is more than keeping up allows. Valid until the next call.
+  // The events after `after` up to `upto` as SSE, or nullopt when that is more than keeping up allows. Valid until the
+  // next call.
   std::optional<std::string_view> wire(const std::vector<Run>& runs, Seq after, Seq upto);
 
  private:
   struct Entry {
-    uint64_t offset;   // of the payload, counted over the stream's life
+    uint64_t offset;  // of the payload, counted over the stream's life
     storage::EventKind kind;
   };
   void encode_up_to(const std::vector<Run>& runs, Seq upto);
@@ -49,12 +50,12 @@ class Tail {
 
   Seq first_;
   std::deque<Entry> entries_;
-  std::string bytes_;        // payloads from offset dropped_ on
+  std::string bytes_;  // payloads from offset dropped_ on
   uint64_t dropped_ = 0;
 
-  Seq wire_first_;           // first event in wire_
+  Seq wire_first_;  // first event in wire_
   std::string wire_;
-  std::vector<uint32_t> wire_ends_;   // of each event in wire_
+  std::vector<uint32_t> wire_ends_;  // of each event in wire_
 };
 
 }  // namespace tokenrelay::relay

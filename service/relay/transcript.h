@@ -19,13 +19,14 @@ struct ToolCall {
 
 struct Transcript {
   std::string text, reasoning;
-  std::vector<ToolCall> tool_calls;   // by index
-  storage::Seq last_seq = 0;          // everything up to here is in it
+  std::vector<ToolCall> tool_calls;  // by index
+  storage::Seq last_seq = 0;         // everything up to here is in it
 
   void add(storage::EventKind kind, std::string_view payload);
 };
 
 // Reads what is durable now from the log, block by block. The result is null if the log could not be read.
-void read_transcript(const std::shared_ptr<Stream>& stream, std::function<void(std::shared_ptr<const Transcript>)> done);
+void read_transcript(const std::shared_ptr<Stream>& stream,
+                     std::function<void(std::shared_ptr<const Transcript>)> done);
 
 }  // namespace tokenrelay::relay

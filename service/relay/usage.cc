@@ -7,7 +7,9 @@
 namespace tokenrelay::relay {
 namespace {
 
-uint64_t estimate(uint64_t bytes) { return (bytes + 3) / 4; }
+uint64_t estimate(uint64_t bytes) {
+  return (bytes + 3) / 4;
+}
 
 }  // namespace
 
@@ -32,11 +34,16 @@ std::string UsageTotal::json() const {
 std::string_view name_of(upstream::FinishReason reason) {
   using upstream::FinishReason;
   switch (reason) {
-    case FinishReason::stop: return "stop";
-    case FinishReason::length: return "length";
-    case FinishReason::tool_calls: return "tool_calls";
-    case FinishReason::content_filter: return "content_filter";
-    case FinishReason::other: return "other";
+    case FinishReason::stop:
+      return "stop";
+    case FinishReason::length:
+      return "length";
+    case FinishReason::tool_calls:
+      return "tool_calls";
+    case FinishReason::content_filter:
+      return "content_filter";
+    case FinishReason::other:
+      return "other";
   }
   return "other";
 }

@@ -49,7 +49,7 @@ class Socket {
   void cut();            // SO_LINGER 0 and close: the peer sees a reset, never an end
   void close();          // FIN after what was written
   void cut_if_dropped(bool on);  // whatever closes it, the death of this process included, is then a reset
-  void end_writing();    // FIN now, reading goes on: for a lingering close, so that an answer is not lost to a reset
+  void end_writing();  // FIN now, reading goes on: for a lingering close, so that an answer is not lost to a reset
   void give_up_after(int64_t ms);  // the kernel drops a peer that acknowledges nothing for so long (TCP_USER_TIMEOUT)
 
   std::string peer_address() const;  // "127.0.0.1", "::1"

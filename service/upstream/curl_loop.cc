@@ -82,8 +82,8 @@ int CurlLoop::on_socket(CURL*, curl_socket_t socket, int what, void* self, void*
   return 0;
 }
 
-// libcurl moves its timer several times a transfer, nearly always to later, and arming the loop's costs a system call: so
-// an earlier arming stands, and looks at `due_` when it fires.
+// libcurl moves its timer several times a transfer, nearly always to later, and arming the loop's costs a system call:
+// so an earlier arming stands, and looks at `due_` when it fires.
 int CurlLoop::on_timer(CURLM*, long timeout_ms, void* self) {
   CurlLoop& loop = *static_cast<CurlLoop*>(self);
   if (timeout_ms < 0) {
@@ -102,7 +102,7 @@ void CurlLoop::arm() {
     if (const auto alive = weak.lock(); alive && !error) alive->on_due();
   };
   if (*due_ <= Clock::now()) {
-    asio::post(timer_.get_executor(), [fire] { fire({}); });   // at once, but not from inside libcurl
+    asio::post(timer_.get_executor(), [fire] { fire({}); });  // at once, but not from inside libcurl
   } else {
     timer_.expires_at(*due_);
     timer_.async_wait(fire);

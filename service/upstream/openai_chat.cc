@@ -1,9 +1,9 @@
 // The `openai` kind: Chat Completions, streaming (WIRE.md 0.1, 1 and 6).
 //
 // When it is complete: a finish_reason for every choice and then `[DONE]`, the body's clean end, or end_of_body_ms of
-// neither (a cut before that is a truncation); `[DONE]` alone; or one whole `chat.completion` instead of a stream (servers that ignore
-// `stream`). A server that refuses `stream_options` (400 or 422 naming it) is asked once more without, and from then
-// on.
+// neither (a cut before that is a truncation); `[DONE]` alone; or one whole `chat.completion` instead of a stream
+// (servers that ignore `stream`). A server that refuses `stream_options` (400 or 422 naming it) is asked once more
+// without, and from then on.
 
 #include "service/transport/loop.h"
 #include "service/transport/timer_wheel.h"

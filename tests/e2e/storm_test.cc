@@ -22,6 +22,7 @@ struct Acknowledged {
 class Storm {
  public:
   Storm(uint16_t port, unsigned seed, size_t most_streams) : port_(port), seed_(seed), most_streams_(most_streams) {}
+  ~Storm() { calm(); }
 
   void blow(int sides) {
     stop_ = false;
