@@ -45,6 +45,12 @@ size_t connection_limit(const Config& config) {
   return config.limits.connections == 0 ? most : std::min<uint64_t>(config.limits.connections, most);
 }
 
+std::string url_of(const transport::Listener& listener) {
+  const bool v6 = listener.host().find(':') != std::string::npos;  // RFC 3986 3.2.2
+  const std::string host = v6 ? "[" + listener.host() + "]" : listener.host();
+  return "http://" + host + ":" + std::to_string(listener.port());
+}
+
 metrics::LogState metric_of(storage::LogState state) {
   if (state == storage::LogState::healthy) return metrics::LogState::healthy;
   return state == storage::LogState::stalled ? metrics::LogState::stalled : metrics::LogState::failed;
@@ -92,10 +98,9 @@ int RelayProcess::run() {
     return 1;
   }
   watch_signals();
-  std::printf("tokenrelay listening on http://%s:%u\n", listener_->host().c_str(), listener_->port());
+  std::printf("tokenrelay listening on %s\n", url_of(*listener_).c_str());
   std::fflush(stdout);
-  if (admin_listener_)
-    spdlog::info("metrics and health on http://{}:{}", admin_listener_->host(), admin_listener_->port());
+  if (admin_listener_) spdlog::info("metrics and health on {}", url_of(*admin_listener_));
   loop_.run();
   api_.readers.clear();  // while what they count in still stands
   shard_.log().close();

@@ -10,8 +10,10 @@ namespace {
 constexpr size_t run_chars = 10;
 constexpr size_t max_digits = 20;
 
+// Tokens are drawn from [a-z2-7]; any digit is taken, since what another relay may have drawn is well-formed and
+// unknown.
 bool run_char(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= '2' && c <= '7');
+  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
 }
 
 // The run that holds `seq`: the last one that began at or before it. A run still being written has no last_seq yet.

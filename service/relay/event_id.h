@@ -23,8 +23,8 @@ struct EventId {
 enum class Verdict { start, exact, reset };
 std::string_view name_of(Verdict verdict);
 
-// Ten characters of [a-z2-7], a dash, a number without leading zeros; anything else is malformed. A number beyond what
-// a Seq holds is well-formed and names no event.
+// Ten lower-case letters or digits, a dash, a number without leading zeros; anything else is malformed. A number beyond
+// what a Seq holds is well-formed and names no event.
 std::optional<EventId> parse_event_id(std::string_view text);
 
 void append_event_id(std::string& out, const std::vector<Run>& runs, Seq seq);  // seq must lie in one of the runs

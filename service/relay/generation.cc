@@ -101,7 +101,6 @@ void Generation::note_delta(EventKind kind, size_t bytes) {
     context_.metrics.inter_delta(static_cast<double>(now - last_delta_us_) / 1e6);
   }
   last_delta_us_ = now;
-  output_bytes_ += bytes;
   context_.metrics.delta(metric_kind(kind), bytes);
 }
 
@@ -110,6 +109,7 @@ bool Generation::append_split(EventKind kind, std::string_view delta) {
   while (!delta.empty()) {
     const auto size = std::max<size_t>(1, json::utf8_prefix(delta, options_->event_bytes));
     if (!owner_.append(kind, delta.substr(0, size))) return false;
+    output_bytes_ += size;
     delta.remove_prefix(size);
   }
   return true;
@@ -136,6 +136,7 @@ void Generation::on_tool_call(int index, std::string_view id, std::string_view n
     const auto payload =
         encode_tool_call({first_tool_index_ + i, tools_[i].first, tools_[i].second, arguments.substr(0, size)});
     if (!owner_.append(EventKind::tool_call, payload)) return;
+    output_bytes_ += size;
     arguments.remove_prefix(size);
   } while (!arguments.empty());
 }
