@@ -130,6 +130,9 @@ class EventLog {
   // The stream that a run belongs to: not_found if no stream (that still exists) had that run.
   virtual void find_run(std::string run_token, Completion<StreamRow> done) = 0;
 
+  // The stream that was created under an idempotency key: not_found if there is none (or none that is durable yet).
+  virtual void find_key(std::string idempotency_key, Completion<StreamRow> done) = 0;
+
   // One owner's streams, newest first, those before key `before` (nullopt: from the newest).
   virtual void list(std::string owner, std::optional<StreamKey> before, size_t limit, Completion<Page> done) = 0;
 

@@ -93,6 +93,10 @@ Result<StreamRow> ReadSession::find_run(const std::string& token) {
   return row(&StreamRows::by_run, token);
 }
 
+Result<StreamRow> ReadSession::find_key(const std::string& idempotency_key) {
+  return row(&StreamRows::by_idempotency_key, idempotency_key);
+}
+
 Result<Page> ReadSession::list(const std::string& owner, std::optional<StreamKey> before, size_t limit) {
   Page page;
   for (int i = 0; i < kTries; ++i) {

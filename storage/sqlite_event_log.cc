@@ -42,6 +42,7 @@ class SqliteEventLog final : public EventLog {
   void read(StreamKey key, Seq after, size_t max_bytes, Completion<std::shared_ptr<const Block>> done) override;
   void find(std::string stream_id, Completion<StreamRow> done) override;
   void find_run(std::string run_token, Completion<StreamRow> done) override;
+  void find_key(std::string idempotency_key, Completion<StreamRow> done) override;
   void list(std::string owner, std::optional<StreamKey> before, size_t limit, Completion<Page> done) override;
   void request(StreamKey key, Completion<std::string> done) override;
   void remove(std::string stream_id, int64_t now_ms, Completion<bool> done) override;
@@ -178,6 +179,10 @@ void SqliteEventLog::read(StreamKey key, Seq after, size_t max_bytes, Completion
 
 void SqliteEventLog::find(std::string stream_id, Completion<StreamRow> done) {
   ask<StreamRow>(std::move(done), [id = std::move(stream_id)](ReadSession& s) { return s.find(id); });
+}
+
+void SqliteEventLog::find_key(std::string idempotency_key, Completion<StreamRow> done) {
+  ask<StreamRow>(std::move(done), [key = std::move(idempotency_key)](ReadSession& s) { return s.find_key(key); });
 }
 
 void SqliteEventLog::find_run(std::string run_token, Completion<StreamRow> done) {

@@ -34,6 +34,7 @@ int StreamRows::prepare(Database& db) {
       {STREAM_COLUMNS "WHERE s.stream_id = ?1", &by_id_},
       {STREAM_COLUMNS "WHERE s.key = ?1", &by_key_},
       {STREAM_COLUMNS "JOIN runs r ON r.key = s.key WHERE r.token = ?1", &by_run_},
+      {STREAM_COLUMNS "WHERE s.idempotency_key = ?1 AND s.idempotency_key <> ''", &by_idempotency_key_},
       {"SELECT token, first_seq FROM runs WHERE key = ?1 ORDER BY first_seq", &runs_},
       {STREAM_COLUMNS "WHERE s.owner = ?1 AND s.key < ?2 ORDER BY s.key DESC LIMIT ?3", &list_},
       {STREAM_COLUMNS "WHERE s.status = '' ORDER BY s.key", &unfinished_},
@@ -93,6 +94,10 @@ int StreamRows::by_key(StreamKey key, StreamRow& row) {
 
 int StreamRows::by_run(const std::string& token, StreamRow& row) {
   return one(by_run_.bind_text(1, token), row);
+}
+
+int StreamRows::by_idempotency_key(const std::string& key, StreamRow& row) {
+  return one(by_idempotency_key_.bind_text(1, key), row);
 }
 
 int StreamRows::list(const std::string& owner, std::optional<StreamKey> before, size_t limit,

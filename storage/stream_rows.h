@@ -20,6 +20,7 @@ class StreamRows {
   int by_id(const std::string& stream_id, StreamRow& row);
   int by_key(StreamKey key, StreamRow& row);
   int by_run(const std::string& token, StreamRow& row);
+  int by_idempotency_key(const std::string& key, StreamRow& row);
 
   int list(const std::string& owner, std::optional<StreamKey> before, size_t limit, std::vector<StreamRow>& rows);
   int unfinished(std::vector<StreamRow>& rows);
@@ -32,7 +33,7 @@ class StreamRows {
   int many(Statement& s, std::vector<StreamRow>& rows);
   int load_runs(StreamRow& row);
 
-  Statement by_id_, by_key_, by_run_, runs_, list_, unfinished_, expired_, tombstone_;
+  Statement by_id_, by_key_, by_run_, by_idempotency_key_, runs_, list_, unfinished_, expired_, tombstone_;
 };
 
 // Says where each run of `row` ends, now that last_seq is known.

@@ -80,7 +80,6 @@ asio::awaitable<Answer> resume(Api& api, const Request& request, relay::EventId 
 }
 
 asio::awaitable<Answer> start(Api& api, const Request& request, bool coalesce) {
-  if (api.overloaded()) co_return problem_of({relay::Errc::overloaded, "too many connections"}, request);
   auto body = parse_create_request(request.body, api.settings().json_depth);
   if (!body) co_return refuse(Code::invalid_request, body.error(), request);
   const auto& models = api.shard.models();
@@ -91,6 +90,7 @@ asio::awaitable<Answer> start(Api& api, const Request& request, bool coalesce) {
   if (!route) co_return refuse(Code::unknown_model, "no upstream serves this model", request);
 
   relay::NewStream what;
+  what.overloaded = api.overloaded();
   what.owner = request.principal.owner;
   what.model = model;
   what.metadata = std::move(body->metadata);

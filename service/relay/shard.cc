@@ -76,7 +76,9 @@ std::optional<Error> Shard::refusal(const Route& route) const {
 }
 
 void Shard::create(NewStream what, Completion<CreatedStream> done) {
-  if (auto error = refusal(what.prompt.route)) return done(tl::make_unexpected(std::move(*error)));
+  auto error = refusal(what.prompt.route);
+  if (!error && what.overloaded) error = Error{Errc::overloaded, "too many connections"};
+  if (error) return refuse_new(what, std::move(*error), std::move(done));
   storage::NewStream row;
   row.stream_id = draw_stream_id(random_);
   row.owner = what.owner;
@@ -124,6 +126,21 @@ void Shard::create(NewStream what, Completion<CreatedStream> done) {
     if (drain_is_over_) interrupt(*stream);
     if (log_->status().state == storage::LogState::failed) stream->on_log_failed();
     done(CreatedStream{stream, false});
+  });
+}
+
+// Only what would start something is refused: a key that is known answers its stream, now above all, since it is under
+// load that clients send a request twice.
+void Shard::refuse_new(const NewStream& what, Error error, Completion<CreatedStream> done) {
+  if (what.idempotency_key.empty()) return done(tl::make_unexpected(std::move(error)));
+  log_->find_key(what.idempotency_key, [this, error = std::move(error), hash = what.body_hash,
+                                        done = std::move(done)](storage::Result<storage::StreamRow> row) {
+    if (!row) return done(tl::make_unexpected(error));
+    if (row->body_hash != hash) return done(tl::make_unexpected(to_error({storage::Errc::key_reused, ""})));
+    open(row->stream_id, [done](Result<std::shared_ptr<Stream>> stream) {
+      if (!stream) return done(tl::make_unexpected(stream.error()));
+      done(CreatedStream{std::move(*stream), true});
+    });
   });
 }
 

@@ -32,6 +32,7 @@ template <typename T>
 using Completion = std::function<void(Result<T>)>;
 
 struct NewStream {
+  bool overloaded = false;  // too many connections: only a known key is answered
   Prompt prompt;
   std::string owner, model, metadata;
   std::string idempotency_key, body_hash;  // key already scoped; "" for none
@@ -77,6 +78,7 @@ class Shard final : public storage::Observer {
 
  private:
   std::optional<Error> refusal(const Route& route) const;  // why nothing new may start now
+  void refuse_new(const NewStream& what, Error error, Completion<CreatedStream> done);
   std::shared_ptr<Stream> adopt(storage::StreamRow row, std::string_view start);
   void on_ended(Stream& stream);
   void on_row(storage::Result<storage::StreamRow> row, const Completion<std::shared_ptr<Stream>>& done);

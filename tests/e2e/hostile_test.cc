@@ -205,9 +205,9 @@ TEST_CASE("a client that talks while it reads", "[hostile]") {
   chatty.http().send(std::string(4000, 'x'));
   REQUIRE(chatty.next());
   REQUIRE(chatty.next());
-  chatty.http().socket().send_all(std::string(1 << 20, 'x'), 500ms);
+  const bool sent = chatty.http().socket().send_all(std::string(1 << 20, 'x'), 500ms);
   chatty.rest(10s);
-  CHECK(chatty.end() == BodyEnd::reset);  // over 16 KiB: cut
+  CHECK((chatty.end() == BodyEnd::reset || !sent));  // over 16 KiB: cut; the sending side may be the one to learn of it
   bystander.check_undisturbed();
 }
 

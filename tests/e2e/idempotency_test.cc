@@ -144,3 +144,24 @@ TEST_CASE("a refused request does not use the key up", "[idempotency]") {
   CHECK(fetch(relay.port(), keyed("k-2", R"({"prompt":5})")).status == 400);
   CHECK(fetch(relay.port(), keyed("k-2", kBody)).status == 201);
 }
+
+TEST_CASE("a known key answers its stream though nothing new may start", "[idempotency]") {
+  ScriptedModel model([](ScriptedModel::Call& call) {
+    call.text("a");
+    if (!call.wait_released()) return;
+    call.finish();
+  });
+  Relay relay({.upstream = model.upstream(), .config = "[limits]\nlive_streams = 1\n"});
+  const auto first = fetch(relay.port(), keyed("k-1", kBody));
+  REQUIRE(first.status == 201);
+  const std::string id = first.json().at("id");
+
+  const auto again = fetch(relay.port(), keyed("k-1", kBody));
+  CHECK(again.status == 200);
+  CHECK(again.json().at("id") == id);
+  CHECK(fetch(relay.port(), keyed("k-1", R"({"prompt":"other"})")).status == 422);
+  const auto fresh = fetch(relay.port(), keyed("k-2", kBody));
+  CHECK(fresh.status == 503);
+  CHECK(fresh.json().at("code") == "overloaded");
+  model.release();
+}

@@ -9,8 +9,16 @@ using upstream::FinishReason;
 
 TEST_CASE("usage: what the provider counts is taken as it comes", "[usage]") {
   UsageTotal total;
+  total.add({3, 9}, 100, 100);
+  CHECK(total.json() == R"({"input_tokens":3,"output_tokens":9,"source":"provider"})");
+  total.add({0, 0}, 0, 0);
+  CHECK(total.json() == R"({"input_tokens":3,"output_tokens":9,"source":"provider"})");
+}
+
+TEST_CASE("usage: a zero where there was text is a count that was not made", "[usage]") {
+  UsageTotal total;
   total.add({3, 0}, 100, 100);
-  CHECK(total.json() == R"({"input_tokens":3,"output_tokens":0,"source":"provider"})");
+  CHECK(total.json() == R"({"input_tokens":3,"output_tokens":25,"source":"estimated"})");
 }
 
 TEST_CASE("usage: what it does not say is a quarter of the bytes, rounded up", "[usage]") {

@@ -154,6 +154,13 @@ void MemoryLog::find_run(std::string token, storage::Completion<storage::StreamR
   answer<storage::StreamRow>(std::move(done), row_of(found == streams_.end() ? nullptr : &found->second, ""));
 }
 
+void MemoryLog::find_key(std::string idempotency_key, storage::Completion<storage::StreamRow> done) {
+  const auto found = std::find_if(streams_.begin(), streams_.end(), [&](const auto& s) {
+    return !idempotency_key.empty() && s.second.row.idempotency_key == idempotency_key;
+  });
+  answer<storage::StreamRow>(std::move(done), row_of(found == streams_.end() ? nullptr : &found->second, ""));
+}
+
 void MemoryLog::list(std::string owner, std::optional<StreamKey> before, size_t limit,
                      storage::Completion<storage::Page> done) {
   storage::Page page;

@@ -56,6 +56,7 @@ class MemoryLog final : public storage::EventLog {
             storage::Completion<std::shared_ptr<const storage::Block>> done) override;
   void find(std::string stream_id, storage::Completion<storage::StreamRow> done) override;
   void find_run(std::string run_token, storage::Completion<storage::StreamRow> done) override;
+  void find_key(std::string idempotency_key, storage::Completion<storage::StreamRow> done) override;
   void list(std::string owner, std::optional<StreamKey> before, size_t limit,
             storage::Completion<storage::Page> done) override;
   void request(StreamKey key, storage::Completion<std::string> done) override;
