@@ -43,6 +43,10 @@ void add_operation_routes(http::Router& router, Api& api);
 // How the relay's errors look over HTTP: one table.
 http::Reply problem_of(const relay::Error& error, const http::Request& request);
 
+http::Reply refuse(http::Code code, std::string detail, const http::Request& request);
+
+using OpenedStream = relay::Result<std::shared_ptr<relay::Stream>>;
+
 // May this principal see this stream? Nobody learns of a stream that is not theirs: the answer is 404. The one place.
 bool may_see(const http::Principal& principal, const relay::Stream& stream);
 

@@ -11,13 +11,8 @@ using http::Answer;
 using http::Code;
 using http::Reply;
 using http::Request;
-using OpenedStream = relay::Result<std::shared_ptr<relay::Stream>>;
 using CancelOutcome = tl::expected<relay::Cancelled, relay::Refusal>;
 using SteerOutcome = tl::expected<relay::Steered, relay::Refusal>;
-
-Reply refuse(Code code, std::string detail, const Request& request) {
-  return http::problem(code, std::move(detail), request.request_id);
-}
 
 Reply refuse(relay::Refusal refusal, const Request& request) {
   const Code code = code_of(refusal);

@@ -197,7 +197,6 @@ void ControlSocket::on_gone(int close_code) {
 // ---- the route
 
 asio::awaitable<http::Answer> open_control_socket(Api& api, const http::Request& request) {
-  using OpenedStream = relay::Result<std::shared_ptr<relay::Stream>>;
   const std::string id = request.captures.at(0);
   OpenedStream found = co_await until<OpenedStream>([&](auto then) { api.shard.open(id, std::move(then)); });
   if (!found) co_return problem_of(found.error(), request);

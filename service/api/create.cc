@@ -16,14 +16,9 @@ using http::Answer;
 using http::Code;
 using http::Reply;
 using http::Request;
-using OpenedStream = relay::Result<std::shared_ptr<relay::Stream>>;
 using MadeStream = relay::Result<relay::CreatedStream>;
 
 constexpr size_t max_key_bytes = 255;
-
-Reply refuse(Code code, std::string detail, const Request& request) {
-  return http::problem(code, std::move(detail), request.request_id);
-}
 
 bool visible_ascii(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](unsigned char c) { return c > 0x20 && c < 0x7f; });

@@ -29,6 +29,10 @@ http::Reply problem_of(const relay::Error& error, const http::Request& request) 
   return http::problem(http::Code::internal, "unexpected", request.request_id);
 }
 
+http::Reply refuse(http::Code code, std::string detail, const http::Request& request) {
+  return http::problem(code, std::move(detail), request.request_id);
+}
+
 bool may_see(const http::Principal& principal, const relay::Stream& stream) {
   return stream.row().owner == principal.owner;
 }

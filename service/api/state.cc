@@ -12,15 +12,10 @@ using http::Answer;
 using http::Code;
 using http::Reply;
 using http::Request;
-using OpenedStream = relay::Result<std::shared_ptr<relay::Stream>>;
 using FoundPage = storage::Result<storage::Page>;
 using Whole = std::shared_ptr<const relay::Transcript>;
 
 constexpr size_t default_page = 20, max_page = 100;
-
-Reply refuse(Code code, std::string detail, const Request& request) {
-  return http::problem(code, std::move(detail), request.request_id);
-}
 
 Reply json_reply(const json::Value& value) {
   return Reply{200, {{"Cache-Control", "no-store"}}, json::dump(value), "application/json"};

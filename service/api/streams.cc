@@ -16,11 +16,6 @@ using http::Answer;
 using http::Code;
 using http::Reply;
 using http::Request;
-using OpenedStream = relay::Result<std::shared_ptr<relay::Stream>>;
-
-Reply refuse(Code code, std::string detail, const Request& request) {
-  return http::problem(code, std::move(detail), request.request_id);
-}
 
 // An EventSource takes every answer but 200 as final, so what is temporary must not look like an error.
 Answer no_stream(Api& api, const relay::Error& error, const Request& request) {
