@@ -35,7 +35,7 @@ struct Config {
 
   struct Log {                   // [log]
     std::string level = "info";  // debug, info, warning, error
-    bool prompts = false;        // prompts and answers are private: only if asked for
+    bool prompts = false;        // a new stream's messages; private: only if asked for
   } log;
 
   struct Storage {                       // [storage]

@@ -29,7 +29,7 @@ const Key<Config> kKeys[] = {
 
     {"log", "level", AT(log.level), "debug, info, warning, error. Logs go to standard error.", 0, 0,
      "debug|info|warning|error"},
-    {"log", "prompts", AT(log.prompts), "Log prompts and answers. They are private: only to debug."},
+    {"log", "prompts", AT(log.prompts), "Log each new stream's messages. They are private: only to debug."},
 
     {"storage", "sync", AT(storage.sync),
      "full: an event that was shown survives a power cut. normal: it survives a killed process. A restart applies a "

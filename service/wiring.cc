@@ -74,6 +74,7 @@ api::Settings api_settings(const Config& config, bool beyond_loopback) {
   out.heartbeat_ms = config.limits.heartbeat_ms;
   out.write_stall_ms = config.limits.write_stall_ms;
   out.cors_origins = config.cors_origins;
+  out.log_prompts = config.log.prompts;
   out.list_allowed = !beyond_loopback || config.list;
   return out;
 }

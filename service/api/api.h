@@ -21,6 +21,7 @@ struct Settings {
   int64_t heartbeat_ms = 15'000;
   int64_t write_stall_ms = 60'000;
   std::vector<std::string> cors_origins;
+  bool log_prompts = false;
   bool list_allowed = true;  // false: beyond loopback without authentication
 };
 

@@ -1,6 +1,8 @@
 // POST /v1/streams: starts a stream, or joins the one that an idempotency key or a re-sent POST's cursor names.
 #include "service/api/create.h"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 
 #include "service/api/await.h"
@@ -98,8 +100,10 @@ asio::awaitable<Answer> start(Api& api, const Request& request, bool coalesce) {
   what.prompt.prompt_bytes = body->prompt_bytes;
   what.prompt.on_disconnect = body->on_disconnect;
 
+  const std::string logged = api.settings().log_prompts ? what.prompt.request.messages : std::string();
   MadeStream made = co_await until<MadeStream>([&](auto then) { api.shard.create(std::move(what), std::move(then)); });
   if (!made) co_return problem_of(made.error(), request);
+  if (!logged.empty() && !made->existing) spdlog::info("prompt {} {}", made->stream->id(), logged);
   const Place place = place_for(*made->stream, std::nullopt, coalesce);
   co_return answer_with(api, request, made->stream, place, made->existing ? 200 : 201);
 }

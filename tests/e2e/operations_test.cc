@@ -122,6 +122,15 @@ TEST_CASE("one log line a request, with its id; no prompt, no answer, no key", "
   }
 }
 
+TEST_CASE("prompts are logged if asked for", "[operations]") {
+  Relay relay({.config = "[log]\nprompts = true\n"});
+  const std::string id = relay.create({{"prompt", "a-prompt-998"}});
+  REQUIRE(relay.stop() == 0);
+  const auto lines = lines_with(relay.log(), "a-prompt-998");
+  REQUIRE(lines.size() == 1);
+  CHECK(lines.front().find(id) != std::string::npos);
+}
+
 TEST_CASE("a log line cannot be forged", "[operations]") {
   Relay relay;
   relay.get("/v1/streams/x%0aforged-line-1", {{"User-Agent", "a%0aforged-line-2"}, {"Request-Id", "x\tforged"}});
