@@ -84,7 +84,7 @@ for (const transport of ['sse', 'websocket']) {
       await until('text after the steer', async () => (await chat.page.locator('.answer').last().textContent()).length > 20);
       await chat.page.reload();
       await chat.wait_state('live');
-      assert.equal(await chat.verdict(), 'exact');
+      await until('the verdict', async () => (await chat.verdict()) === 'exact');
       assert.equal(await chat.page.locator('#transport').inputValue(), transport, 'the choice is kept');
       model.finish(`go on, over ${transport}`);
       await chat.wait_state('ended');
