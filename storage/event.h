@@ -25,6 +25,7 @@ enum class EventKind : uint8_t {
   steer = 5,      // JSON object
   upstream = 6,   // JSON object
   done = 7,       // JSON object; the terminal event: nothing follows it
+  opaque = 8,     // JSON object: what the provider wants back untouched in a later turn
 };
 
 struct EventView {

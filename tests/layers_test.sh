@@ -13,12 +13,13 @@ allowed() {
     service/upstream) echo service/upstream service/transport service/json ;;
     service/relay) echo service/relay service/upstream service/transport service/json storage metrics ;;
     service/api) echo service/api service/http service/relay service/upstream service/transport service/json service/web storage metrics ;;
+    service/surface) echo service/surface service/api service/http service/relay service/upstream service/transport service/json storage metrics ;;
     service/web) echo service/web ;;
   esac
 }
 
 wrong=0
-for layer in storage metrics service/json service/transport service/http service/upstream service/relay service/api service/web; do
+for layer in storage metrics service/json service/transport service/http service/upstream service/relay service/api service/surface service/web; do
   [ -d "$layer" ] || continue
   may=" $(allowed "$layer") "
   found=$(grep -Hn '^ *# *include "' "$layer"/*.h "$layer"/*.cc 2>/dev/null |

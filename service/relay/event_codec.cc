@@ -71,8 +71,8 @@ std::optional<ToolCallPiece> decode_tool_call(std::string_view payload) {
 }
 
 std::string_view event_name(EventKind kind) {
-  static constexpr std::array<std::string_view, 8> names = {"",          "start", "",         "reasoning",
-                                                            "tool_call", "steer", "upstream", "done"};
+  static constexpr std::array<std::string_view, 9> names = {"",      "start",    "",     "reasoning", "tool_call",
+                                                            "steer", "upstream", "done", "reasoning"};
   return names.at(static_cast<size_t>(kind));
 }
 
@@ -86,6 +86,11 @@ void append_data(std::string& out, EventKind kind, std::string_view payload) {
       return;
     case EventKind::tool_call:
       append_tool_call_data(out, payload);
+      return;
+    case EventKind::opaque:
+      // A reasoning event without text: who reads only the delta reads nothing.
+      out += "{\"delta\":\"\",";
+      out += payload.substr(1);
       return;
     default:
       out += payload;

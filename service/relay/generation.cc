@@ -141,6 +141,29 @@ void Generation::on_tool_call(int index, std::string_view id, std::string_view n
   } while (!arguments.empty());
 }
 
+void Generation::on_first_byte() {
+  answered_ = true;
+  owner_.on_generation_answered();
+}
+
+void Generation::on_opaque(std::string_view object) {
+  if (object.size() > options_->event_bytes) return;  // a provider's whim; nothing that a reader misses
+  note_delta(EventKind::reasoning, 0);
+  owner_.append(EventKind::opaque, object);
+}
+
+void Generation::on_seam(std::string_view reason) {
+  ++attempt_;
+  append_seam(reason);
+}
+
+bool Generation::append_seam(std::string_view reason) {
+  std::string seam = "{\"attempt\":" + std::to_string(attempt_) + ",\"reason\":";
+  json::append_string(seam, reason);
+  seam += '}';
+  return owner_.append(EventKind::upstream, seam);
+}
+
 void Generation::on_end(upstream::Outcome outcome) {
   const auto& failure = outcome.failure;
   context_.metrics.upstream_result(route_.upstream->provider->kind(),
@@ -162,12 +185,9 @@ bool Generation::retry(const upstream::Failure& failure) {
   ++attempt_;
   call_.reset();
   context_.metrics.upstream_retry(route_.upstream->provider->kind());
-  std::string seam = "{\"attempt\":" + std::to_string(attempt_) + ",\"reason\":";
-  json::append_string(seam, upstream::name_of(failure.code));
-  seam += '}';
   state_ = State::backing_off;
   timer_.arm(wait_ms);
-  owner_.append(EventKind::upstream, seam);
+  append_seam(upstream::name_of(failure.code));
   return true;
 }
 

@@ -28,6 +28,7 @@ class Generation final : private upstream::CallHandler, private Slots::Waiter {
     // False: the stream has ended by this (too long); touch nothing and return.
     virtual bool append(storage::EventKind kind, std::string_view payload) = 0;
     virtual void on_generation_started() = 0;  // its place was found: queued becomes streaming
+    virtual void on_generation_answered() {}   // the upstream has taken the request: its answer begins
     virtual void on_generation_end(upstream::Outcome outcome) = 0;
 
    protected:
@@ -51,11 +52,14 @@ class Generation final : private upstream::CallHandler, private Slots::Waiter {
   void on_text(std::string_view delta) override;
   void on_reasoning(std::string_view delta) override;
   void on_tool_call(int index, std::string_view id, std::string_view name, std::string_view arguments) override;
-  void on_first_byte() override { answered_ = true; }
+  void on_first_byte() override;
+  void on_opaque(std::string_view object) override;
+  void on_seam(std::string_view reason) override;
   void on_end(upstream::Outcome outcome) override;
 
   void start_call();
   bool retry(const upstream::Failure& failure);
+  bool append_seam(std::string_view reason);
   bool append_split(storage::EventKind kind, std::string_view delta);
   void note_delta(storage::EventKind kind, size_t bytes);
   void fail(upstream::FailureCode code, std::string message);

@@ -40,6 +40,23 @@ class Handle final : public Transfer {
   bool finished_ = false;
 };
 
+std::shared_ptr<HttpExchange> begin(const std::shared_ptr<HttpClient::State>& state, HttpRequest request,
+                                    TransferHandler& handler) {
+  auto exchange = std::make_shared<HttpExchange>(state->loop, state->curl, std::move(request), handler);
+  exchange->on_removed = [weak = std::weak_ptr(state)](CURL* easy) {
+    if (const auto still = weak.lock()) still->exchanges.erase(easy);
+  };
+  state->exchanges.emplace(exchange->easy(), exchange);
+  exchange->start();
+  return exchange;
+}
+
+struct NobodyListens final : TransferHandler {
+  void on_head(const HttpHead&) override {}
+  void on_body(std::string_view) override {}
+  void on_end(const TransferEnd&) override {}
+};
+
 }  // namespace
 
 HttpClient::HttpClient(transport::Loop& loop) : state_(std::make_shared<State>(loop)) {
@@ -56,15 +73,14 @@ HttpClient::~HttpClient() {
   for (auto exchanges = std::move(state_->exchanges); auto& [easy, exchange] : exchanges) exchange->abandon();
 }
 
-std::unique_ptr<Transfer> HttpClient::post(HttpRequest request, TransferHandler& handler) {
-  auto exchange = std::make_shared<HttpExchange>(state_->loop, state_->curl, std::move(request), handler);
-  std::weak_ptr<State> weak = state_;
-  exchange->on_removed = [weak](CURL* easy) {
-    if (const auto state = weak.lock()) state->exchanges.erase(easy);
-  };
-  state_->exchanges.emplace(exchange->easy(), exchange);
-  exchange->start();
-  return std::make_unique<Handle>(std::move(exchange));
+std::unique_ptr<Transfer> HttpClient::send(HttpRequest request, TransferHandler& handler) {
+  return std::make_unique<Handle>(begin(state_, std::move(request), handler));
+}
+
+// Owned by the client until its end; bounded by the request's own timeouts.
+void HttpClient::send_off(HttpRequest request) {
+  static NobodyListens nobody;
+  begin(state_, std::move(request), nobody);
 }
 
 transport::Loop& HttpClient::loop() {

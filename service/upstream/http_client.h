@@ -1,5 +1,5 @@
-// HttpClient: streaming POSTs on a loop, over libcurl's multi interface (RFC 9110; HTTP/2 over TLS where offered). All
-// transfers of a shard share one client, and thereby its pool of idle connections.
+// HttpClient: streaming requests on a loop, over libcurl's multi interface (RFC 9110; HTTP/2 over TLS where offered).
+// All transfers of a shard share one client, and thereby its pool of idle connections.
 //
 // Threads: the loop's only. Errors: never exceptions; a transfer ends with one TransferEnd. Privacy: no URL, header or
 // key in any message. Proxies only by the usual environment variables; no redirects, no cookies, no content coding.
@@ -32,6 +32,7 @@ struct HttpRequest {
   std::vector<std::string> headers;  // "Name: value"; ones with CR, LF or NUL are dropped
   std::string body;
   Timeouts timeouts;
+  enum class Method { post, get } method = Method::post;
 };
 
 struct HttpHead {
@@ -82,7 +83,9 @@ class HttpClient {
   HttpClient(const HttpClient&) = delete;
 
   // Never calls the handler before it returns.
-  std::unique_ptr<Transfer> post(HttpRequest request, TransferHandler& handler);
+  std::unique_ptr<Transfer> send(HttpRequest request, TransferHandler& handler);
+  // Sends it and forgets it: nobody waits for the answer.
+  void send_off(HttpRequest request);
 
   transport::Loop& loop();
 

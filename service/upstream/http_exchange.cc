@@ -70,9 +70,11 @@ void HttpExchange::set_options() {
   set(CURLOPT_URL, request_.url.c_str());
   set(CURLOPT_PROTOCOLS_STR, "http,https");
   set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
-  set(CURLOPT_POST, 1L);
-  set(CURLOPT_POSTFIELDS, request_.body.data());
-  set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_.body.size()));
+  if (request_.method == HttpRequest::Method::post) {
+    set(CURLOPT_POST, 1L);
+    set(CURLOPT_POSTFIELDS, request_.body.data());
+    set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_.body.size()));
+  }
   set(CURLOPT_HTTPHEADER, headers_);
   set(CURLOPT_USERAGENT, "tokenrelay");
   set(CURLOPT_NOSIGNAL, 1L);

@@ -47,6 +47,18 @@ std::string openai_body(const ModelRequest& request, bool with_stream_options) {
   return body;
 }
 
+std::optional<Unsupported> openai_refuses(const ModelRequest& request) {
+  std::optional<Unsupported> refused;
+  std::string scratch;
+  json::Reader in(request.parameters, scratch);
+  if (request.parameters.empty() || in.peek() != json::Reader::Kind::object) return refused;
+  in.object([&](std::string_view key) {
+    if (key != "x_anthropic" && key != "x_gemini" && key != "x_responses") return;
+    refused = Unsupported{"parameters." + std::string(key), "has no equivalent in Chat Completions"};
+  });
+  return refused;
+}
+
 std::vector<std::string> openai_headers(const ModelRequest& request, const ProviderOptions& options) {
   std::vector<std::string> headers = {"Content-Type: application/json", "Accept: text/event-stream"};
   if (!options.api_key.empty()) headers.push_back("Authorization: Bearer " + options.api_key);

@@ -20,12 +20,18 @@
 
 namespace tokenrelay::upstream {
 
-// One prompt, in OpenAI's words; every dialect translates from here.
+// One prompt, in OpenAI's words (prompt.h says which); every surface translates to here, every dialect from here.
 struct ModelRequest {
   std::string model;       // the upstream's own name for it
   std::string messages;    // JSON array of {role, content}
   std::string parameters;  // JSON object in OpenAI's names, "" for none
   std::string request_id;  // sent on as a header
+};
+
+// A part of a request that a dialect has no words for.
+struct Unsupported {
+  std::string field;  // "parameters.logit_bias", "messages[2].content[0]"
+  std::string why;    // a sentence about it, for the client
 };
 
 enum class FinishReason { stop, length, tool_calls, content_filter, other };
@@ -73,6 +79,15 @@ class CallHandler {
                             std::string_view arguments_delta) = 0;
   virtual void on_end(Outcome outcome) = 0;  // last call, exactly once
   virtual void on_first_byte() {}            // the response's head has arrived (status 2xx)
+  // What the model wants to be given back untouched in a later turn: one JSON object on one line,
+  // {"provider":KIND,"type":"signature"|"redacted_thinking"|"thought_signature"|"encrypted_reasoning","data":"…"} and
+  // what else that type needs (`index` of the tool call it belongs to, `id`).
+  virtual void on_opaque(std::string_view) {}
+  // The answer goes on at the upstream if this connection is lost; Provider::take_up() finds it by this token.
+  virtual void on_resumable(std::string_view) {}
+  // The connection was lost and the answer taken up where it was: nothing is missing and nothing comes twice.
+  virtual void on_seam(std::string_view /*reason*/) {}
+
  protected:
   ~CallHandler() = default;
 };
@@ -88,8 +103,15 @@ class Provider {
  public:
   virtual ~Provider() = default;
   virtual std::string_view kind() const = 0;  // "openai", "demo", …: start.provider
+  // What this dialect cannot carry over: a 400 to the client, before anything has started. Never silently dropped.
+  virtual std::optional<Unsupported> refuses(const ModelRequest&) const { return std::nullopt; }
   // Never calls the handler before it returns.
   virtual std::unique_ptr<Call> start(ModelRequest request, CallHandler& handler) = 0;
+  // Takes an answer up that another process began, from its beginning: what its handler was told comes again. Null:
+  // this dialect cannot.
+  virtual std::unique_ptr<Call> take_up(std::string_view /*token*/, const ModelRequest&, CallHandler&) {
+    return nullptr;
+  }
 };
 
 struct Timeouts {

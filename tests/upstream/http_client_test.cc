@@ -234,7 +234,7 @@ TEST_CASE("the client may go before its calls, which then stay silent") {
   } handler;
   auto client = std::make_unique<upstream::HttpClient>(run.loop);
   handler.client = &client;
-  const auto transfer = client->post({run.server.base_url(), {}, "{}", run.options.timeouts}, handler);
+  const auto transfer = client->send({run.server.base_url(), {}, "{}", run.options.timeouts}, handler);
   run_for(run.loop, 200);
   CHECK(handler.bodies == 3);
   CHECK(run.server.wait_closed(0, 1s));

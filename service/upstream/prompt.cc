@@ -1,0 +1,256 @@
+#include "service/upstream/prompt.h"
+
+#include <array>
+#include <utility>
+
+namespace tokenrelay::upstream {
+namespace {
+
+using json::Value;
+using Refused = tl::unexpected<Unsupported>;
+using Role = PromptMessage::Role;
+using Kind = PromptPart::Kind;
+
+constexpr int request_depth = 200;  // what the api accepted once must be readable again
+
+Refused refuse(std::string field, std::string why) {
+  return tl::make_unexpected(Unsupported{std::move(field), std::move(why)});
+}
+
+std::string word(const Value& object, const char* name) {
+  if (!object.is_object()) return {};
+  const auto it = object.find(name);
+  return it != object.end() && it->is_string() ? it->get<std::string>() : std::string();
+}
+
+const Value& member(const Value& object, const char* name) {
+  static const Value none;
+  if (!object.is_object()) return none;
+  const auto it = object.find(name);
+  return it == object.end() ? none : *it;
+}
+
+std::string thought_signature(const Value& holder) {
+  return word(member(member(holder, "extra_content"), "google"), "thought_signature");
+}
+
+// A data: URL into its bytes, any other URL as it is.
+void take_url(PromptPart& part, const std::string& url) {
+  if (auto data = parse_data_url(url)) {
+    part.media_type = std::move(data->media_type);
+    part.data = std::move(data->data);
+  } else {
+    part.url = url;
+  }
+}
+
+tl::expected<PromptPart, Unsupported> read_part(const Value& raw, const std::string& place) {
+  PromptPart part;
+  part.raw = raw;
+  const std::string type = word(raw, "type");
+  if (type == "text" || type == "input_text" || type == "output_text") {
+    part.text = word(raw, "text");
+    part.signature = thought_signature(raw);
+  } else if (type == "refusal") {
+    part.kind = Kind::refusal;
+    part.text = word(raw, "refusal");
+  } else if (type == "image_url") {
+    part.kind = Kind::image;
+    const Value& image = member(raw, "image_url");
+    take_url(part, image.is_string() ? image.get<std::string>() : word(image, "url"));
+    if (part.url.empty() && part.data.empty()) return refuse(place + ".image_url.url", "is missing");
+  } else if (type == "input_audio") {
+    part.kind = Kind::audio;
+    part.data = word(member(raw, "input_audio"), "data");
+    part.media_type = "audio/" + word(member(raw, "input_audio"), "format");
+  } else if (type == "file") {
+    part.kind = Kind::file;
+    const Value& file = member(raw, "file");
+    part.file_id = word(file, "file_id");
+    part.filename = word(file, "filename");
+    if (const auto data = word(file, "file_data"); !data.empty()) {
+      take_url(part, data);
+      if (part.data.empty()) return refuse(place + ".file.file_data", "must be a data: URL in base64");
+    }
+    if (const auto url = word(file, "file_url"); !url.empty()) part.url = url;
+  } else if (type == "thinking") {
+    part.kind = Kind::thinking;
+    part.text = word(raw, "thinking");
+    part.signature = word(raw, "signature");
+  } else if (type == "redacted_thinking") {
+    part.kind = Kind::redacted_thinking;
+    part.data = word(raw, "data");
+  } else if (type == "reasoning") {
+    part.kind = Kind::reasoning;
+  } else {
+    return refuse(place + ".type", "parts of this type cannot be given to this upstream");
+  }
+  return part;
+}
+
+tl::expected<Role, Unsupported> role_of(const Value& raw, const std::string& place) {
+  static constexpr std::array<std::pair<std::string_view, Role>, 6> roles = {{{"user", Role::user},
+                                                                              {"assistant", Role::assistant},
+                                                                              {"system", Role::system},
+                                                                              {"developer", Role::system},
+                                                                              {"tool", Role::tool},
+                                                                              {"model", Role::assistant}}};
+  const std::string role = word(raw, "role");
+  for (const auto& [name, value] : roles) {
+    if (role == name) return value;
+  }
+  return refuse(place + ".role", "is not one that this upstream knows");
+}
+
+tl::expected<PromptToolCall, Unsupported> read_tool_call(const Value& raw, const std::string& place) {
+  const std::string type = word(raw, "type");
+  if (!type.empty() && type != "function") return refuse(place + ".type", "only function calls can be carried over");
+  PromptToolCall call;
+  call.id = word(raw, "id");
+  call.name = word(member(raw, "function"), "name");
+  call.arguments = word(member(raw, "function"), "arguments");
+  if (call.arguments.empty()) call.arguments = "{}";
+  call.thought_signature = thought_signature(raw);
+  if (call.name.empty()) return refuse(place + ".function.name", "is missing");
+  return call;
+}
+
+tl::expected<void, Unsupported> read_content(const Value& raw, PromptMessage& message, const std::string& place) {
+  const Value& content = member(raw, "content");
+  if (content.is_string()) {
+    PromptPart part;
+    part.text = content.get<std::string>();
+    if (!part.text.empty()) message.parts.push_back(std::move(part));
+    return {};
+  }
+  if (!content.is_array()) return {};
+  for (size_t i = 0; i < content.size(); ++i) {
+    auto part = read_part(content[i], place + ".content[" + std::to_string(i) + "]");
+    if (!part) return tl::make_unexpected(part.error());
+    message.parts.push_back(std::move(*part));
+  }
+  return {};
+}
+
+tl::expected<PromptMessage, Unsupported> read_message(const Value& raw, size_t number) {
+  const std::string place = "messages[" + std::to_string(number) + "]";
+  PromptMessage message;
+  message.place = number;
+  const auto role = role_of(raw, place);
+  if (!role) return tl::make_unexpected(role.error());
+  message.role = *role;
+  message.tool_call_id = word(raw, "tool_call_id");
+  message.name = word(raw, "name");
+  message.is_error = member(raw, "is_error") == true;
+  if (const auto read = read_content(raw, message, place); !read) return tl::make_unexpected(read.error());
+  if (raw.contains("function_call")) return refuse(place + ".function_call", "use tool_calls");
+  const Value& calls = member(raw, "tool_calls");
+  for (size_t i = 0; calls.is_array() && i < calls.size(); ++i) {
+    auto call = read_tool_call(calls[i], place + ".tool_calls[" + std::to_string(i) + "]");
+    if (!call) return tl::make_unexpected(call.error());
+    message.tool_calls.push_back(std::move(*call));
+  }
+  return message;
+}
+
+PromptTool read_tool(const Value& raw) {
+  PromptTool tool;
+  tool.raw = raw;
+  tool.is_function = word(raw, "type") == "function";
+  const Value& function = member(raw, "function");
+  tool.name = word(function, "name");
+  tool.description = word(function, "description");
+  tool.parameters = member(function, "parameters");
+  if (const Value& strict = member(function, "strict"); strict.is_boolean()) tool.strict = strict.get<bool>();
+  return tool;
+}
+
+tl::expected<ToolChoice, Unsupported> read_tool_choice(const Value& raw) {
+  if (raw == "auto") return ToolChoice{ToolChoice::Kind::automatic, {}};
+  if (raw == "none") return ToolChoice{ToolChoice::Kind::none, {}};
+  if (raw == "required") return ToolChoice{ToolChoice::Kind::required, {}};
+  ToolChoice choice{ToolChoice::Kind::named, word(member(raw, "function"), "name")};
+  if (choice.name.empty()) return refuse("parameters.tool_choice", "is none that this upstream knows");
+  return choice;
+}
+
+tl::expected<std::vector<std::string>, Unsupported> read_stop(const Value& raw) {
+  std::vector<std::string> stop;
+  if (raw.is_string()) stop.push_back(raw.get<std::string>());
+  for (size_t i = 0; raw.is_array() && i < raw.size(); ++i) {
+    if (raw[i].is_string()) stop.push_back(raw[i].get<std::string>());
+  }
+  const bool right = raw.is_string() || (raw.is_array() && stop.size() == raw.size());
+  if (!right) return refuse("parameters.stop", "must be a string or an array of strings");
+  return stop;
+}
+
+tl::expected<void, Unsupported> read_parameter(const std::string& name, const Value& value, Prompt& prompt) {
+  if (value.is_null()) return {};  // as OpenAI's SDKs send what is not set
+  if (name == "tools") {
+    if (!value.is_array()) return refuse("parameters.tools", "must be an array");
+    for (const auto& tool : value) prompt.tools.push_back(read_tool(tool));
+  } else if (name == "tool_choice") {
+    auto choice = read_tool_choice(value);
+    if (!choice) return tl::make_unexpected(choice.error());
+    prompt.tool_choice = std::move(*choice);
+  } else if (name == "stop") {
+    auto stop = read_stop(value);
+    if (!stop) return tl::make_unexpected(stop.error());
+    prompt.stop = std::move(*stop);
+  } else if (name == "max_tokens" || name == "max_completion_tokens") {
+    if (!value.is_number_unsigned()) return refuse("parameters." + name, "must be a whole number");
+    if (name == "max_completion_tokens" || !prompt.max_tokens) prompt.max_tokens = value.get<uint64_t>();
+  } else {
+    prompt.others[name] = value;
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string place_of(const PromptMessage& message) {
+  return "messages[" + std::to_string(message.place) + "]";
+}
+
+std::string place_of(const PromptMessage& message, size_t part) {
+  return place_of(message) + ".content[" + std::to_string(part) + "]";
+}
+
+std::optional<DataUrl> parse_data_url(std::string_view url) {
+  constexpr std::string_view scheme = "data:", coding = ";base64,";
+  if (!url.starts_with(scheme)) return std::nullopt;
+  const size_t at = url.find(coding);
+  if (at == url.npos) return std::nullopt;
+  const std::string_view type = url.substr(scheme.size(), at - scheme.size());
+  return DataUrl{std::string(type.substr(0, type.find(';'))), std::string(url.substr(at + coding.size()))};
+}
+
+std::string text_of(const std::vector<PromptPart>& parts) {
+  std::string text;
+  for (const auto& part : parts) {
+    if (part.kind == Kind::text || part.kind == Kind::refusal) text += part.text;
+  }
+  return text;
+}
+
+tl::expected<Prompt, Unsupported> read_prompt(const ModelRequest& request) {
+  Prompt prompt;
+  prompt.others = Value::object();
+  const auto messages = json::parse(request.messages, request_depth);
+  if (!messages || !messages->is_array()) return refuse("messages", "must be an array");
+  for (size_t i = 0; i < messages->size(); ++i) {
+    auto message = read_message((*messages)[i], i);
+    if (!message) return tl::make_unexpected(message.error());
+    prompt.messages.push_back(std::move(*message));
+  }
+  if (request.parameters.empty()) return prompt;
+  const auto parameters = json::parse(request.parameters, request_depth);
+  if (!parameters || !parameters->is_object()) return refuse("parameters", "must be an object");
+  for (const auto& [name, value] : parameters->items()) {
+    if (const auto read = read_parameter(name, value, prompt); !read) return tl::make_unexpected(read.error());
+  }
+  return prompt;
+}
+
+}  // namespace tokenrelay::upstream

@@ -1,0 +1,165 @@
+#include "service/upstream/sse_call.h"
+
+#include "service/transport/loop.h"
+
+namespace tokenrelay::upstream {
+namespace {
+
+constexpr size_t max_error_bytes = 64 << 10;
+
+}  // namespace
+
+std::string_view trimmed(std::string_view text) {
+  const size_t from = text.find_first_not_of(" \t\r\n");
+  if (from == text.npos) return {};
+  return text.substr(from, text.find_last_not_of(" \t\r\n") - from + 1);
+}
+
+SseCall::SseCall(std::shared_ptr<HttpClient> client, const ProviderOptions& options, CallHandler& handler)
+    : client_(std::move(client)),
+      options_(options),
+      handler_(handler),
+      end_of_body_(client_->loop().timers(), [this] { complete(); }) {}
+
+void SseCall::ask(HttpRequest request) {
+  transfer_.reset();
+  head_ = HttpHead{};
+  body_ = Body::unknown;
+  document_.clear();
+  SseSink& sink = *this;
+  parser_ = std::make_unique<SseParser>(sink, options_.max_event_bytes);
+  transfer_ = client_->send(std::move(request), *this);
+}
+
+void SseCall::pause() {
+  if (!transfer_) return;
+  transfer_->pause();
+  end_of_body_.cancel();
+}
+
+void SseCall::resume() {
+  if (!transfer_) return;
+  transfer_->resume();
+  body_mark_changed();
+}
+
+void SseCall::body_mark_changed() {
+  if (marked()) {
+    end_of_body_.arm(options_.timeouts.end_of_body_ms);
+  } else {
+    end_of_body_.cancel();
+  }
+}
+
+void SseCall::on_head(const HttpHead& head) {
+  head_ = head;
+  if (head.status / 100 != 2) {
+    body_ = Body::refused;
+  } else {
+    handler_.on_first_byte();
+  }
+}
+
+void SseCall::on_body(std::string_view bytes) {
+  if (body_ == Body::unknown && !recognise(bytes)) return;
+  switch (body_) {
+    case Body::unknown:
+      return;
+    case Body::events:
+      return take_events(bytes);
+    case Body::document:
+      return gather(bytes);
+    case Body::refused:
+      document_ += bytes.substr(0, max_error_bytes - document_.size());
+      if (document_.size() == max_error_bytes) refusal();
+  }
+}
+
+// By its first character, since content types lie. False: the call has ended.
+bool SseCall::recognise(std::string_view bytes) {
+  const std::string_view text = trimmed(bytes);
+  if (text.empty()) return true;
+  if (text.front() == '<') {
+    fail(protocol_failure("the upstream answered with a page, not with events", head_.status));
+    return false;
+  }
+  body_ = text.front() == '{' || text.front() == '[' ? Body::document : Body::events;
+  return true;
+}
+
+void SseCall::take_events(std::string_view bytes) {
+  if (parser_->feed(bytes) == SseParser::Result::too_large) {
+    fail(protocol_failure("an event of the upstream is too large", head_.status));
+  }
+}
+
+void SseCall::gather(std::string_view bytes) {
+  if (document_.size() + bytes.size() > options_.max_event_bytes) {
+    return fail(protocol_failure("the upstream's answer is too large", head_.status));
+  }
+  document_ += bytes;
+}
+
+bool SseCall::on_event(const SseEvent& event) {
+  if (event.is_error_line) {
+    fail(failure_in_stream(parse_error_body(event.data), head_.status));
+    return false;
+  }
+  SseEvent seen = event;
+  seen.data = trimmed(event.data);
+  if (seen.data.empty()) return true;
+  if (!take_event(seen)) return false;
+  body_mark_changed();
+  return true;
+}
+
+void SseCall::on_end(const TransferEnd& end) {
+  if (body_ == Body::refused) return refusal();
+  Lifeline::Watch watch(line_);
+  if (body_ == Body::document) {
+    const std::string document = std::move(document_);
+    if (take_document(document, end) && !watch.gone()) complete();
+    return;
+  }
+  if (body_ == Body::events && parser_->finish() == SseParser::Result::stopped) return;
+  if (watch.gone()) return;
+  if (marked() && end.cause == TransferEnd::Cause::clean) return complete();
+  if (body_ == Body::events && !begun() && end.cause == TransferEnd::Cause::clean &&
+      head_.content_type != "text/event-stream") {
+    return fail(protocol_failure("the upstream answered with no events", head_.status));
+  }
+  if (cut(end) || watch.gone()) return;
+  fail(failure_of_transfer(end, head_.status));
+}
+
+void SseCall::refusal() {
+  Lifeline::Watch watch(line_);
+  const std::string body = std::move(document_);
+  const HttpHead head = head_;
+  if (refused(head, body) || watch.gone()) return;
+  fail(failure_of_status(head, parse_error_body(body)));
+}
+
+void SseCall::complete(bool keep_connection) {
+  Lifeline::Watch watch(line_);
+  if (keep_connection && transfer_) transfer_->finish();
+  if (flush() && !watch.gone()) end(outcome());
+}
+
+void SseCall::fail(Failure failure) {
+  Lifeline::Watch watch(line_);
+  if (!flush() || watch.gone()) return;
+  failure.message = client_message(failure.message, options_.api_key);
+  Outcome outcome;
+  outcome.failure = std::move(failure);
+  outcome.usage = usage();
+  end(std::move(outcome));
+}
+
+void SseCall::end(Outcome outcome) {
+  end_of_body_.cancel();
+  transfer_.reset();  // closes what is still open
+  handler_.on_end(std::move(outcome));
+}
+
+}  // namespace tokenrelay::upstream
