@@ -13,6 +13,7 @@
 
 #include "service/relay/ids.h"
 #include "service/relay/start_event.h"
+#include "service/surface/routes.h"
 
 namespace tokenrelay {
 namespace {
@@ -135,6 +136,7 @@ void RelayProcess::open_ports() {
   most_connections_ = connection_limit(config_);
   const size_t with_turned_away = most_connections_ + std::min<size_t>(turned_away, most_connections_ / 4);
   api::add_stream_routes(router_, api_);
+  surface::add_surface_routes(router_, api_);
   api::add_operation_routes(config_.admin_listen.empty() ? router_ : admin_router_, api_);
   api::add_page_routes(router_);
   const auto options = [this]() -> const http::ServerOptions& { return server_options_; };

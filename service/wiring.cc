@@ -2,6 +2,8 @@
 
 #include <cstdlib>
 
+#include "service/surface/fault.h"
+
 namespace tokenrelay {
 namespace {
 
@@ -65,6 +67,8 @@ http::ServerOptions server_options(const Config& config, bool check_host) {
   out.cors_origins = config.cors_origins;
   out.trusted_proxies = config.trusted_proxies;
   out.check_host = check_host;
+  out.add_headers = surface::add_headers;
+  out.shape_error = surface::shape_error;
   return out;
 }
 

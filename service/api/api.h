@@ -22,6 +22,7 @@ struct Settings {
   int64_t write_stall_ms = 60'000;
   std::vector<std::string> cors_origins;
   bool log_prompts = false;
+  relay::OnDisconnect surface_on_disconnect{relay::OnDisconnect::Action::cancel, 0};  // of clients that cannot resume
   bool list_allowed = true;  // false: beyond loopback without authentication
 };
 

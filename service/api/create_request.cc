@@ -76,12 +76,9 @@ tl::expected<void, std::string> read_messages(const Value& body, CreateRequest& 
     out.messages = json::dump(one);
     return {};
   }
-  if (!messages->is_array() || messages->empty()) return refuse("\"messages\" must be a non-empty array");
-  for (size_t i = 0; i < messages->size(); ++i) {
-    const auto bytes = check_message((*messages)[i], "messages[" + std::to_string(i) + "]");
-    if (!bytes) return refuse(bytes.error());
-    out.prompt_bytes += *bytes;
-  }
+  const auto bytes = check_messages(*messages);
+  if (!bytes) return refuse(bytes.error());
+  out.prompt_bytes = *bytes;
   out.messages = json::dump(*messages);
   return {};
 }
@@ -129,6 +126,17 @@ tl::expected<void, std::string> read_on_disconnect(const Value& body, CreateRequ
 }
 
 }  // namespace
+
+tl::expected<uint64_t, std::string> check_messages(const Value& messages) {
+  if (!messages.is_array() || messages.empty()) return refuse("\"messages\" must be a non-empty array");
+  uint64_t all = 0;
+  for (size_t i = 0; i < messages.size(); ++i) {
+    const auto bytes = check_message(messages[i], "messages[" + std::to_string(i) + "]");
+    if (!bytes) return refuse(bytes.error());
+    all += *bytes;
+  }
+  return all;
+}
 
 tl::expected<CreateRequest, std::string> parse_create_request(std::string_view body, int max_depth) {
   const auto parsed = json::parse(body, max_depth);

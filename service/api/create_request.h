@@ -19,6 +19,9 @@ struct CreateRequest {
   relay::OnDisconnect on_disconnect;
 };
 
+// Chat messages: a non-empty array of {role, content}. The bytes of their text.
+tl::expected<uint64_t, std::string> check_messages(const json::Value& messages);
+
 // The error is the `detail` of a 400.
 tl::expected<CreateRequest, std::string> parse_create_request(std::string_view body, int max_depth);
 

@@ -26,7 +26,7 @@ constexpr std::array<Shape, 4> shapes = {{{"cancel", Kind::cancel, ""},
 class SocketFormat final : public relay::Format {
  public:
   void append(std::string& out, const std::vector<relay::Run>& runs, relay::Seq seq, storage::EventKind kind,
-              std::string_view payload) const override {
+              std::string_view payload) override {
     out += "{\"type\":\"event\",\"id\":\"";
     relay::append_event_id(out, runs, seq);
     out += "\",\"event\":\"";
@@ -132,8 +132,8 @@ std::string resumed_message(const relay::Stream& stream, relay::Verdict verdict)
   return out + "}}";
 }
 
-const relay::Format& socket_format() {
-  static const SocketFormat format;
+relay::Format& socket_format() {
+  static SocketFormat format;
   return format;
 }
 

@@ -32,6 +32,6 @@ std::string error_message(std::string_view ref, std::string_view code, std::stri
 std::string resumed_message(const relay::Stream& stream, relay::Verdict verdict);
 
 // One event a line, since JSON on one line holds no line break: the socket sends each line as one message.
-const relay::Format& socket_format();
+relay::Format& socket_format();
 
 }  // namespace tokenrelay::api

@@ -51,9 +51,9 @@ std::string retry_line(const relay::Random& random) {
   return "retry: " + std::to_string(2000 + draw % 8001) + "\n";
 }
 
-http::StreamingBody::Options body_options(const Settings& settings, http::HeaderList extra) {
+http::StreamingBody::Options body_options(const Settings& settings, http::HeaderList headers, http::HeaderList extra) {
   http::StreamingBody::Options options;
-  options.headers = event_stream_headers();
+  options.headers = std::move(headers);
   for (auto& header : extra) options.headers.push_back(std::move(header));
   options.write_stall_ms = settings.write_stall_ms;
   return options;
@@ -63,7 +63,7 @@ http::StreamingBody::Options body_options(const Settings& settings, http::Header
 class Goodbye final : private http::StreamingBody::Owner {
  public:
   Goodbye(Api& api, http::TakenConnection connection)
-      : body_(std::move(connection), body_options(api.settings(), {}), *this) {
+      : body_(std::move(connection), body_options(api.settings(), event_stream_headers(), {}), *this) {
     const std::string line = retry_line(api.random);
     const std::string_view part = line;
     body_.write({&part, 1});
@@ -103,13 +103,25 @@ void answer_head(http::TakenConnection connection, http::HeaderList extra_header
   http::StreamingBody(std::move(connection), std::move(options), silent).finish({});
 }
 
-SseReader::SseReader(Api& api, std::shared_ptr<relay::Stream> stream, Place place, http::TakenConnection connection,
-                     http::HeaderList extra_headers)
+Dress native_dress(const relay::Stream& stream, relay::Verdict verdict) {
+  Dress dress;
+  dress.preface = resumed(stream, verdict);
+  dress.heartbeat = http::sse::heartbeat;
+  dress.headers = event_stream_headers();
+  return dress;
+}
+
+SseReader::SseReader(Api& api, std::shared_ptr<relay::Stream> stream, Place place, Dress dress,
+                     http::TakenConnection connection, http::HeaderList extra_headers)
     : api_(api),
       heartbeat_ms_(api.settings().heartbeat_ms),
-      preface_(resumed(*stream, place.verdict)),
-      body_(std::move(connection), body_options(api.settings(), std::move(extra_headers)), *this),
-      subscriber_(std::move(stream), place.after, place.coalesce, relay::sse_format(), *this),
+      preface_(std::move(dress.preface)),
+      format_(std::move(dress.format)),
+      heartbeat_line_(dress.heartbeat),
+      says_when_(dress.says_when),
+      body_(std::move(connection), body_options(api.settings(), std::move(dress.headers), std::move(extra_headers)),
+            *this),
+      subscriber_(std::move(stream), place.after, place.coalesce, format_ ? *format_ : relay::sse_format(), *this),
       heartbeat_(api.loop.timers(), [this] { beat(); }) {
   api_.metrics.subscriber_joined(metrics::Transport::sse);
   api_.metrics.resumed(metric_of(place.verdict));
@@ -122,13 +134,18 @@ SseReader::~SseReader() {
 void SseReader::start() {
   last_write_ms_ = api_.shard.context().now_ms();
   heartbeat_.arm(heartbeat_ms_);
+  const relay::Stream& stream = subscriber_.stream();
+  if (stream.ended() && subscriber_.position() == stream.durable()) {  // all there is is in the preface
+    subscriber_.detach(false);
+    return send({}, true);
+  }
   subscriber_.pump();
   if (!preface_.empty() && !released_) send({}, false);  // nothing is due yet: the head and the verdict leave alone
 }
 
 void SseReader::send(std::string_view events, bool last) {
   const std::array<std::string_view, 2> parts = {preface_, events};
-  const auto due = std::span(parts).subspan(preface_.empty() ? 1 : 0, events.empty() ? 1 : (preface_.empty() ? 1 : 2));
+  const auto due = std::span(parts).subspan(preface_.empty() ? 1 : 0);
   last_write_ms_ = api_.shard.context().now_ms();
   if (last) {
     body_.finish(due);
@@ -142,9 +159,9 @@ void SseReader::send(std::string_view events, bool last) {
 void SseReader::cut(relay::CutReason reason) {
   api_.metrics.cut(name_of(reason));
   if (body_.has_room()) {
-    const std::string line = retry_line(api_.random);
+    const std::string line = says_when_ ? retry_line(api_.random) : std::string();
     const std::array<std::string_view, 2> parts = {preface_, line};
-    body_.write(std::span(parts).subspan(preface_.empty() ? 1 : 0));
+    body_.write(parts);
   }
   body_.cut();
   over();
@@ -167,8 +184,7 @@ void SseReader::beat() {
   heartbeat_.arm(heartbeat_ms_ - heartbeat_ms_ / 30);
   if (!body_.has_room()) return;
   last_write_ms_ = api_.shard.context().now_ms();
-  const std::string_view beat = http::sse::heartbeat;
-  body_.write({&beat, 1});
+  body_.write({&heartbeat_line_, 1});
   api_.metrics.heartbeat();
 }
 

@@ -1,5 +1,5 @@
-// SseReader: one response to GET …/events (or a POST that asked for the stream): the verdict first, then the stream's
-// events with heartbeats between, then done with a clean end, or a cut.
+// SseReader: one response to GET …/events (or a POST that asked for the stream, on any surface): a preface first (the
+// verdict), then the stream's events with heartbeats between, then its end in one write with the last chunk, or a cut.
 //
 // Ownership: Readers; it releases itself when it is over. Threads: the shard's loop.
 #pragma once
@@ -21,9 +21,19 @@ struct Place {
   bool coalesce = true;
 };
 
+// How the answer looks: the native stream's events, or another protocol's.
+struct Dress {
+  std::unique_ptr<relay::Format> format;  // the protocol's own, with its state; none: native events
+  std::string preface;                    // the first bytes
+  std::string_view heartbeat;
+  http::HeaderList headers;  // Content-Type and the like
+  bool says_when = true;     // a `retry:` line before a cut: in native streams only
+};
+Dress native_dress(const relay::Stream& stream, relay::Verdict verdict);
+
 class SseReader final : public Reader, private relay::Sink, private http::StreamingBody::Owner {
  public:
-  SseReader(Api& api, std::shared_ptr<relay::Stream> stream, Place place, http::TakenConnection connection,
+  SseReader(Api& api, std::shared_ptr<relay::Stream> stream, Place place, Dress dress, http::TakenConnection connection,
             http::HeaderList extra_headers);
   ~SseReader() override;
 
@@ -44,7 +54,10 @@ class SseReader final : public Reader, private relay::Sink, private http::Stream
   Api& api_;
   const int64_t heartbeat_ms_;
   int64_t last_write_ms_ = 0;
-  std::string preface_;  // retry and resumed, until they have left
+  std::string preface_;  // until it has left
+  const std::unique_ptr<relay::Format> format_;
+  const std::string_view heartbeat_line_;
+  const bool says_when_;
   bool released_ = false;
   http::StreamingBody body_;
   relay::Subscriber subscriber_;

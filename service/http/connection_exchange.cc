@@ -35,6 +35,7 @@ void Connection::start_exchange() {
   request.client_address = client_address(request, socket_.peer_address(), options.trusted_proxies);
   exchange.common = cors_headers(request, options.cors_origins);
   exchange.common.emplace_back("Request-Id", request.request_id);
+  if (options.add_headers) options.add_headers(request, exchange.common);
   exchange.ticket = std::make_shared<Ticket>(server_->log, server_->loop.clock(), started_us_);
   RequestRecord& record = exchange.ticket->record();
   record.method = request.method;
@@ -99,6 +100,8 @@ void Connection::deliver(Answer answer) {
 
 void Connection::reply(Reply reply) {
   const Request& request = exchange_->request;
+  const auto& shape_error = server_->options().shape_error;
+  if (shape_error && reply.content_type == problem_media_type) shape_error(request, reply);
   exchange_->broken = exchange_->broken || reply.status == 411;  // without a length its end is not known
   bool last = reply.close || !request.keep_alive || server_->draining || exchange_->broken;
   std::string_view connection = last ? "close" : request.http10 ? "keep-alive" : "";

@@ -17,7 +17,7 @@ Reply problem(Code code, std::string detail, std::string_view request_id, std::o
   Reply reply;
   reply.status = status_of(code);
   reply.body = body.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
-  reply.content_type = "application/problem+json";
+  reply.content_type = problem_media_type;
   if (retry_after_s) reply.headers.emplace_back("Retry-After", std::to_string(*retry_after_s));
   return reply;
 }

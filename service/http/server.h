@@ -29,7 +29,10 @@ struct ServerOptions {
   int64_t write_stall_ms = 60'000;           // a peer that takes no byte for so long, with data due, is cut
   std::vector<std::string> cors_origins;     // exact origins, or "*"
   std::vector<std::string> trusted_proxies;  // addresses or CIDR whose X-Forwarded-For/-Proto count
-  bool check_host = true;                    // on a loopback listener a foreign Host is 421 (DNS rebinding)
+  // What the paths of a foreign protocol have of their own: headers on every answer, and the shape of an error.
+  std::function<void(const Request&, HeaderList&)> add_headers;
+  std::function<void(const Request&, Reply&)> shape_error;  // given application/problem+json
+  bool check_host = true;  // on a loopback listener a foreign Host is 421 (DNS rebinding)
 };
 
 struct RequestRecord {  // one request, for the log line and the metrics

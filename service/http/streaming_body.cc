@@ -53,16 +53,29 @@ struct StreamingBody::State : std::enable_shared_from_this<State> {
         ended(std::move(taken.ended)),
         chunked(!taken.http10),
         head_only(taken.head_only) {
-    append_status_line(waiting, options.status);
+    if (options.status != 0) append_status_line(waiting, options.status);
     append_headers(waiting, taken.head);
     append_headers(waiting, options.headers);
-    append_header(waiting, chunked ? "Transfer-Encoding" : "Connection", chunked ? "chunked" : "close");
-    waiting += line_end;
+    if (options.status != 0) end_head();
     unread.shrink_to_fit();
     waiting.shrink_to_fit();
     socket.prepare_for_stream();
     socket.give_up_after(stall_ms);
     socket.cut_if_dropped(true);  // a killed relay must not look like an end, to HTTP/1.0 clients above all
+  }
+
+  void end_head() {
+    append_header(waiting, chunked ? "Transfer-Encoding" : "Connection", chunked ? "chunked" : "close");
+    waiting += line_end;
+  }
+
+  void begin(int status, const HeaderList& headers) {
+    std::string head;
+    append_status_line(head, status);
+    head += waiting;
+    waiting.swap(head);
+    append_headers(waiting, headers);
+    end_head();
   }
 
   bool has_room() const { return !blocked && !failed && !finished && !closed; }
@@ -228,6 +241,10 @@ StreamingBody::StreamingBody(TakenConnection connection, Options options, Owner&
 
 StreamingBody::~StreamingBody() {
   if (!state_->finished) state_->cut();
+}
+
+void StreamingBody::begin(int status, const HeaderList& headers) {
+  state_->begin(status, headers);
 }
 
 bool StreamingBody::write(std::span<const std::string_view> parts) {

@@ -32,7 +32,7 @@ class StreamingBody {
   };
 
   struct Options {
-    int status = 200;
+    int status = 200;    // 0: begin() will say
     HeaderList headers;  // Content-Type and the like; Transfer-Encoding and those of TakenConnection are added
     int64_t write_stall_ms = 60'000;  // counts only while bytes are due
     size_t unread_bytes = 16 << 10;   // what a client may send meanwhile (kept for after the end), else it is cut
@@ -40,6 +40,9 @@ class StreamingBody {
 
   StreamingBody(TakenConnection connection, Options options, Owner& owner);
   ~StreamingBody();
+
+  // The status and headers, where Options left them open; before anything is written.
+  void begin(int status, const HeaderList& headers);
 
   // Sends `parts` as one chunk in one writev, the head in front if it has not left. False: wait for on_room().
   // Must not be called while has_room() is false.

@@ -17,7 +17,7 @@ class Batch {
   static constexpr size_t batch_bytes = 64 << 10;
   static constexpr size_t merge_bytes = 16 << 10;
 
-  Batch(const Format& format, const std::vector<Run>& runs, bool coalesce)
+  Batch(Format& format, const std::vector<Run>& runs, bool coalesce)
       : format_(format), runs_(runs), coalesce_(coalesce) {}
 
   bool full() const { return out_.size() + pending_.size() >= batch_bytes; }
@@ -28,7 +28,7 @@ class Batch {
  private:
   void flush();
 
-  const Format& format_;
+  Format& format_;
   const std::vector<Run>& runs_;
   const bool coalesce_;
   std::string out_;

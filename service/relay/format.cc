@@ -8,7 +8,7 @@ namespace {
 class SseFormat final : public Format {
  public:
   void append(std::string& out, const std::vector<Run>& runs, Seq seq, storage::EventKind kind,
-              std::string_view payload) const override {
+              std::string_view payload) override {
     if (const auto name = event_name(kind); !name.empty()) {
       out += "event: ";
       out += name;
@@ -26,8 +26,8 @@ class SseFormat final : public Format {
 
 }  // namespace
 
-const Format& sse_format() {
-  static const SseFormat format;
+Format& sse_format() {
+  static SseFormat format;
   return format;
 }
 

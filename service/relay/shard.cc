@@ -89,7 +89,7 @@ void Shard::create(NewStream what, Completion<CreatedStream> done) {
   row.idempotency_key = what.idempotency_key;
   row.body_hash = what.body_hash;
   row.created_ms = context_->wall_ms();
-  row.start = start_payload(row.model, row.provider, row.created_ms);
+  row.start = start_payload(row.model, row.provider, row.created_ms, what.marks);
 
   storage::StreamRow made;
   made.stream_id = row.stream_id;

@@ -35,6 +35,7 @@ struct NewStream {
   bool overloaded = false;  // too many connections: only a known key is answered
   Prompt prompt;
   std::string owner, model, metadata;
+  std::string marks;                       // more members of the start event: `,"surface":"chat"`; "" for none
   std::string idempotency_key, body_hash;  // key already scoped; "" for none
 };
 

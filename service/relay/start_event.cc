@@ -17,12 +17,15 @@ std::string rfc3339(int64_t wall_ms) {
   return out;
 }
 
-std::string start_payload(std::string_view model, std::string_view provider, int64_t created_ms) {
+std::string start_payload(std::string_view model, std::string_view provider, int64_t created_ms,
+                          std::string_view marks) {
   std::string out = "{\"model\":";
   json::append_string(out, model);
   out += ",\"provider\":";
   json::append_string(out, provider);
-  out += ",\"created_at\":\"" + rfc3339(created_ms) + "\"}";
+  out += ",\"created_at\":\"" + rfc3339(created_ms) + "\"";
+  out += marks;
+  out += '}';
   return out;
 }
 

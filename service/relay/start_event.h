@@ -11,8 +11,10 @@ namespace tokenrelay::relay {
 
 std::string rfc3339(int64_t wall_ms);  // 2026-11-21T06:00:00.123Z
 
-// {"model":"demo","provider":"demo","created_at":"2026-11-21T06:00:00.123Z"}
-std::string start_payload(std::string_view model, std::string_view provider, int64_t created_ms);
+// {"model":"demo","provider":"demo","created_at":"2026-11-21T06:00:00.123Z"}, and `marks` (`,"surface":"chat"`) at its
+// end: what a surface must know of the request when it is read again.
+std::string start_payload(std::string_view model, std::string_view provider, int64_t created_ms,
+                          std::string_view marks = {});
 
 // JSON {"model","messages","parameters"}: what it takes to call the upstream again.
 std::string stored_request(const upstream::ModelRequest& request);

@@ -66,6 +66,11 @@ void Stream::on_generation_started() {
   phase_ = Phase::streaming;
 }
 
+void Stream::on_generation_answered() {
+  answered_ = true;
+  if (!waiting_for_answer_.empty()) answered_timer_->arm(0);  // not from inside the upstream's turn
+}
+
 bool Stream::append(EventKind kind, std::string_view payload) {
   assert(phase_ == Phase::queued || phase_ == Phase::streaming);
   if (stored_bytes_ + payload.size() > options_->stream_bytes) {
@@ -73,6 +78,7 @@ bool Stream::append(EventKind kind, std::string_view payload) {
     return false;
   }
   stored_bytes_ += payload.size();
+  said_anything_ |= kind != EventKind::upstream && kind != EventKind::steer;
   tail_.push(kind, payload);
   const EventView event{kind, payload};
   context_.log.append(row_.key, tail_.last(), {&event, 1});
@@ -98,6 +104,7 @@ void Stream::resume_upstream() {
 void Stream::on_generation_end(upstream::Outcome outcome) {
   if (!outcome.failure) return end("completed", &outcome, std::nullopt);
   const auto& failure = *outcome.failure;
+  failure_ = failure;
   end("failed", &outcome,
       StreamError{std::string(upstream::name_of(failure.code)), failure.message, failure.retryable});
 }
@@ -223,7 +230,24 @@ void Stream::when_durable(Seq seq, std::function<void(bool)> then) {
   waiting_for_durable_.emplace(seq, std::move(then));
 }
 
+void Stream::when_answered(int64_t within_ms, std::function<void()> then) {
+  if (answered_ || broken_ || phase_ == Phase::ended) return then();
+  if (!answered_timer_) {
+    answered_timer_ = std::make_unique<transport::Timer>(context_.loop.timers(), [this] { notify_answered(); });
+    answered_timer_->arm(within_ms);
+  }
+  waiting_for_answer_.push_back(std::move(then));
+}
+
+void Stream::notify_answered() {
+  const auto self = shared_from_this();
+  if (answered_timer_) answered_timer_->cancel();
+  answered_ = true;
+  for (auto& then : std::exchange(waiting_for_answer_, {})) then();
+}
+
 void Stream::notify_ended(bool durable) {
+  notify_answered();
   for (auto& then : std::exchange(waiting_for_end_, {})) then(durable);
 }
 

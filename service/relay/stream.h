@@ -66,6 +66,13 @@ class Stream final : public std::enable_shared_from_this<Stream>, private Genera
 
   void when_durable(Seq seq, std::function<void(bool durable)> then);
 
+  // Calls back once the upstream has taken the request, a delta is durable, the stream has ended, or the time is over:
+  // from then on a client may be told that its answer begins.
+  void when_answered(int64_t within_ms, std::function<void()> then);
+  // Why the stream failed, as the upstream said it; none: it did not, or this process did not see it.
+  const std::optional<upstream::Failure>& failure() const { return failure_; }
+  bool said_anything() const { return said_anything_; }  // by this process: text, reasoning, a tool call
+
   // --- reading
   Tail& tail() { return tail_; }
   void attach(Subscriber& subscriber);
@@ -80,6 +87,7 @@ class Stream final : public std::enable_shared_from_this<Stream>, private Genera
 
   bool append(storage::EventKind kind, std::string_view payload) override;
   void on_generation_started() override;
+  void on_generation_answered() override;
   void on_generation_end(upstream::Outcome outcome) override;
   void end(std::string_view status, const upstream::Outcome* outcome, const std::optional<StreamError>& error);
   void retire_generation();
@@ -89,6 +97,7 @@ class Stream final : public std::enable_shared_from_this<Stream>, private Genera
   void wake_followers();
   void notify_ended(bool durable);
   void notify_unread();
+  void notify_answered();
 
   Context& context_;
   std::shared_ptr<const Options> options_;
@@ -119,6 +128,10 @@ class Stream final : public std::enable_shared_from_this<Stream>, private Genera
   std::unique_ptr<transport::Timer> time_limit_;
   std::vector<std::function<void(bool)>> waiting_for_end_;
   std::multimap<Seq, std::function<void(bool)>> waiting_for_durable_;
+  bool answered_ = false, said_anything_ = false;
+  std::optional<upstream::Failure> failure_;
+  std::unique_ptr<transport::Timer> answered_timer_;  // armed while when_answered() waits
+  std::vector<std::function<void()>> waiting_for_answer_;
   std::unique_ptr<transport::Timer> unread_timer_;  // armed while when_unread() waits
   std::vector<std::function<void()>> waiting_for_unread_;
 };

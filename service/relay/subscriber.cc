@@ -7,7 +7,7 @@
 
 namespace tokenrelay::relay {
 
-Subscriber::Subscriber(std::shared_ptr<Stream> stream, Seq after, bool coalesce, const Format& format, Sink& sink)
+Subscriber::Subscriber(std::shared_ptr<Stream> stream, Seq after, bool coalesce, Format& format, Sink& sink)
     : stream_(std::move(stream)),
       sink_(sink),
       format_(format),

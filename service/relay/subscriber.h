@@ -32,7 +32,7 @@ class Sink {
 class Subscriber {
  public:
   // Reads what follows `after`. Starts with pump().
-  Subscriber(std::shared_ptr<Stream> stream, Seq after, bool coalesce, const Format& format, Sink& sink);
+  Subscriber(std::shared_ptr<Stream> stream, Seq after, bool coalesce, Format& format, Sink& sink);
   ~Subscriber();
   Subscriber(const Subscriber&) = delete;
 
@@ -52,7 +52,7 @@ class Subscriber {
 
   std::shared_ptr<Stream> stream_;
   Sink& sink_;
-  const Format& format_;
+  Format& format_;
   Seq position_;          // everything up to here was handed to the sink
   const Seq replay_end_;  // what was durable on arrival is a replay
   std::shared_ptr<const storage::Block> block_;

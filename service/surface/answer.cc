@@ -1,0 +1,167 @@
+#include "service/surface/answer.h"
+
+#include "service/api/await.h"
+#include "service/api/sse_reader.h"
+
+namespace tokenrelay::surface {
+namespace {
+
+using api::until;
+using http::Answer;
+using http::Request;
+using BlockRead = storage::Result<std::shared_ptr<const storage::Block>>;
+using BlockPtr = std::shared_ptr<const storage::Block>;
+
+constexpr std::string_view stream_prefix = "strm_";
+
+// The durable events after `after`, as far as one block goes; null: the log cannot be read.
+asio::awaitable<BlockPtr> read_block(std::shared_ptr<relay::Stream> stream, relay::Seq after) {
+  auto block = co_await until<BlockRead>([&](auto then) { stream->read(after, std::move(then)); });
+  if (!block || (*block)->entries.empty()) co_return nullptr;
+  co_return std::move(*block);
+}
+
+http::HeaderList stream_headers(const relay::Stream& stream) {
+  return {{"Stream-Id", stream.id()}};
+}
+
+// Feeds a face what is durable, event by event, until something comes out or `upto` is reached. False: unreadable.
+asio::awaitable<bool> feed(std::shared_ptr<relay::Stream> stream, Face& face, relay::Seq upto, std::string& out) {
+  while (face.seq() < std::min(upto, stream->durable()) && out.empty()) {
+    const BlockPtr block = co_await read_block(stream, face.seq());
+    if (!block) co_return false;
+    for (const auto& entry : block->entries) {
+      if (entry.seq <= face.seq()) continue;
+      if (entry.seq > upto || entry.seq > stream->durable() || !out.empty()) break;
+      face.append(out, stream->runs(), entry.seq, entry.kind, block->payload(entry));
+    }
+  }
+  co_return true;
+}
+
+Answer follow(api::Api& api, Profile profile, std::shared_ptr<relay::Stream> stream, std::unique_ptr<Face> face,
+              std::string preface) {
+  if (api.readers.closed()) return api::come_back_later(api, "shutdown");
+  auto held = std::make_shared<std::unique_ptr<Face>>(std::move(face));
+  return http::Takeover([&api, profile = std::move(profile), stream = std::move(stream), held,
+                         preface = std::move(preface)](http::TakenConnection connection) {
+    if (connection.log) connection.log(200);
+    api::Place place;
+    place.after = (*held)->seq();
+    api::Dress dress;
+    dress.format = std::move(*held);
+    // Something at once: a slow first token must not look like a dead relay.
+    dress.preface = preface.empty() ? std::string(profile.heartbeat) : preface;
+    dress.heartbeat = profile.heartbeat;
+    dress.headers = api::event_stream_headers();
+    for (const auto& header : profile.headers) dress.headers.push_back(header);
+    dress.says_when = false;
+    auto reader = std::make_unique<api::SseReader>(api, stream, place, std::move(dress), std::move(connection),
+                                                   stream_headers(*stream));
+    api::SseReader& started = *reader;
+    api.readers.keep(std::move(reader));
+    started.start();
+  });
+}
+
+Answer unreadable(const Request& request) {
+  return api::problem_of({relay::Errc::unreadable, "the log cannot be read"}, request);
+}
+
+// Says what is wrong in the protocol's words under status 200, and cuts: the client's copy is not to be trusted.
+Answer say_and_cut(api::Api& api, Profile profile, const std::shared_ptr<relay::Stream>& stream,
+                   std::string error_event) {
+  return http::Takeover([&api, headers = stream_headers(*stream), profile = std::move(profile),
+                         error_event = std::move(error_event)](http::TakenConnection connection) {
+    struct Silent final : http::StreamingBody::Owner {
+      void on_room() override {}
+      void on_gone() override {}
+    } silent;
+    if (connection.log) connection.log(200);
+    http::StreamingBody::Options options;
+    options.headers = api::event_stream_headers();
+    for (const auto& header : profile.headers) options.headers.push_back(header);
+    for (const auto& header : headers) options.headers.push_back(header);
+    options.write_stall_ms = api.settings().write_stall_ms;
+    http::StreamingBody body(std::move(connection), std::move(options), silent);
+    const std::string_view part = error_event;
+    body.write({&part, 1});
+    body.cut();
+  });
+}
+
+std::string error_event(Dialect dialect, const Fault& fault, std::string_view request_id) {
+  const bool named = dialect == Dialect::anthropic || dialect == Dialect::responses;
+  return (named ? "event: error\ndata: " : "data: ") + fault_json(dialect, fault, request_id) + "\n\n";
+}
+
+}  // namespace
+
+asio::awaitable<Answer> stream_answer(api::Api& api, const Request& request, Profile profile, Begun begun,
+                                      std::unique_ptr<Face> face) {
+  const auto stream = begun.stream;
+  if (!begun.cursor) {
+    if (auto refused = co_await refusal_of(request, profile.dialect, stream)) co_return std::move(*refused);
+    co_return follow(api, std::move(profile), stream, std::move(face), "");
+  }
+  const auto verdict = relay::judge(stream->runs(), stream->durable(), *begun.cursor);
+  if (verdict != relay::Verdict::exact) {
+    if (profile.dialect == Dialect::ui) co_return follow(api, std::move(profile), stream, std::move(face), "");
+    const Fault fault{409, "unknown_cursor", "what was received is no longer part of this answer",
+                      "",  std::nullopt,     false};
+    const auto event = error_event(profile.dialect, fault, request.request_id);
+    co_return say_and_cut(api, std::move(profile), stream, event);
+  }
+  // Counted and thrown away up to the cursor; at the terminal event, that one again (WIRE.md 7.2).
+  relay::Seq upto = begun.cursor->seq;
+  if (stream->ended() && upto == stream->durable()) --upto;
+  std::string out;
+  while (face->seq() < upto) {
+    if (!co_await feed(stream, *face, upto, out)) co_return unreadable(request);
+    out.clear();
+  }
+  co_return follow(api, std::move(profile), stream, std::move(face), "");
+}
+
+asio::awaitable<Answer> resume_answer(api::Api& api, const Request& request, Profile profile,
+                                      std::shared_ptr<relay::Stream> stream, std::unique_ptr<Face> face,
+                                      uint64_t number, std::string field) {
+  face->skip_to(number);
+  std::string first;
+  while (first.empty() && face->seq() < stream->durable()) {
+    if (!co_await feed(stream, *face, stream->durable(), first)) co_return unreadable(request);
+  }
+  if (first.empty() && face->next_number() <= number) {
+    const Fault fault = invalid(std::move(field), "is beyond the last event of this answer");
+    co_return fault_reply(profile.dialect, fault, request.request_id);
+  }
+  co_return follow(api, std::move(profile), stream, std::move(face), std::move(first));
+}
+
+asio::awaitable<std::shared_ptr<Gathered>> gather(std::shared_ptr<relay::Stream> stream) {
+  auto gathered = std::make_shared<Gathered>();
+  relay::Seq at = 0;
+  while (at < stream->durable()) {
+    const BlockPtr block = co_await read_block(stream, at);
+    if (!block) co_return nullptr;
+    for (const auto& entry : block->entries) {
+      if (entry.seq <= at || entry.seq > stream->durable()) continue;
+      gathered->add(entry.kind, block->payload(entry));
+      at = entry.seq;
+    }
+  }
+  co_return gathered;
+}
+
+std::string id_with(std::string_view prefix, const relay::Stream& stream) {
+  return std::string(prefix) + stream.id().substr(stream_prefix.size());
+}
+
+std::string stream_id_of(std::string_view id, std::string_view prefix) {
+  for (const auto known : {prefix, stream_prefix}) {
+    if (id.starts_with(known)) return std::string(stream_prefix) + std::string(id.substr(known.size()));
+  }
+  return {};
+}
+
+}  // namespace tokenrelay::surface

@@ -1,0 +1,50 @@
+// The two kinds of answer a surface gives for a stream: its wire events as they come, or one whole object at its end.
+//
+// Both are subscribers: they count for on_disconnect, and a client that leaves is noticed at once. Ownership: api's
+// Readers. Threads: the shard's loop.
+#pragma once
+
+#include <asio/awaitable.hpp>
+#include <functional>
+#include <memory>
+#include <string_view>
+
+#include "service/api/api.h"
+#include "service/surface/begin.h"
+#include "service/surface/face.h"
+#include "service/surface/gathered.h"
+
+namespace tokenrelay::surface {
+
+// How a surface streams (WIRE.md 7.3).
+struct Profile {
+  Dialect dialect;
+  std::string_view heartbeat;  // bytes that say "alive" to this protocol's clients
+  http::HeaderList headers;    // more than those of every event stream
+};
+
+// The stream from its first event, or from after the cursor of a POST that was sent again.
+asio::awaitable<http::Answer> stream_answer(api::Api& api, const http::Request& request, Profile profile, Begun begun,
+                                            std::unique_ptr<Face> face);
+
+// The wire events numbered above `number`: a protocol's own cursor. One beyond what there is is the surface's 400,
+// which says so of `field`.
+asio::awaitable<http::Answer> resume_answer(api::Api& api, const http::Request& request, Profile profile,
+                                            std::shared_ptr<relay::Stream> stream, std::unique_ptr<Face> face,
+                                            uint64_t number, std::string field);
+
+// Waits for the end and answers what `render` makes of it. A failed stream is the surface's error, unless
+// `render_failures`.
+using Render = std::function<http::Reply(const relay::Stream& stream, const Gathered& gathered)>;
+http::Answer whole_answer(api::Api& api, const http::Request& request, Dialect dialect,
+                          std::shared_ptr<relay::Stream> stream, Render render, bool render_failures = false);
+
+// What a stream holds now, read back. Null: the log cannot be read.
+asio::awaitable<std::shared_ptr<Gathered>> gather(std::shared_ptr<relay::Stream> stream);
+
+// The stream's id in a protocol's own form: strm_X is chatcmpl-X, resp_X, msg_X.
+std::string id_with(std::string_view prefix, const relay::Stream& stream);
+// And back: "" unless `id` has one of the prefixes (strm_ always counts).
+std::string stream_id_of(std::string_view id, std::string_view prefix);
+
+}  // namespace tokenrelay::surface

@@ -1,0 +1,99 @@
+#include "service/surface/gathered.h"
+
+#include "service/relay/event_codec.h"
+
+namespace tokenrelay::surface {
+namespace {
+
+using storage::EventKind;
+
+std::string word(const json::Value& object, const char* name) {
+  const auto it = object.find(name);
+  return it != object.end() && it->is_string() ? it->get<std::string>() : std::string();
+}
+
+std::optional<uint64_t> count(const json::Value& object, const char* name) {
+  const auto it = object.find(name);
+  if (it == object.end() || !it->is_number_unsigned()) return std::nullopt;
+  return it->get<uint64_t>();
+}
+
+json::Value object_of(std::string_view payload) {
+  auto value = json::parse(payload);
+  return value && value->is_object() ? std::move(*value) : json::Value::object();
+}
+
+}  // namespace
+
+Done read_done(std::string_view payload) {
+  const auto value = object_of(payload);
+  Done done;
+  done.status = word(value, "status");
+  done.finish_reason = word(value, "finish_reason");
+  if (const auto usage = value.find("usage"); usage != value.end() && usage->is_object()) {
+    done.input_tokens = count(*usage, "input_tokens");
+    done.output_tokens = count(*usage, "output_tokens");
+  }
+  if (const auto error = value.find("error"); error != value.end() && error->is_object()) {
+    done.error = relay::StreamError{word(*error, "code"), word(*error, "message"), error->value("retryable", false)};
+  }
+  return done;
+}
+
+void Gathered::add(EventKind kind, std::string_view payload) {
+  const auto piece = kind == EventKind::tool_call ? relay::decode_tool_call(payload) : std::nullopt;
+  const auto grows = [&](Item::Kind as) { return !items.empty() && items.back().kind == as; };
+  switch (kind) {
+    case EventKind::start:
+      start = object_of(payload);
+      return;
+    case EventKind::text:
+    case EventKind::reasoning: {
+      const auto as = kind == EventKind::text ? Item::Kind::text : Item::Kind::reasoning;
+      if (!grows(as)) items.push_back({as, {}, 0, {}, {}, {}});
+      items.back().text += payload;
+      return;
+    }
+    case EventKind::tool_call:
+      if (!piece) return;
+      for (auto item = items.rbegin(); item != items.rend(); ++item) {  // calls may be told side by side
+        if (item->kind != Item::Kind::tool_call || item->index != piece->index) continue;
+        item->text += piece->arguments;
+        return;
+      }
+      items.push_back({Item::Kind::tool_call,
+                       std::string(piece->arguments),
+                       piece->index,
+                       std::string(piece->id),
+                       std::string(piece->name),
+                       {}});
+      return;
+    case EventKind::opaque:
+      items.push_back({Item::Kind::opaque, {}, 0, {}, {}, object_of(payload)});
+      return;
+    case EventKind::done:
+      done = read_done(payload);
+      return;
+    case EventKind::steer:
+    case EventKind::upstream:
+      return;
+  }
+}
+
+std::string Gathered::text() const {
+  std::string out;
+  for (const auto& item : items) {
+    if (item.kind == Item::Kind::text) out += item.text;
+  }
+  return out;
+}
+
+std::string Gathered::reasoning() const {
+  std::string out;
+  for (const auto& item : items) {
+    if (item.kind == Item::Kind::reasoning) out += item.text;
+  }
+  return out;
+}
+
+}  // namespace tokenrelay::surface

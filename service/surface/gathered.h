@@ -1,0 +1,50 @@
+// Gathered: a stream's events as the items of one answer, in order: what a surface needs to write it whole.
+//
+// Pure function of the log. `steer` and `upstream` events are invisible: text goes on in the same item.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "service/json/parse.h"
+#include "service/relay/usage.h"
+#include "storage/event.h"
+
+namespace tokenrelay::surface {
+
+struct Item {
+  enum class Kind { text, reasoning, tool_call, opaque };
+  Kind kind = Kind::text;
+  std::string text;  // text, reasoning; a tool call's arguments
+  uint64_t index = 0;
+  std::string id, name;  // tool_call
+  json::Value opaque;    // {"provider","type","data",…} (upstream.h, on_opaque)
+};
+
+// The terminal event, read.
+struct Done {
+  std::string status;         // completed, cancelled, failed, interrupted
+  std::string finish_reason;  // stop, length, tool_calls, content_filter, other; "" if not completed
+  std::optional<uint64_t> input_tokens, output_tokens;
+  std::optional<relay::StreamError> error;
+
+  bool failed() const { return status == "failed" || status == "interrupted"; }
+};
+Done read_done(std::string_view payload);
+
+struct Gathered {
+  json::Value start;  // the start event
+  std::vector<Item> items;
+  std::optional<Done> done;
+
+  // Neighbouring deltas of one kind and one tool call grow one item.
+  void add(storage::EventKind kind, std::string_view payload);
+
+  std::string text() const;  // all text items joined
+  std::string reasoning() const;
+};
+
+}  // namespace tokenrelay::surface

@@ -1,0 +1,12 @@
+#include "service/surface/routes.h"
+
+#include "service/surface/chat.h"
+
+namespace tokenrelay::surface {
+
+void add_surface_routes(http::Router& router, api::Api& api) {
+  add_chat_routes(router, api);
+  add_model_routes(router, api);
+}
+
+}  // namespace tokenrelay::surface

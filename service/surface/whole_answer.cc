@@ -1,0 +1,116 @@
+#include "service/http/streaming_body.h"
+#include "service/relay/subscriber.h"
+#include "service/surface/answer.h"
+
+namespace tokenrelay::surface {
+namespace {
+
+// Writes nothing and remembers everything.
+class Gathering final : public relay::Format {
+ public:
+  void append(std::string&, const std::vector<relay::Run>&, relay::Seq, storage::EventKind kind,
+              std::string_view payload) override {
+    gathered.add(kind, payload);
+  }
+  Gathered gathered;
+};
+
+// Waits for a stream's end on a connection that nothing has been written to; the status is known only then.
+class WholeReader final : public api::Reader, private relay::Sink, private http::StreamingBody::Owner {
+ public:
+  WholeReader(api::Api& api, Dialect dialect, std::shared_ptr<relay::Stream> stream, Render render,
+              bool render_failures, http::TakenConnection connection)
+      : api_(api),
+        dialect_(dialect),
+        render_(std::move(render)),
+        render_failures_(render_failures),
+        request_id_(connection.request_id),
+        log_(connection.log),
+        stream_(stream),
+        body_(std::move(connection), open_options(api), *this),
+        subscriber_(std::move(stream), 0, true, gathering_, *this) {
+    api_.metrics.subscriber_joined(metrics::Transport::sse);
+  }
+  ~WholeReader() override { api_.metrics.subscriber_left(metrics::Transport::sse); }
+
+  void start() { subscriber_.pump(); }
+  bool awaits_events() const override { return !released_; }
+  void leave() override { subscriber_.cut(relay::CutReason::shutdown); }
+
+ private:
+  static http::StreamingBody::Options open_options(api::Api& api) {
+    http::StreamingBody::Options options;
+    options.status = 0;
+    options.write_stall_ms = api.settings().write_stall_ms;
+    return options;
+  }
+
+  bool has_room() const override { return body_.has_room(); }
+  void on_room() override { subscriber_.pump(); }
+  void send(std::string_view, bool last) override {
+    if (last) answer(result());
+  }
+  void cut(relay::CutReason) override {
+    answer(fault_reply(dialect_,
+                       {503, "log_unavailable", "the relay cannot tell the end of this answer", "", 5'000, false},
+                       request_id_));
+  }
+  void on_gone() override {
+    subscriber_.detach(false);
+    if (log_) log_(499);
+    release();
+  }
+
+  http::Reply result() {
+    const auto& done = gathering_.gathered.done;
+    if (done && done->failed() && done->error && !render_failures_) {
+      return fault_reply(dialect_, fault_of(*done->error, stream_->failure()), request_id_);
+    }
+    return render_(*stream_, gathering_.gathered);
+  }
+
+  void answer(http::Reply reply) {
+    reply.headers.emplace_back("Content-Type", reply.content_type);
+    reply.headers.emplace_back("Stream-Id", stream_->id());
+    reply.headers.emplace_back("Cache-Control", "no-store");
+    if (log_) log_(reply.status);
+    body_.begin(reply.status, reply.headers);
+    const std::string_view part = reply.body;
+    body_.finish({&part, 1});
+    release();
+  }
+
+  void release() {
+    if (!std::exchange(released_, true)) api_.readers.release(*this);
+  }
+
+  api::Api& api_;
+  const Dialect dialect_;
+  const Render render_;
+  const bool render_failures_;
+  const std::string request_id_;
+  const std::function<void(int)> log_;
+  const std::shared_ptr<relay::Stream> stream_;
+  bool released_ = false;
+  Gathering gathering_;
+  http::StreamingBody body_;
+  relay::Subscriber subscriber_;
+};
+
+}  // namespace
+
+http::Answer whole_answer(api::Api& api, const http::Request& request, Dialect dialect,
+                          std::shared_ptr<relay::Stream> stream, Render render, bool render_failures) {
+  if (api.readers.closed()) {
+    return api::problem_of({relay::Errc::draining, "the relay is shutting down"}, request);
+  }
+  return http::Takeover([&api, dialect, stream = std::move(stream), render = std::move(render),
+                         render_failures](http::TakenConnection connection) {
+    auto reader = std::make_unique<WholeReader>(api, dialect, stream, render, render_failures, std::move(connection));
+    WholeReader& started = *reader;
+    api.readers.keep(std::move(reader));
+    started.start();
+  });
+}
+
+}  // namespace tokenrelay::surface
