@@ -37,6 +37,7 @@ struct Recorder final : tokenrelay::upstream::CallHandler {
     tools[index].arguments += arguments_delta;
   }
   void on_first_byte() override { ++first_bytes; }
+  void on_opaque(std::string_view object) override { opaque.emplace_back(object); }
   void on_end(tokenrelay::upstream::Outcome result) override {
     REQUIRE_FALSE(outcome);
     outcome = std::move(result);
@@ -63,6 +64,7 @@ struct Recorder final : tokenrelay::upstream::CallHandler {
   std::vector<std::string> deltas;
   std::string text, reasoning;
   std::vector<Tool> tools;
+  std::vector<std::string> opaque;
   int first_bytes = 0;
   std::optional<tokenrelay::upstream::Outcome> outcome;
   std::function<void()> on_delta;

@@ -1,0 +1,19 @@
+// A prompt's messages as `system` and `messages` of the Messages dialect (WIRE.md 3).
+//
+// System messages, wherever they stand, become `system`. Turns alternate: neighbours of one role are one turn, and tool
+// results are the user's. Left out: empty text, which the API refuses, and reasoning that carries no signature.
+#pragma once
+
+#include <tl/expected.hpp>
+
+#include "service/upstream/prompt.h"
+
+namespace tokenrelay::upstream {
+
+struct AnthropicTurns {
+  json::Value system = json::Value::array();  // text blocks
+  json::Value messages = json::Value::array();
+};
+tl::expected<AnthropicTurns, Unsupported> anthropic_turns(const Prompt& prompt);
+
+}  // namespace tokenrelay::upstream
