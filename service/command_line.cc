@@ -25,13 +25,14 @@ void describe_serve(CLI::App& serve, Flags& flags) {
       ->type_name("HOST:PORT");
   serve.add_option("--data", flags.data, "directory of the event log (default ./tokenrelay-data)")->type_name("DIR");
   serve
-      .add_option(
-          "--upstream", flags.upstreams,
-          "a model's endpoint, e.g. openai=http://127.0.0.1:11434/v1; may be repeated (default: the demo model)")
+      .add_option("--upstream", flags.upstreams,
+                  "a model's endpoint, e.g. openai=http://127.0.0.1:11434/v1 or anthropic=https://api.anthropic.com; "
+                  "KIND is openai, "
+                  "openai-responses, anthropic, gemini or demo; may be repeated (default: the demo model)")
       ->type_name("KIND=BASE_URL")
       ->allow_extra_args(false);
   serve.add_option("--log-level", flags.log_level, "debug, info, warning or error (default info)")->type_name("LEVEL");
-  serve.footer("The key of an openai upstream is read from OPENAI_API_KEY.");
+  serve.footer("Keys are read from OPENAI_API_KEY (openai, openai-responses), ANTHROPIC_API_KEY and GEMINI_API_KEY.");
 }
 
 void describe_chat(CLI::App& chat, Flags& flags) {

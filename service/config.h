@@ -12,14 +12,23 @@
 namespace tokenrelay {
 
 struct UpstreamConfig {  // [[upstream]]
-  std::string name;      // shown in logs and metrics; default: the kind
-  std::string kind;      // openai, demo (openai-responses, anthropic, gemini: not in this version)
+  std::string name;      // in logs, and how others fall back to it; default: the kind
+  std::string kind;      // openai, openai-responses, anthropic, gemini, demo
   std::string base_url;
   std::string api_key_env;  // name of the environment variable; default by kind (OPENAI_API_KEY …)
   std::vector<std::pair<std::string, std::string>> headers;  // extra request headers
-  std::vector<std::string> models;  // model names (or globs) that go here; empty with a single upstream: all
+  std::vector<std::string> models;    // model names (or globs) that go here; empty: all, or none by itself
+  std::vector<std::string> fallback;  // NAME or NAME=MODEL of others, in order
+  bool background = false;            // openai-responses: answers outlive a connection
   int64_t connect_ms = 10'000, first_byte_ms = 300'000, idle_ms = 120'000;
   uint32_t max_concurrent = 0;  // generations at once; 0: no limit of its own
+
+  // What load_config() makes of them.
+  struct Fallback {
+    std::string upstream, model;  // model "": the one that was asked for
+  };
+  std::vector<Fallback> fallbacks;
+  bool only_fallback = false;  // others fall back to it, and it names no models of its own
 };
 
 struct Config {

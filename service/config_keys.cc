@@ -87,14 +87,26 @@ const Key<Config> kKeys[] = {
 
 const Key<UpstreamConfig> kUpstreamKeys[] = {
     {"upstream", "kind", OF(kind),
-     "The dialect: openai (Chat Completions, also vLLM, Ollama, llama.cpp, LiteLLM), or demo.", 0, 0, "", "openai"},
-    {"upstream", "base_url", OF(base_url), "For openai it ends in /v1.", 0, 0, "", "https://api.openai.com/v1"},
-    {"upstream", "name", OF(name), "Shown in logs and metrics; default: the kind.", 0, 0, "", "openai"},
+     "The dialect: openai (Chat Completions, also vLLM, Ollama, llama.cpp, LiteLLM), openai-responses, anthropic, "
+     "gemini, or demo.",
+     0, 0, "", "openai"},
+    {"upstream", "base_url", OF(base_url),
+     "As the provider's SDKs take it: for openai and openai-responses it ends in /v1; https://api.anthropic.com; "
+     "https://generativelanguage.googleapis.com.",
+     0, 0, "", "https://api.openai.com/v1"},
+    {"upstream", "name", OF(name), "In logs, and how others fall back to it; default: the kind.", 0, 0, "", "openai"},
     {"upstream", "api_key_env", OF(api_key_env),
-     "The environment variable that holds the key (never the key itself); without a value no credential is sent.", 0, 0,
-     "", "OPENAI_API_KEY"},
+     "The environment variable that holds the key (never the key itself); by kind OPENAI_API_KEY, ANTHROPIC_API_KEY or "
+     "GEMINI_API_KEY; without a value no credential is sent.",
+     0, 0, "", "OPENAI_API_KEY"},
     {"upstream", "models", OF(models),
-     "Model names, or globs, that go here; a single upstream may leave it out and takes every name."},
+     "Model names, or globs, that go here; a single upstream may leave it out and takes every name; one that others "
+     "fall back to may leave it out and takes none by itself."},
+    {"upstream", "fallback", OF(fallback),
+     "Upstreams, by name, that are asked in turn when this one fails before its first token: [\"backup\", "
+     "\"backup=another-model\"]."},
+    {"upstream", "background", OF(background),
+     "openai-responses only: answers are made in background mode, so that a cut connection is taken up again."},
     {"upstream", "connect_ms", OF(connect_ms), "Connect within.", 1, kHour},
     {"upstream", "first_byte_ms", OF(first_byte_ms), "The answer begins within.", 1, kDay},
     {"upstream", "idle_ms", OF(idle_ms), "Silence, once it has begun.", 1, kDay},

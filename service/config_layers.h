@@ -15,6 +15,7 @@ struct LayeredConfig {
   Config config;
   std::map<std::string, std::string> origins;  // by path: "limits.steers", "upstream[0].base_url"
 
+  // Names the place of the path, or of what it is a part of: a missing key stands where its upstream does.
   ConfigError wrong(const std::string& path, const std::string& what) const;
 };
 
@@ -28,6 +29,8 @@ Problem take_upstreams(const std::vector<std::string>& upstreams, const std::str
 
 // What no single key shows; also fills the defaults that depend on others (an upstream's name, its key's variable).
 Problem check_upstreams(LayeredConfig& layered);
+Problem check_fallbacks(LayeredConfig& layered);  // before models: who is only a fallback needs none
+std::string path_of_upstream(size_t index, const std::string& key);
 Problem check_config(LayeredConfig& layered);
 
 }  // namespace tokenrelay

@@ -65,8 +65,16 @@ Problem layer(const ConfigSources& sources, LayeredConfig& layered) {
 }  // namespace
 
 ConfigError LayeredConfig::wrong(const std::string& path, const std::string& what) const {
-  const auto origin = origins.find(path);
+  auto origin = origins.find(path);
+  for (size_t dot = path.rfind('.'); origin == origins.end() && dot != std::string::npos && dot > 0;
+       dot = path.rfind('.', dot - 1)) {
+    origin = origins.find(path.substr(0, dot));
+  }
   return {(origin == origins.end() ? "configuration" : origin->second) + ": " + path + ": " + what};
+}
+
+std::string path_of_upstream(size_t index, const std::string& key) {
+  return "upstream[" + std::to_string(index) + "]" + (key.empty() ? "" : "." + key);
 }
 
 ConfigResult load_config(const ConfigSources& sources) {

@@ -16,7 +16,8 @@ constexpr std::string_view kHead =
 constexpr std::string_view kUpstreams =
     R"(
 # Upstreams: where models are. With none, the relay serves its built-in model, demo. Each is a [[upstream]] of its own;
-# with several, each names its models. The flag --upstream KIND=BASE_URL stands for one of them.
+# with several, each names its models, but for those that are only fallbacks. The flag --upstream KIND=BASE_URL stands
+# for one of them.
 #
 )";
 
@@ -60,9 +61,9 @@ std::string sample_config() {
   text += "# [[upstream]]\n";
   UpstreamConfig upstream;
   for (const auto& key : upstream_keys()) {
-    text += "# " + std::string(key.name) + " = " + value_of(key, upstream) + "    # " + std::string(key.comment) + "\n";
+    text += "# # " + std::string(key.comment) + "\n# " + std::string(key.name) + " = " + value_of(key, upstream) + "\n";
   }
-  text += "# headers = { \"X-Team\" = \"chat\" }    # Sent with every call; credentials are refused here.\n";
+  text += "# # Sent with every call; credentials are refused here.\n# headers = { \"X-Team\" = \"chat\" }\n";
   return text;
 }
 

@@ -10,14 +10,16 @@
 namespace tokenrelay {
 namespace {
 
-constexpr std::string_view kKinds = "openai or demo";
+struct Kind {
+  std::string_view name, key_variable, base_url;
+};
 
-bool is_later_kind(const std::string& kind) {
-  return kind == "openai-responses" || kind == "anthropic" || kind == "gemini";
-}
+constexpr Kind kKinds[] = {{"openai", "OPENAI_API_KEY", "it ends in /v1"}, {"demo", "", ""}};
+constexpr const char* kKindNames = "openai, or demo";
 
-std::string path_of_upstream(size_t index, const std::string& key) {
-  return "upstream[" + std::to_string(index) + "]" + (key.empty() ? "" : "." + key);
+const Kind* find_kind(const std::string& name) {
+  const auto* found = std::find_if(std::begin(kKinds), std::end(kKinds), [&](const Kind& k) { return k.name == name; });
+  return found == std::end(kKinds) ? nullptr : found;
 }
 
 bool is_variable_name(const std::string& text) {
@@ -64,13 +66,15 @@ std::string wrong_header(const std::string& name, const std::string& value) {
   return printable ? "" : "holds a control character";
 }
 
-Problem check_address(size_t index, UpstreamConfig& upstream, const LayeredConfig& layered) {
+Problem check_address(size_t index, const Kind& kind, UpstreamConfig& upstream, const LayeredConfig& layered) {
   const std::string path = path_of_upstream(index, "base_url");
   if (upstream.kind == "demo") {
     if (upstream.base_url.empty()) return {};
     return layered.wrong(path, "the demo model is built in: it has no base_url");
   }
-  if (upstream.base_url.empty()) return layered.wrong(path, "is missing; for openai it ends in /v1");
+  if (upstream.base_url.empty()) {
+    return layered.wrong(path, "is missing; for " + upstream.kind + " " + std::string(kind.base_url));
+  }
   if (!parse_http_url(upstream.base_url)) {
     return layered.wrong(path,
                          "must be http://HOST[:PORT]/PATH or https://…, without user, password, query or fragment");
@@ -82,7 +86,9 @@ Problem check_address(size_t index, UpstreamConfig& upstream, const LayeredConfi
 Problem check_models(size_t index, const UpstreamConfig& upstream, const LayeredConfig& layered,
                      std::set<std::string>& seen) {
   const std::string path = path_of_upstream(index, "models");
-  if (upstream.models.empty() && layered.config.upstreams.size() > 1) {
+  const auto& all = layered.config.upstreams;
+  const auto by_themselves = std::count_if(all.begin(), all.end(), [](const auto& u) { return !u.only_fallback; });
+  if (by_themselves == 0 || (upstream.models.empty() && !upstream.only_fallback && by_themselves > 1)) {
     return layered.wrong(path, "is missing: with several upstreams each says which models are its own");
   }
   for (const std::string& model : upstream.models) {
@@ -97,14 +103,16 @@ Problem check_upstream(size_t index, LayeredConfig& layered) {
   const auto wrong = [&](const std::string& key, const std::string& what) {
     return layered.wrong(path_of_upstream(index, key), what);
   };
-  if (upstream.kind.empty()) return wrong("", "kind is missing: " + std::string(kKinds));
-  if (is_later_kind(upstream.kind))
-    return wrong("kind", "\"" + upstream.kind + "\" is not in this version: " + std::string(kKinds));
-  if (upstream.kind != "openai" && upstream.kind != "demo") return wrong("kind", "must be " + std::string(kKinds));
+  if (upstream.kind.empty()) return wrong("", std::string("kind is missing: ") + kKindNames);
+  const Kind* kind = find_kind(upstream.kind);
+  if (!kind) return wrong("kind", std::string("must be ") + kKindNames);
   if (upstream.name.empty()) upstream.name = upstream.kind;
   if (!is_label(upstream.name)) return wrong("name", "has 1 to 64 of A-Z a-z 0-9 . _ -");
-  if (auto problem = check_address(index, upstream, layered)) return problem;
-  if (upstream.api_key_env.empty() && upstream.kind == "openai") upstream.api_key_env = "OPENAI_API_KEY";
+  if (auto problem = check_address(index, *kind, upstream, layered)) return problem;
+  if (upstream.background && kind->name != "openai-responses") {
+    return wrong("background", "is for openai-responses: no other kind can take an answer up again");
+  }
+  if (upstream.api_key_env.empty()) upstream.api_key_env = kind->key_variable;
   if (!upstream.api_key_env.empty() && !is_variable_name(upstream.api_key_env)) {
     return wrong("api_key_env", "must be the name of an environment variable, not a key");
   }
@@ -115,9 +123,9 @@ Problem check_upstream(size_t index, LayeredConfig& layered) {
 }
 
 bool answers_for(const UpstreamConfig& upstream, const std::string& model) {
-  return upstream.models.empty() || std::any_of(upstream.models.begin(), upstream.models.end(), [&](const auto& glob) {
-           return glob == model || fnmatch(glob.c_str(), model.c_str(), 0) == 0;
-         });
+  if (upstream.models.empty()) return !upstream.only_fallback;
+  return std::any_of(upstream.models.begin(), upstream.models.end(),
+                     [&](const auto& glob) { return glob == model || fnmatch(glob.c_str(), model.c_str(), 0) == 0; });
 }
 
 }  // namespace
@@ -137,8 +145,9 @@ Problem take_upstreams(const std::vector<std::string>& upstreams, const std::str
       of_file.erase(entry);
     }
     upstream.base_url = equals < text.size() ? text.substr(equals + 1) : "";
-    if (upstreams.size() == 1) upstream.models.clear();
-    for (const char* key : {"", "kind", "base_url", "models"}) layered.origins[path_of_upstream(index, key)] = origin;
+    if (upstreams.size() == 1) upstream.models.clear(), upstream.fallback.clear();
+    for (const char* key : {"", "kind", "base_url", "models", "fallback"})
+      layered.origins[path_of_upstream(index, key)] = origin;
     layered.config.upstreams.push_back(std::move(upstream));
   }
   return {};
@@ -153,6 +162,9 @@ Problem check_upstreams(LayeredConfig& layered) {
       return layered.wrong(path_of_upstream(index, "name"),
                            "two upstreams are called \"" + upstreams[index].name + "\"");
     }
+  }
+  if (auto problem = check_fallbacks(layered)) return problem;
+  for (size_t index = 0; index < upstreams.size(); ++index) {
     if (auto problem = check_models(index, upstreams[index], layered, models)) return problem;
   }
   const std::string& wanted = layered.config.default_model;

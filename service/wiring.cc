@@ -1,5 +1,6 @@
 #include "service/wiring.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "service/surface/fault.h"
@@ -24,9 +25,13 @@ std::shared_ptr<relay::Upstream> make_upstream(const UpstreamConfig& config, con
   options.timeouts.first_byte_ms = config.first_byte_ms;
   options.timeouts.idle_ms = config.idle_ms;
   options.max_event_bytes = all.limits.upstream_event_bytes;
+  options.background = config.background;
   auto provider = config.kind == "demo" ? upstream::make_demo(loop, std::move(options))
                                         : upstream::make_openai_chat(client, std::move(options));
-  return std::make_shared<relay::Upstream>(config.name, std::move(provider), config.models, config.max_concurrent);
+  auto made = std::make_shared<relay::Upstream>(config.name, std::move(provider), config.models, config.max_concurrent);
+  for (const auto& [name, model] : config.fallbacks) made->fallbacks.push_back({name, model});
+  made->only_fallback = config.only_fallback;
+  return made;
 }
 
 }  // namespace
@@ -107,8 +112,10 @@ std::shared_ptr<const relay::ModelTable> model_table(const Config& config, trans
     demo.models = {demo_model};
     upstreams.push_back(make_upstream(demo, config, loop, client));
   }
-  const bool only_demo = config.upstreams.size() == 1 && config.upstreams.front().kind == demo_model;
-  if (default_model.empty() && only_demo && config.upstreams.front().models.empty()) default_model = demo_model;
+  const auto by_itself = [](const auto& u) { return !u.only_fallback; };
+  const auto first = std::find_if(config.upstreams.begin(), config.upstreams.end(), by_itself);
+  const bool alone = std::count_if(config.upstreams.begin(), config.upstreams.end(), by_itself) == 1;
+  if (default_model.empty() && alone && first->kind == demo_model && first->models.empty()) default_model = demo_model;
   return std::make_shared<relay::ModelTable>(std::move(upstreams), std::move(default_model));
 }
 

@@ -96,6 +96,9 @@ asio::awaitable<Answer> start(Api& api, const Request& request, bool coalesce) {
     what.idempotency_key = request.principal.owner + "\n" + request.route + "\n" + std::string(*key);
   }
   what.prompt.request = {route->model, std::move(body->messages), std::move(body->parameters), request.request_id};
+  if (const auto cannot = route->upstream->provider->refuses(what.prompt.request)) {
+    co_return refuse(Code::invalid_request, cannot->field + ": " + cannot->why, request);
+  }
   what.prompt.route = std::move(*route);
   what.prompt.prompt_bytes = body->prompt_bytes;
   what.prompt.on_disconnect = body->on_disconnect;

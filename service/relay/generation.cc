@@ -25,54 +25,71 @@ Generation::Generation(Context& context, std::shared_ptr<const Options> options,
                        upstream::ModelRequest request, uint64_t prompt_bytes, uint64_t first_tool_index, Owner& owner)
     : context_(context),
       options_(std::move(options)),
-      route_(std::move(route)),
+      attempts_(std::move(route)),
       request_(std::move(request)),
       prompt_bytes_(prompt_bytes),
       first_tool_index_(first_tool_index),
       owner_(owner),
-      timer_(context.loop.timers(), [this] {
-        if (state_ == State::queued)
-          return fail(FailureCode::upstream_overloaded, "no upstream slot became free in time");
-        start_call();
-      }) {}
+      timer_(context.loop.timers(), [this] { on_timer(); }) {}
 
 Generation::~Generation() {
   close();
 }
 
 void Generation::begin() {
-  begun_ms_ = context_.now_ms();
-  if (route_.upstream->slots.take()) return on_slot();
+  find_place();
+}
+
+void Generation::find_place() {
+  place_ = attempts_.route().upstream;
+  if (place_->slots.take()) return on_slot();
   state_ = State::queued;
-  route_.upstream->slots.wait_for(*this);
+  place_->slots.wait_for(*this);
   timer_.arm(options_->queue_ms);
 }
 
 void Generation::on_slot() {
   has_slot_ = true;
   timer_.cancel();
-  begun_ms_ = context_.now_ms();
-  first_call_us_ = context_.loop.clock().mono_us();
+  attempts_.begin(context_.now_ms());
   context_.metrics.generation_began();
-  owner_.on_generation_started();
+  if (first_call_us_ == 0) {
+    first_call_us_ = context_.loop.clock().mono_us();
+    owner_.on_generation_started();
+  }
   start_call();
+}
+
+void Generation::give_up_place() {
+  if (state_ == State::queued) place_->slots.leave(*this);
+  if (!std::exchange(has_slot_, false)) return;
+  context_.metrics.generation_ended();
+  place_->slots.give_back();
+}
+
+void Generation::on_timer() {
+  if (state_ != State::queued) return start_call();
+  upstream::Outcome outcome;
+  outcome.failure = upstream::Failure{FailureCode::upstream_overloaded, "no upstream slot became free in time", true,
+                                      std::nullopt, 0};
+  if (fall_back(*outcome.failure)) return;
+  give_up_place();
+  state_ = State::closed;
+  owner_.on_generation_end(std::move(outcome));
 }
 
 void Generation::start_call() {
   state_ = State::calling;
   answered_ = false;
-  call_ = route_.upstream->provider->start(request_, *this);
+  call_ = attempts_.upstream().provider->start(request_, *this);
   if (paused_) call_->pause();
 }
 
 void Generation::close() {
   call_.reset();
   timer_.cancel();
-  if (state_ == State::queued) route_.upstream->slots.leave(*this);
+  give_up_place();
   state_ = State::closed;
-  if (!std::exchange(has_slot_, false)) return;
-  context_.metrics.generation_ended();
-  route_.upstream->slots.give_back();
 }
 
 void Generation::pause() {
@@ -96,7 +113,7 @@ void Generation::note_delta(EventKind kind, size_t bytes) {
   const int64_t now = context_.loop.clock().mono_us();
   if (last_delta_us_ == 0) {
     request_ = {};  // it will not be sent again, and may be large
-    context_.metrics.first_token(route_.model, static_cast<double>(now - first_call_us_) / 1e6);
+    context_.metrics.first_token(attempts_.asked_for(), static_cast<double>(now - first_call_us_) / 1e6);
   } else {
     context_.metrics.inter_delta(static_cast<double>(now - last_delta_us_) / 1e6);
   }
@@ -153,12 +170,12 @@ void Generation::on_opaque(std::string_view object) {
 }
 
 void Generation::on_seam(std::string_view reason) {
-  ++attempt_;
+  attempts_.taken_up();
   append_seam(reason);
 }
 
 bool Generation::append_seam(std::string_view reason) {
-  std::string seam = "{\"attempt\":" + std::to_string(attempt_) + ",\"reason\":";
+  std::string seam = "{\"attempt\":" + std::to_string(attempts_.number()) + ",\"reason\":";
   json::append_string(seam, reason);
   seam += '}';
   return owner_.append(EventKind::upstream, seam);
@@ -166,37 +183,35 @@ bool Generation::append_seam(std::string_view reason) {
 
 void Generation::on_end(upstream::Outcome outcome) {
   const auto& failure = outcome.failure;
-  context_.metrics.upstream_result(route_.upstream->provider->kind(),
+  context_.metrics.upstream_result(attempts_.upstream().provider->kind(),
                                    failure ? upstream::name_of(failure->code) : "ok");
-  if (failure && retry(*failure)) return;
+  if (failure && (try_again(*failure) || fall_back(*failure))) return;
   state_ = State::closed;
   owner_.on_generation_end(std::move(outcome));
 }
 
-bool Generation::retry(const upstream::Failure& failure) {
-  if (!failure.retryable || last_delta_us_ != 0 || attempt_ > options_->upstream_retries) return false;
+bool Generation::try_again(const upstream::Failure& failure) {
+  if (last_delta_us_ != 0) return false;
   uint32_t spread = 0;
   context_.random(&spread, sizeof spread);
-  int64_t wait_ms = options_->retry_backoff_ms << (attempt_ - 1);
-  wait_ms += static_cast<int64_t>(spread % static_cast<uint32_t>(wait_ms / 2 + 1));
-  wait_ms = std::max(wait_ms, failure.retry_after_ms.value_or(0));
-  if (context_.now_ms() - begun_ms_ + wait_ms > options_->upstream_retry_ms) return false;
-
-  ++attempt_;
+  const auto wait_ms = attempts_.again(failure, *options_, context_.now_ms(), spread);
+  if (!wait_ms) return false;
   call_.reset();
-  context_.metrics.upstream_retry(route_.upstream->provider->kind());
+  context_.metrics.upstream_retry(attempts_.upstream().provider->kind());
   state_ = State::backing_off;
-  timer_.arm(wait_ms);
+  timer_.arm(*wait_ms);
   append_seam(upstream::name_of(failure.code));
   return true;
 }
 
-void Generation::fail(FailureCode code, std::string message) {
-  upstream::Outcome outcome;
-  outcome.failure = upstream::Failure{code, std::move(message), true, std::nullopt, 0};
-  route_.upstream->slots.leave(*this);
-  state_ = State::closed;
-  owner_.on_generation_end(std::move(outcome));
+bool Generation::fall_back(const upstream::Failure& failure) {
+  if (last_delta_us_ != 0) return false;
+  if (!attempts_.fall_back(failure, request_)) return false;
+  call_.reset();
+  give_up_place();
+  state_ = State::idle;
+  if (append_seam(upstream::name_of(failure.code))) find_place();
+  return true;
 }
 
 }  // namespace tokenrelay::relay

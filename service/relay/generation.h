@@ -1,9 +1,10 @@
-// Generation: one call of the upstream model for a stream, with its wait for a place, its retries and its end.
+// Generation: one call of the upstream model for a stream, with its wait for a place, its retries, its fallbacks and
+// its end.
 //
-// It turns what the upstream says into events and hands them to its owner, the stream; a failed try is repeated only
-// before the first delta was appended (WIRE.md 6.1), and each repetition shows as an `upstream` event. It ends by
-// exactly one on_generation_end, or by close(), whichever comes first; afterwards it is silent. Threads: the stream's
-// shard.
+// It turns what the upstream says into events and hands them to its owner, the stream; a failed try is repeated, or
+// goes to the next fallback, only before the first delta was appended (WIRE.md 6.1), and each of these shows as an
+// `upstream` event. It holds at most one place, at the upstream that it asks. It ends by exactly one on_generation_end,
+// or by close(), whichever comes first; afterwards it is silent. Threads: the stream's shard.
 #pragma once
 
 #include <memory>
@@ -12,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "service/relay/attempts.h"
 #include "service/relay/context.h"
 #include "service/relay/models.h"
 #include "service/relay/options.h"
@@ -27,7 +29,7 @@ class Generation final : private upstream::CallHandler, private Slots::Waiter {
    public:
     // False: the stream has ended by this (too long); touch nothing and return.
     virtual bool append(storage::EventKind kind, std::string_view payload) = 0;
-    virtual void on_generation_started() = 0;  // its place was found: queued becomes streaming
+    virtual void on_generation_started() = 0;  // its first place was found: queued becomes streaming
     virtual void on_generation_answered() {}   // the upstream has taken the request: its answer begins
     virtual void on_generation_end(upstream::Outcome outcome) = 0;
 
@@ -57,16 +59,19 @@ class Generation final : private upstream::CallHandler, private Slots::Waiter {
   void on_seam(std::string_view reason) override;
   void on_end(upstream::Outcome outcome) override;
 
+  void find_place();
+  void give_up_place();
+  void on_timer();
   void start_call();
-  bool retry(const upstream::Failure& failure);
+  bool try_again(const upstream::Failure& failure);
+  bool fall_back(const upstream::Failure& failure);
   bool append_seam(std::string_view reason);
   bool append_split(storage::EventKind kind, std::string_view delta);
   void note_delta(storage::EventKind kind, size_t bytes);
-  void fail(upstream::FailureCode code, std::string message);
 
   Context& context_;
   std::shared_ptr<const Options> options_;
-  Route route_;
+  Attempts attempts_;
   upstream::ModelRequest request_;
   const uint64_t prompt_bytes_, first_tool_index_;
   Owner& owner_;
@@ -74,9 +79,9 @@ class Generation final : private upstream::CallHandler, private Slots::Waiter {
   std::unique_ptr<upstream::Call> call_;
   transport::Timer timer_;  // waiting for a place, or for the next try
   enum class State { idle, queued, calling, backing_off, closed } state_ = State::idle;
+  std::shared_ptr<Upstream> place_;  // where it has a place, or waits for one
   bool has_slot_ = false, answered_ = false, paused_ = false;
-  uint32_t attempt_ = 1;
-  int64_t begun_ms_ = 0, last_delta_us_ = 0, first_call_us_ = 0;
+  int64_t last_delta_us_ = 0, first_call_us_ = 0;
   uint64_t output_bytes_ = 0;
   std::vector<std::pair<std::string, std::string>> tools_;  // id and name of each tool call so far
 };

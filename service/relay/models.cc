@@ -36,21 +36,42 @@ ModelTable::ModelTable(std::vector<std::shared_ptr<Upstream>> upstreams, std::st
   // An upstream that takes every name as it comes is asked for "default" by who names none.
   const auto known = names();
   if (!known.empty()) default_model_ = known.front();
-  if (known.empty() && upstreams_.size() == 1 && upstreams_.front()->models.empty()) default_model_ = "default";
+  const auto by_themselves =
+      std::count_if(upstreams_.begin(), upstreams_.end(), [](const auto& u) { return !u->only_fallback; });
+  const auto any = serving("default");
+  if (known.empty() && by_themselves == 1 && any && any->models.empty()) default_model_ = "default";
+}
+
+std::shared_ptr<Upstream> ModelTable::serving(const std::string& model) const {
+  for (const auto& u : upstreams_) {
+    if (std::find(u->models.begin(), u->models.end(), model) != u->models.end()) return u;
+  }
+  for (const auto& u : upstreams_) {
+    if (u->only_fallback) continue;
+    const bool any = u->models.empty() || std::any_of(u->models.begin(), u->models.end(), [&](const auto& glob) {
+                       return is_glob(glob) && fnmatch(glob.c_str(), model.c_str(), 0) == 0;
+                     });
+    if (any) return u;
+  }
+  return nullptr;
+}
+
+Route ModelTable::route_to(std::shared_ptr<Upstream> upstream, const std::string& model) const {
+  Route route{std::move(upstream), model};
+  for (const auto& fallback : route.upstream->fallbacks) {
+    const auto named =
+        std::find_if(upstreams_.begin(), upstreams_.end(), [&](const auto& u) { return u->name == fallback.upstream; });
+    if (named == upstreams_.end()) continue;  // check-config refuses such a name
+    route.fallbacks.push_back({*named, fallback.model.empty() ? model : fallback.model});
+  }
+  return route;
 }
 
 std::optional<Route> ModelTable::find(std::string_view model) const {
   const std::string name(model);
-  for (const auto& u : upstreams_) {
-    if (std::find(u->models.begin(), u->models.end(), name) != u->models.end()) return Route{u, name};
-  }
-  for (const auto& u : upstreams_) {
-    const bool any = u->models.empty() || std::any_of(u->models.begin(), u->models.end(), [&](const auto& glob) {
-                       return is_glob(glob) && fnmatch(glob.c_str(), name.c_str(), 0) == 0;
-                     });
-    if (any) return Route{u, name};
-  }
-  return std::nullopt;
+  auto upstream = serving(name);
+  if (!upstream) return std::nullopt;
+  return route_to(std::move(upstream), name);
 }
 
 std::vector<std::string> ModelTable::names() const {
@@ -59,6 +80,18 @@ std::vector<std::string> ModelTable::names() const {
     std::copy_if(u->models.begin(), u->models.end(), std::back_inserter(out),
                  [](const auto& m) { return !is_glob(m); });
   }
+  return out;
+}
+
+std::vector<KnownModel> ModelTable::known() const {
+  const auto named = names();
+  std::vector<KnownModel> out;
+  const auto add = [&](const std::string& name) {
+    if (const auto u = serving(name)) out.push_back({name, u->name, std::string(u->provider->kind())});
+  };
+  const bool listed = std::find(named.begin(), named.end(), default_model_) != named.end();
+  if (!listed && !default_model_.empty()) add(default_model_);
+  for (const auto& name : named) add(name);
   return out;
 }
 

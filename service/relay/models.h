@@ -1,4 +1,4 @@
-// Which upstream answers for which model, and how many generations it takes at once.
+// Which upstream answers for which model, who answers when it does not, and how many generations each takes at once.
 //
 // Threads: loop thread. A reload builds a new table; what runs keeps the upstream it began with.
 #pragma once
@@ -39,20 +39,35 @@ class Slots {
   std::list<Waiter*> line_;
 };
 
+// Where an upstream's generations go when it fails them before their first delta.
+struct Fallback {
+  std::string upstream;  // its name
+  std::string model;     // what it is asked for; "": the model that was asked for
+};
+
 struct Upstream {
   Upstream(std::string name, std::shared_ptr<upstream::Provider> provider, std::vector<std::string> models,
            uint32_t max_concurrent)
       : name(std::move(name)), provider(std::move(provider)), models(std::move(models)), slots(max_concurrent) {}
 
-  std::string name;  // in logs
+  std::string name;  // in logs, and how others fall back to it
   std::shared_ptr<upstream::Provider> provider;
   std::vector<std::string> models;  // names or globs; empty: every name
   Slots slots;
+  std::vector<Fallback> fallbacks;  // in order; names, so that two may fall back to each other
+  bool only_fallback = false;       // takes no model by itself
 };
 
 struct Route {
   std::shared_ptr<Upstream> upstream;
-  std::string model;  // the name the upstream is asked for
+  std::string model;                  // the name the upstream is asked for
+  std::vector<Route> fallbacks = {};  // tried in order; these have none of their own
+};
+
+struct KnownModel {
+  std::string name;
+  std::string upstream;  // its name
+  std::string kind;
 };
 
 class ModelTable {
@@ -62,8 +77,13 @@ class ModelTable {
   const std::string& default_model() const { return default_model_; }  // "": none
   std::optional<Route> find(std::string_view model) const;             // exact names before globs, in order
   std::vector<std::string> names() const;                              // those that are names, not globs
+  // What a list of models shows: the names, and before them the default model if only a glob has it.
+  std::vector<KnownModel> known() const;
 
  private:
+  std::shared_ptr<Upstream> serving(const std::string& model) const;
+  Route route_to(std::shared_ptr<Upstream> upstream, const std::string& model) const;
+
   std::vector<std::shared_ptr<Upstream>> upstreams_;
   std::string default_model_;
 };

@@ -59,13 +59,25 @@ TEST_CASE("upstreams are read, and their defaults follow the kind") {
   CHECK(loaded->upstreams[1].headers == std::vector<std::pair<std::string, std::string>>{{"X-Team", "chat"}});
 }
 
-TEST_CASE("kinds that are not there yet say so") {
-  for (const std::string kind : {"openai-responses", "anthropic", "gemini"}) {
-    check_says(error("", {kind + "=http://127.0.0.1:1"}),
-               "--upstream: upstream[0].kind: \"" + kind + "\" is not in this version");
-  }
-  check_says(error("", {"openia=http://127.0.0.1:1/v1"}), "kind: must be openai or demo");
+TEST_CASE("a kind that does not exist is refused") {
+  check_says(error("", {"openia=http://127.0.0.1:1/v1"}), "--upstream: upstream[0].kind: must be openai, ");
   check_says(error("[[upstream]]\nbase_url = \"http://a/v1\"\n"), "relay.toml:1: upstream[0]: kind is missing");
+}
+
+TEST_CASE("what is missing stands where its upstream does") {
+  check_says(error("list = true\n\n[[upstream]]\nname = \"a\"\nkind = \"openai\"\n"),
+             "relay.toml:3: upstream[0].base_url: is missing");
+  check_says(error("[[upstream]]\nkind=\"demo\"\nmodels=[\"a\"]\n[[upstream]]\nname=\"b\"\nkind=\"demo\"\n"),
+             "relay.toml:4: upstream[1].models: is missing");
+  check_says(error("[[upstream]]\nkind=\"demo\"\nmodels=[\"a\"]\n[[upstream]]\nkind=\"demo\"\nmodels=[\"b\"]\n"),
+             "relay.toml:4: upstream[1].name: two upstreams are called \"demo\"");
+}
+
+TEST_CASE("background is for the one kind that can") {
+  check_says(error("[[upstream]]\nkind = \"openai\"\nbase_url = \"http://a/v1\"\nbackground = true\n"),
+             "relay.toml:4: upstream[0].background: is for openai-responses");
+  check_says(error("[[upstream]]\nkind = \"demo\"\nbackground = 1\n"), "relay.toml:3: upstream[0].background: must be");
+  CHECK(error("[[upstream]]\nkind = \"demo\"\nbackground = false\n").empty());
 }
 
 TEST_CASE("an address is an http URL without secrets, and the message does not repeat it") {

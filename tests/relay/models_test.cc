@@ -96,3 +96,42 @@ TEST_CASE("models: the default, else the first that has a name", "[models]") {
   CHECK(ModelTable({globs}, "").default_model().empty());
   CHECK(ModelTable({globs, exact}, "").names() == std::vector<std::string>{"a", "c"});
 }
+
+TEST_CASE("models: a route knows its fallbacks, asked for their own name or the same", "[models]") {
+  const auto first = serving("first", {"gpt-*"}), second = serving("second", {"claude"}), third = serving("third", {});
+  first->fallbacks = {{"second", "claude"}, {"third", ""}};
+  second->fallbacks = {{"first", "gpt-5"}};
+  third->only_fallback = true;
+  const ModelTable table({first, second, third}, "");
+  const auto route = table.find("gpt-4");
+  REQUIRE(route);
+  REQUIRE(route->fallbacks.size() == 2);
+  CHECK(route->fallbacks[0].upstream == second);
+  CHECK(route->fallbacks[0].model == "claude");
+  CHECK(route->fallbacks[0].fallbacks.empty());
+  CHECK(route->fallbacks[1].upstream == third);
+  CHECK(route->fallbacks[1].model == "gpt-4");
+  CHECK(table.find("claude")->fallbacks[0].model == "gpt-5");
+  CHECK_FALSE(table.find("what only a fallback would take"));
+}
+
+TEST_CASE("models: an upstream that takes every name is asked for \"default\", whoever stands behind it", "[models]") {
+  const auto any = serving("any", {}), behind = serving("behind", {});
+  behind->only_fallback = true;
+  CHECK(ModelTable({any, behind}, "").default_model() == "default");
+  CHECK(ModelTable({serving("glob", {"*"})}, "").default_model().empty());
+}
+
+TEST_CASE("models: those that are known, with who serves them", "[models]") {
+  const auto globs = serving("globs", {"gpt-*"}), exact = serving("exact", {"a", "b*"});
+  const auto list = [](const ModelTable& table) {
+    std::vector<std::string> out;
+    for (const auto& m : table.known()) out.push_back(m.name + " " + m.upstream + " " + m.kind);
+    return out;
+  };
+  CHECK(list(ModelTable({globs, exact}, "gpt-5")) ==
+        std::vector<std::string>{"gpt-5 globs scripted", "a exact scripted"});
+  CHECK(list(ModelTable({globs, exact}, "a")) == std::vector<std::string>{"a exact scripted"});
+  CHECK(list(ModelTable({globs}, "")).empty());
+  CHECK(list(ModelTable({serving("any", {})}, "")) == std::vector<std::string>{"default any scripted"});
+}
