@@ -14,8 +14,10 @@ struct Kind {
   std::string_view name, key_variable, base_url;
 };
 
-constexpr Kind kKinds[] = {{"openai", "OPENAI_API_KEY", "it ends in /v1"}, {"demo", "", ""}};
-constexpr const char* kKindNames = "openai, or demo";
+constexpr Kind kKinds[] = {{"openai", "OPENAI_API_KEY", "it ends in /v1"},
+                           {"anthropic", "ANTHROPIC_API_KEY", "as https://api.anthropic.com"},
+                           {"demo", "", ""}};
+constexpr const char* kKindNames = "openai, anthropic or demo";
 
 const Kind* find_kind(const std::string& name) {
   const auto* found = std::find_if(std::begin(kKinds), std::end(kKinds), [&](const Kind& k) { return k.name == name; });

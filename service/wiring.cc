@@ -15,6 +15,14 @@ std::string key_from_environment(const std::string& variable) {
   return value ? value : "";
 }
 
+std::unique_ptr<upstream::Provider> make_provider(const std::string& kind, upstream::ProviderOptions options,
+                                                  transport::Loop& loop,
+                                                  const std::shared_ptr<upstream::HttpClient>& client) {
+  if (kind == demo_model) return upstream::make_demo(loop, std::move(options));
+  if (kind == "anthropic") return upstream::make_anthropic(client, std::move(options));
+  return upstream::make_openai_chat(client, std::move(options));
+}
+
 std::shared_ptr<relay::Upstream> make_upstream(const UpstreamConfig& config, const Config& all, transport::Loop& loop,
                                                const std::shared_ptr<upstream::HttpClient>& client) {
   upstream::ProviderOptions options;
@@ -26,8 +34,7 @@ std::shared_ptr<relay::Upstream> make_upstream(const UpstreamConfig& config, con
   options.timeouts.idle_ms = config.idle_ms;
   options.max_event_bytes = all.limits.upstream_event_bytes;
   options.background = config.background;
-  auto provider = config.kind == "demo" ? upstream::make_demo(loop, std::move(options))
-                                        : upstream::make_openai_chat(client, std::move(options));
+  auto provider = make_provider(config.kind, std::move(options), loop, client);
   auto made = std::make_shared<relay::Upstream>(config.name, std::move(provider), config.models, config.max_concurrent);
   for (const auto& [name, model] : config.fallbacks) made->fallbacks.push_back({name, model});
   made->only_fallback = config.only_fallback;

@@ -1,4 +1,5 @@
 #include <fstream>
+#include <map>
 
 #include "service/config_load.h"
 #include "tests/support/catch.h"
@@ -57,6 +58,22 @@ TEST_CASE("upstreams are read, and their defaults follow the kind") {
   CHECK(loaded->upstreams[1].name == "local");
   CHECK(loaded->upstreams[1].api_key_env == "LOCAL_KEY");
   CHECK(loaded->upstreams[1].headers == std::vector<std::pair<std::string, std::string>>{{"X-Team", "chat"}});
+}
+
+TEST_CASE("each kind has its own key, and one without an address says what its own looks like") {
+  const std::map<std::string, std::pair<std::string, std::string>> kinds = {
+      {"openai", {"OPENAI_API_KEY", "it ends in /v1"}},
+      {"anthropic", {"ANTHROPIC_API_KEY", "https://api.anthropic.com"}}};
+  for (const auto& [kind, expected] : kinds) {
+    INFO(kind);
+    const auto loaded = load("", {kind + "=http://127.0.0.1:1"});
+    REQUIRE(loaded);
+    CHECK(loaded->upstreams[0].kind == kind);
+    CHECK(loaded->upstreams[0].name == kind);
+    CHECK(loaded->upstreams[0].api_key_env == expected.first);
+    check_says(error("", {kind}), "--upstream: upstream[0].base_url: is missing; for " + kind + " ");
+    check_says(error("", {kind}), expected.second);
+  }
 }
 
 TEST_CASE("a kind that does not exist is refused") {
