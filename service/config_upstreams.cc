@@ -1,4 +1,4 @@
-// The upstreams of a configuration: flags onto the file's entries, and what may not be in one.
+// The upstreams of a configuration: what may not be in one, and what each leaves to its kind.
 #include <fnmatch.h>
 
 #include <algorithm>
@@ -131,29 +131,6 @@ bool answers_for(const UpstreamConfig& upstream, const std::string& model) {
 }
 
 }  // namespace
-
-Problem take_upstreams(const std::vector<std::string>& upstreams, const std::string& origin, LayeredConfig& layered) {
-  std::vector<UpstreamConfig> of_file = std::move(layered.config.upstreams);
-  layered.config.upstreams.clear();
-  for (size_t index = 0; index < upstreams.size(); ++index) {
-    const std::string& text = upstreams[index];
-    const size_t equals = std::min(text.find('='), text.size());
-    UpstreamConfig upstream;
-    upstream.kind = text.substr(0, equals);
-    const auto entry =
-        std::find_if(of_file.begin(), of_file.end(), [&](const auto& e) { return e.kind == upstream.kind; });
-    if (entry != of_file.end()) {
-      upstream = *entry;
-      of_file.erase(entry);
-    }
-    upstream.base_url = equals < text.size() ? text.substr(equals + 1) : "";
-    if (upstreams.size() == 1) upstream.models.clear(), upstream.fallback.clear();
-    for (const char* key : {"", "kind", "base_url", "models", "fallback"})
-      layered.origins[path_of_upstream(index, key)] = origin;
-    layered.config.upstreams.push_back(std::move(upstream));
-  }
-  return {};
-}
 
 Problem check_upstreams(LayeredConfig& layered) {
   std::set<std::string> names, models;

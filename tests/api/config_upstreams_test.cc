@@ -158,6 +158,14 @@ TEST_CASE("one flag takes every model; several take their models from the file")
   CHECK(two->upstreams[1].name == "local");
 }
 
+TEST_CASE("what is wrong with an entry that a flag takes is said with the entry's line") {
+  const std::string file =
+      "[[upstream]]\nkind = \"demo\"\nname = \"fine\"\n[[upstream]]\nkind = \"openai\"\nname = \"not fine\"\n";
+  check_says(error(file, {"openai=http://127.0.0.1:9/v1"}), "relay.toml:6: upstream[0].name: ");
+  check_says(error("[[upstream]]\nkind = \"openai\"\nbase_url = \"http://a/v1\"\n", {"openai="}),
+             "--upstream: upstream[0].base_url: is missing");
+}
+
 TEST_CASE("the demo model needs no address") {
   for (const std::string flag : {"demo", "demo="}) {
     const auto loaded = load("", {flag});
