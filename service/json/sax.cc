@@ -63,6 +63,10 @@ const char* number_end(const char* at, const char* end) {
 
 }  // namespace
 
+size_t find_special(std::string_view text) {
+  return static_cast<size_t>(find_special(text.data(), text.data() + text.size()) - text.data());
+}
+
 bool Reader::fail() {
   ok_ = false;
   at_ = end_;

@@ -16,6 +16,9 @@
 
 namespace tokenrelay::json {
 
+// How far it is to the first quote or backslash; the size if there is none.
+size_t find_special(std::string_view text);
+
 class Reader {
  public:
   enum class Kind { object, array, string, number, boolean, null, nothing };

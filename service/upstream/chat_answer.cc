@@ -21,10 +21,26 @@ FinishReason reason_of(const std::string& raw) {
 }  // namespace
 
 ChatAnswer::Taken ChatAnswer::take(std::string_view payload) {
+  const auto delta = finish_known_ ? std::nullopt : shape_.match(payload);
+  if (!delta) return take_whole(payload);
+  if (delta->empty()) return Taken::chunk;
+  return (shape_is_text_ ? on_content(*delta) : on_reasoning(*delta)) ? Taken::chunk : Taken::gone;
+}
+
+// A chunk that is nothing but one delta of choice 0 has a shape worth knowing.
+void ChatAnswer::learn(std::string_view payload, const ChatChunk& chunk) {
+  const bool plain = said_ == 1 && chunk.seen == 1 && chunk.finished == 0 && !chunk.finish_reason && !chunk.usage &&
+                     !chunk.error && !last_said_.empty();
+  if (plain) shape_.learn(payload, last_said_);
+}
+
+ChatAnswer::Taken ChatAnswer::take_whole(std::string_view payload) {
   Lifeline::Watch watch(line_);
+  said_ = 0;
   ChatChunk chunk = read_chat_chunk(payload, scratch_, *this);
   if (chunk.stopped || watch.gone()) return Taken::gone;
   if (!chunk.is_json) return Taken::not_json;
+  learn(payload, chunk);
   seen_ |= chunk.seen;
   // Some servers write "" where null belongs: it counts only where nothing else is said, and not once more is said.
   const bool empty_reason = chunk.finish_reason && chunk.finish_reason->empty();
@@ -48,6 +64,9 @@ ChatAnswer::Taken ChatAnswer::take(std::string_view payload) {
 }
 
 bool ChatAnswer::on_content(std::string_view piece) {
+  shape_is_text_ = true;
+  ++said_;
+  last_said_ = piece;
   const std::string_view whole = text_.next(piece, joined_);
   if (whole.empty()) return true;
   Lifeline::Watch watch(line_);
@@ -56,6 +75,9 @@ bool ChatAnswer::on_content(std::string_view piece) {
 }
 
 bool ChatAnswer::on_reasoning(std::string_view piece) {
+  shape_is_text_ = false;
+  ++said_;
+  last_said_ = piece;
   const std::string_view whole = reasoning_.next(piece, joined_);
   if (whole.empty()) return true;
   Lifeline::Watch watch(line_);
@@ -79,6 +101,7 @@ size_t ChatAnswer::tool_of(const ToolPiece& piece) {
 }
 
 bool ChatAnswer::on_tool(const ToolPiece& piece) {
+  said_ += 2;  // never a shape
   const size_t number = tool_of(piece);
   Tool& tool = tools_[number];
   if (tool.announced) return hand_on(number, piece.arguments);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "service/json/joiner.h"
+#include "service/json/shape.h"
 #include "service/upstream/lifeline.h"
 #include "service/upstream/openai_chunk.h"
 #include "service/upstream/upstream.h"
@@ -43,6 +44,8 @@ class ChatAnswer final : private ChunkSink {
   bool on_reasoning(std::string_view piece) override;
   bool on_tool(const ToolPiece& piece) override;
 
+  Taken take_whole(std::string_view payload);
+  void learn(std::string_view payload, const ChatChunk& chunk);
   size_t tool_of(const ToolPiece& piece);
   bool hand_on(size_t number, std::string_view arguments);
   bool announce(size_t number);
@@ -53,6 +56,11 @@ class ChatAnswer final : private ChunkSink {
   std::string scratch_;  // the reader's
   std::string joined_;   // the joiners'
   json::Joiner text_, reasoning_;
+  // What the last delta's chunk looked like; nearly always the next one differs in nothing but the delta.
+  json::Shape shape_;
+  bool shape_is_text_ = true;
+  int said_ = 0;                // pieces of the chunk being read
+  std::string_view last_said_;  // the last of them
   std::vector<Tool> tools_;
   uint64_t seen_ = 0, finished_ = 0;
   std::string finish_reason_;

@@ -1,0 +1,39 @@
+// Shape: reading the next of many nearly equal JSON texts without parsing it.
+//
+// A provider's chunks differ in one string, the delta. Once a text was read in full, learn() keeps what stands before
+// and after that string; a later text that begins and ends with the very same bytes, with a plain string between, has
+// the same structure and the same meaning but for that string. Anything else is for the parser.
+//
+// Promise: match() says nothing that the parser would not say. A string with an escape never matches. Bounds: texts of
+// up to max_bytes are learnt.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace tokenrelay::json {
+
+class Shape {
+ public:
+  static constexpr size_t max_bytes = 2 << 10;
+
+  // `text` is valid JSON, and `hole` the inside of one of its strings, without escapes, as a view into it. Else nothing
+  // is learnt.
+  void learn(std::string_view text, std::string_view hole);
+  void forget() { learnt_ = false; }
+
+  // What stands in the hole; a view into `text`.
+  std::optional<std::string_view> match(std::string_view text) const;
+
+ private:
+  bool matches_rest(std::string_view rest) const;
+
+  std::string before_, after_;  // after_ up to the padding's opening quote, where there is padding
+  std::string end_;             // after the padding
+  bool padded_ = false;         // OpenAI's "obfuscation": random characters that mean nothing
+  bool learnt_ = false;
+};
+
+}  // namespace tokenrelay::json
