@@ -125,13 +125,13 @@ asio::awaitable<Answer> stream_answer(api::Api& api, const Request& request, Pro
 
 asio::awaitable<Answer> resume_answer(api::Api& api, const Request& request, Profile profile,
                                       std::shared_ptr<relay::Stream> stream, std::unique_ptr<Face> face,
-                                      uint64_t number, std::string field) {
-  face->skip_to(number);
+                                      std::optional<uint64_t> number, std::string field) {
+  if (number) face->skip_to(*number);
   std::string first;
   while (first.empty() && face->seq() < stream->durable()) {
     if (!co_await feed(stream, *face, stream->durable(), first)) co_return unreadable(request);
   }
-  if (first.empty() && face->next_number() <= number) {
+  if (number && first.empty() && face->next_number() <= *number) {
     const Fault fault = invalid(std::move(field), "is beyond the last event of this answer");
     co_return fault_reply(profile.dialect, fault, request.request_id);
   }

@@ -27,11 +27,11 @@ struct Profile {
 asio::awaitable<http::Answer> stream_answer(api::Api& api, const http::Request& request, Profile profile, Begun begun,
                                             std::unique_ptr<Face> face);
 
-// The wire events numbered above `number`: a protocol's own cursor. One beyond what there is is the surface's 400,
-// which says so of `field`.
+// The wire events numbered above `number`: a protocol's own cursor; all of them without one. One beyond what there is
+// is the surface's 400, which says so of `field`.
 asio::awaitable<http::Answer> resume_answer(api::Api& api, const http::Request& request, Profile profile,
                                             std::shared_ptr<relay::Stream> stream, std::unique_ptr<Face> face,
-                                            uint64_t number, std::string field);
+                                            std::optional<uint64_t> number, std::string field);
 
 // Waits for the end and answers what `render` makes of it. A failed stream is the surface's error, unless
 // `render_failures`.

@@ -1,0 +1,20 @@
+// Responses input, as the neutral request's messages (upstream/prompt.h).
+//
+// Items that one turn of the model left (reasoning, message, function_call) become one assistant message, each output
+// of a call one tool message. Reasoning goes back only to the kind of upstream it came from. Errors name the client's
+// own field: input[2].content[0].
+#pragma once
+
+#include <string_view>
+#include <tl/expected.hpp>
+
+#include "service/json/parse.h"
+#include "service/surface/fault.h"
+
+namespace tokenrelay::surface {
+
+// Appends to `messages`, an array.
+tl::expected<void, Fault> read_responses_input(const json::Value& input, std::string_view upstream_kind,
+                                               json::Value& messages);
+
+}  // namespace tokenrelay::surface

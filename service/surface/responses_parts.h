@@ -1,0 +1,22 @@
+// Content parts of Responses items, as the neutral request's (upstream/prompt.h): input_text is text, input_image
+// image_url, input_file file.
+#pragma once
+
+#include <string>
+#include <tl/expected.hpp>
+
+#include "service/json/parse.h"
+#include "service/surface/fault.h"
+
+namespace tokenrelay::surface {
+
+tl::unexpected<Fault> refuse(std::string param, std::string message);
+std::string word_of(const json::Value& object, const char* name);  // "" unless it is there and a string
+
+// The parts in item[name], a string or an array; `place` is the item's. An array.
+tl::expected<json::Value, Fault> read_parts(const json::Value& item, const char* name, const std::string& place);
+
+// As a message's content: a string where one text is all there is, because every server takes that.
+json::Value content_of(json::Value parts);
+
+}  // namespace tokenrelay::surface

@@ -1,0 +1,53 @@
+#include "service/surface/responses_tools.h"
+
+#include "service/surface/responses_parts.h"
+
+namespace tokenrelay::surface {
+namespace {
+
+using json::Value;
+using Read = tl::expected<void, Fault>;
+
+Value function_of(const Value& tool) {
+  Value function = Value::object();
+  for (const auto& [name, value] : tool.items()) {
+    if (name != "type" && !value.is_null()) function[name] = value;
+  }
+  return Value{{"type", "function"}, {"function", std::move(function)}};
+}
+
+}  // namespace
+
+Read read_responses_tools(const Value& tools, bool same_protocol, Value& parameters, Value& own) {
+  if (!tools.is_array()) return refuse("tools", "must be an array");
+  Value functions = Value::array();
+  for (size_t i = 0; i < tools.size(); ++i) {
+    const std::string place = "tools[" + std::to_string(i) + "]";
+    const std::string type = word_of(tools[i], "type");
+    if (type != "function") {
+      if (!same_protocol) return refuse(place + ".type", "the upstream of this model knows only functions");
+      own["tools"] = tools;
+      return {};
+    }
+    if (word_of(tools[i], "name").empty()) return refuse(place + ".name", "must be a string");
+    functions.push_back(function_of(tools[i]));
+  }
+  if (!functions.empty()) parameters["tools"] = std::move(functions);
+  return {};
+}
+
+Read read_responses_tool_choice(const Value& choice, bool same_protocol, Value& parameters, Value& own) {
+  const std::string name = word_of(choice, "name");
+  if (choice.is_string()) {
+    parameters["tool_choice"] = choice;
+  } else if (word_of(choice, "type") == "function" && !name.empty()) {
+    parameters["tool_choice"] = Value{{"type", "function"}, {"function", Value{{"name", name}}}};
+  } else if (!same_protocol) {
+    return refuse("tool_choice", "has no equivalent on the upstream of this model");
+  } else {
+    own["tool_choice"] = choice;
+  }
+  return {};
+}
+
+}  // namespace tokenrelay::surface
