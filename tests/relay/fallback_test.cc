@@ -1,84 +1,13 @@
 // What a generation does when its upstream fails it and others stand by.
-#include "service/json/parse.h"
-#include "service/relay/generation.h"
-#include "tests/relay/relay_fixture.h"
+#include "tests/relay/fallback_fixture.h"
 
 using namespace tokenrelay;
 using namespace tokenrelay::relay;
-using storage::EventKind;
 using upstream::FailureCode;
-
-namespace {
-
-using Strings = std::vector<std::string>;
-
-// Carries everything over but what the test names.
-struct Choosy final : upstream::Provider {
-  std::string refused_model;
-  support::ScriptedProvider model;
-  std::string_view kind() const override { return "choosy"; }
-  std::optional<upstream::Unsupported> refuses(const upstream::ModelRequest& request) const override {
-    if (request.model != refused_model) return std::nullopt;
-    return upstream::Unsupported{"parameters.seed", "has no word here"};
-  }
-  std::unique_ptr<upstream::Call> start(upstream::ModelRequest request, upstream::CallHandler& handler) override {
-    return model.start(std::move(request), handler);
-  }
-};
-
-struct Fallbacks : RelayFixture {
-  std::shared_ptr<support::ScriptedProvider> second_model = std::make_shared<support::ScriptedProvider>();
-  std::shared_ptr<Choosy> third_model = std::make_shared<Choosy>();
-  std::shared_ptr<Upstream> second, third;
-
-  explicit Fallbacks(uint32_t slots = 0, Options with = {}) : RelayFixture(with, slots) {
-    second = std::make_shared<Upstream>("second", second_model, Strings{}, slots);
-    third = std::make_shared<Upstream>("third", third_model, Strings{}, slots);
-  }
-  Route route() const { return Route{upstream, "m", {{second, "m"}, {third, "other"}}}; }
-  bool no_place_is_taken() const { return !upstream->slots.full() && !second->slots.full() && !third->slots.full(); }
-  std::shared_ptr<Stream> routed() {
-    auto made = what();
-    made.prompt.route = route();
-    return create(std::move(made)).value().stream;
-  }
-};
-
-struct Owning final : Generation::Owner {
-  Owning(Fallbacks& f, Route route) {
-    const upstream::ModelRequest request{"m", "[]", "", "req_1"};
-    generation = std::make_unique<Generation>(f.shard->context(), std::make_shared<Options>(f.options),
-                                              std::move(route), request, 40, 0, *this);
-  }
-  explicit Owning(Fallbacks& f) : Owning(f, f.route()) {}
-
-  std::unique_ptr<Generation> generation;
-  Strings seams;
-  std::string text;
-  std::vector<upstream::Outcome> ends;
-  int started = 0;
-  bool end_at_seam = false;  // the stream ends by itself
-
-  bool append(EventKind kind, std::string_view payload) override {
-    if (kind == EventKind::text) text += payload;
-    if (kind == EventKind::upstream) seams.emplace_back(payload);
-    if (!end_at_seam) return true;
-    generation->close();
-    return false;
-  }
-  void on_generation_started() override { ++started; }
-  void on_generation_end(upstream::Outcome outcome) override { ends.push_back(std::move(outcome)); }
-};
-
-std::string seam(int attempt, const std::string& reason) {
-  return "{\"attempt\":" + std::to_string(attempt) + ",\"reason\":\"" + reason + "\"}";
-}
-
-}  // namespace
 
 TEST_CASE("what another upstream may do better goes to it at once", "[fallback]") {
   Fallbacks f(1);
-  Owning owner(f);
+  FallingBack owner(f);
   owner.generation->begin();
   std::string reason;
   SECTION("the relay's credential was refused") {
@@ -111,7 +40,7 @@ TEST_CASE("what another upstream may do better goes to it at once", "[fallback]"
 
 TEST_CASE("what a retry may cure is retried first, and each upstream has its own tries", "[fallback]") {
   Fallbacks f(1);
-  Owning owner(f);
+  FallingBack owner(f);
   owner.generation->begin();
   for (int tries = 0; tries < 3; ++tries) {
     f.time.advance(2'000);
@@ -133,7 +62,7 @@ TEST_CASE("what a retry may cure is retried first, and each upstream has its own
 
 TEST_CASE("the window for retries is each upstream's own", "[fallback]") {
   Fallbacks f;
-  Owning owner(f);
+  FallingBack owner(f);
   owner.generation->begin();
   f.model->last().fail(FailureCode::upstream_rate_limited, true, 25'000);
   f.time.advance(25'010);
@@ -146,7 +75,7 @@ TEST_CASE("the window for retries is each upstream's own", "[fallback]") {
 
 TEST_CASE("a request that was wrong is wrong everywhere", "[fallback]") {
   Fallbacks f;
-  Owning owner(f);
+  FallingBack owner(f);
   owner.generation->begin();
   f.model->last().fail(FailureCode::upstream_bad_request, false);
   REQUIRE(owner.ends.size() == 1);
@@ -157,7 +86,7 @@ TEST_CASE("a request that was wrong is wrong everywhere", "[fallback]") {
 
 TEST_CASE("no fallback after the first delta", "[fallback]") {
   Fallbacks f;
-  Owning owner(f);
+  FallingBack owner(f);
   owner.generation->begin();
   auto& handler = *f.model->last().handler;
   SECTION("text") {
@@ -180,7 +109,7 @@ TEST_CASE("no fallback after the first delta", "[fallback]") {
 
 TEST_CASE("when all fail, the last failure counts", "[fallback]") {
   Fallbacks f(1);
-  Owning owner(f);
+  FallingBack owner(f);
   owner.generation->begin();
   f.model->last().fail(FailureCode::upstream_auth, false);
   f.second_model->last().fail(FailureCode::upstream_error, false);
@@ -200,7 +129,7 @@ TEST_CASE("when all fail, the last failure counts", "[fallback]") {
 TEST_CASE("a fallback that cannot carry the request over is passed", "[fallback]") {
   Fallbacks f;
   f.third_model->refused_model = "other";
-  Owning owner(f, Route{f.upstream, "m", {{f.third, "other"}, {f.second, "big"}}});
+  FallingBack owner(f, Route{f.upstream, "m", {{f.third, "other"}, {f.second, "big"}}});
   owner.generation->begin();
   f.model->last().fail(FailureCode::upstream_auth, false);
   CHECK(f.third_model->model.calls.empty());
@@ -208,7 +137,7 @@ TEST_CASE("a fallback that cannot carry the request over is passed", "[fallback]
   CHECK(f.second_model->last().request.model == "big");
   CHECK(owner.seams == Strings{seam(2, "upstream_auth")});
 
-  Owning alone(f, Route{f.upstream, "m", {{f.third, "other"}}});
+  FallingBack alone(f, Route{f.upstream, "m", {{f.third, "other"}}});
   alone.generation->begin();
   f.model->last().fail(FailureCode::upstream_auth, false);
   REQUIRE(alone.ends.size() == 1);
@@ -216,69 +145,9 @@ TEST_CASE("a fallback that cannot carry the request over is passed", "[fallback]
   CHECK(alone.seams.empty());
 }
 
-TEST_CASE("the first upstream's place goes to who waits for it, the second's is waited for", "[fallback]") {
-  Fallbacks f(1);
-  Owning holder(f, Route{f.second, "m"}), owner(f), next(f);
-  holder.generation->begin();
-  owner.generation->begin();
-  next.generation->begin();
-  CHECK(next.started == 0);
-  f.model->last().fail(FailureCode::upstream_auth, false);  // owner's
-  CHECK(next.started == 1);
-  CHECK(f.second->slots.waiting() == 1);
-  CHECK(f.second_model->calls.size() == 1);
-  SECTION("until it is free") {
-    holder.generation->close();
-    REQUIRE(f.second_model->calls.size() == 2);
-    f.second_model->last().text("x");
-    CHECK(owner.text == "x");
-  }
-  SECTION("as long as queue_ms, then the next one is asked") {
-    f.time.advance(59'000);
-    CHECK(f.third_model->model.calls.empty());
-    f.time.advance(1'100);
-    CHECK(f.third_model->model.calls.size() == 1);
-    CHECK(owner.seams == Strings{seam(2, "upstream_auth"), seam(3, "upstream_overloaded")});
-    CHECK(f.second->slots.waiting() == 0);
-  }
-  SECTION("until it is closed") {
-    owner.generation->close();
-    CHECK(f.second->slots.waiting() == 0);
-  }
-  for (auto* each : {&holder, &owner, &next}) each->generation->close();
-  CHECK(f.no_place_is_taken());
-  CHECK(owner.ends.empty());
-}
-
-TEST_CASE("no place in time at the first upstream is a reason to ask the second", "[fallback]") {
-  Fallbacks f(1);
-  Owning holder(f), owner(f);
-  holder.generation->begin();
-  owner.generation->begin();
-  f.time.advance(60'100);
-  REQUIRE(f.second_model->calls.size() == 1);
-  CHECK(owner.started == 1);
-  CHECK(owner.seams == Strings{seam(2, "upstream_overloaded")});
-  CHECK(f.upstream->slots.waiting() == 0);
-  owner.generation->close();
-  holder.generation->close();
-  CHECK(f.no_place_is_taken());
-}
-
-TEST_CASE("a stream that ends at the seam asks nobody else", "[fallback]") {
-  Fallbacks f(1);
-  Owning owner(f);
-  owner.end_at_seam = true;
-  owner.generation->begin();
-  f.model->last().fail(FailureCode::upstream_auth, false);
-  CHECK(f.second_model->calls.empty());
-  CHECK(f.no_place_is_taken());
-  CHECK(owner.ends.empty());
-}
-
 TEST_CASE("a pause holds at the fallback too", "[fallback]") {
   Fallbacks f;
-  Owning owner(f);
+  FallingBack owner(f);
   owner.generation->begin();
   owner.generation->pause();
   f.model->last().fail(FailureCode::upstream_auth, false);
