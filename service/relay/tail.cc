@@ -25,7 +25,8 @@ void Tail::push(storage::EventKind kind, std::string_view payload) {
 
 void Tail::trim(Seq durable) {
   size_t front = 0;
-  while (!entries_.empty() && first_ <= durable && end_offset() - entries_.front().offset > tail_bytes) {
+  while (!entries_.empty() && first_ <= durable &&
+         (end_offset() - entries_.front().offset > tail_bytes || entries_.size() > tail_events)) {
     entries_.pop_front();
     ++first_;
   }
@@ -36,43 +37,43 @@ void Tail::trim(Seq durable) {
   }
 }
 
-// Skips what no reader that keeps up could still want, encodes the rest.
-void Tail::encode_up_to(const std::vector<Run>& runs, Seq upto) {
-  Seq next = wire_first_ + wire_ends_.size();
-  if (upto >= next && upto - next >= wire_events) {
+void Tail::forget_encoded(Seq upto) {
+  const size_t count = upto + 1 - wire_first_;
+  if (count >= wire_ends_.size()) {
     wire_.clear();
     wire_ends_.clear();
-    next = wire_first_ = upto - wire_events + 1;
+  } else {
+    const uint32_t cut = wire_ends_[count - 1];
+    wire_.erase(0, cut);
+    wire_ends_.erase(wire_ends_.begin(), wire_ends_.begin() + static_cast<ptrdiff_t>(count));
+    for (auto& end : wire_ends_) end -= cut;
   }
-  if (next < first_) {
+  wire_first_ = upto + 1;
+}
+
+// Readers that keep up stand at the same place, nearly always: what lies before the one who asks is kept only while it
+// is little, and encoded again for a reader that still wants it.
+void Tail::encode(const std::vector<Run>& runs, Seq after, Seq upto) {
+  const Seq encoded = wire_first_ + wire_ends_.size() - 1;
+  if (after + 1 < wire_first_ || after > encoded) {
     wire_.clear();
     wire_ends_.clear();
-    next = wire_first_ = first_;
+    wire_first_ = after + 1;
+  } else if (wire_.size() > kept_bytes && after >= wire_first_) {
+    forget_encoded(after);
   }
-  for (; next <= upto; ++next) {
+  for (Seq next = wire_first_ + wire_ends_.size(); next <= upto; ++next) {
     sse_format().append(wire_, runs, next, kind(next), payload(next));
     wire_ends_.push_back(static_cast<uint32_t>(wire_.size()));
   }
-  // Forget the oldest in bulk, when twice what is needed has gathered.
-  size_t drop = 0;
-  while (wire_ends_.size() - drop > 2 * wire_events ||
-         (drop + 1 < wire_ends_.size() && wire_.size() - wire_ends_[drop] > 2 * wire_bytes)) {
-    ++drop;
-  }
-  if (drop == 0) return;
-  if (wire_ends_.size() - drop > wire_events) drop = wire_ends_.size() - wire_events;
-  const auto cut = wire_ends_[drop - 1];
-  wire_.erase(0, cut);
-  wire_ends_.erase(wire_ends_.begin(), wire_ends_.begin() + static_cast<ptrdiff_t>(drop));
-  for (auto& end : wire_ends_) end -= cut;
-  wire_first_ += drop;
 }
 
 std::optional<std::string_view> Tail::wire(const std::vector<Run>& runs, Seq after, Seq upto) {
   assert(upto <= last() && after < upto);
+  const uint64_t payload_bytes = bytes_after(after) - bytes_after(upto);
   if (upto - after > wire_events || after + 1 < first_) return std::nullopt;
-  encode_up_to(runs, upto);
-  if (after + 1 < wire_first_) return std::nullopt;
+  if (payload_bytes > wire_bytes && upto - after > 1) return std::nullopt;  // without encoding it first
+  encode(runs, after, upto);
   const auto from = after + 1 == wire_first_ ? 0 : wire_ends_[after - wire_first_];
   const auto to = wire_ends_[upto - wire_first_];
   if (to - from > wire_bytes && upto - after > 1) return std::nullopt;

@@ -1,9 +1,10 @@
 // Tail: a live stream's recent events in memory, raw, and the newest of them encoded for SSE once for all readers.
 //
 // A reader that keeps up is served a slice of the encoded bytes. One that is behind is served merged deltas, made from
-// the raw events; one that is behind the tail reads the log. So the encoded part is only as long as "keeping up"
-// allows, and is made only when somebody follows. Threads: the stream's shard. Bounds: tail_bytes of raw payload that
-// is durable (what is not durable yet is bounded by the log's back-pressure); wire_bytes + one event of encoded text.
+// the raw events; one that is behind the tail reads the log (which has a live stream's events in memory too). So the
+// encoded part is what the last readers asked for, and is made only when somebody follows. Threads: the stream's shard.
+// Bounds: tail_bytes of raw payload and tail_events that are durable (what is not durable yet is bounded by the log's
+// back-pressure); wire_bytes + one event of encoded text.
 #pragma once
 
 #include <deque>
@@ -19,9 +20,11 @@ namespace tokenrelay::relay {
 
 class Tail {
  public:
-  static constexpr size_t tail_bytes = 256 << 10;
+  static constexpr size_t tail_bytes = 32 << 10;
+  static constexpr size_t tail_events = 256;
   static constexpr size_t wire_bytes = 16 << 10;  // a reader with more undelivered is behind …
   static constexpr size_t wire_events = 64;       // … or with more events than this
+  static constexpr size_t kept_bytes = 2 << 10;   // encoded text that is kept for readers that come after the first
 
   explicit Tail(Seq last = 0) : first_(last + 1), wire_first_(last + 1) {}
 
@@ -34,7 +37,7 @@ class Tail {
   uint64_t bytes_after(Seq seq) const;  // payload bytes of the events after `seq`
 
   void push(storage::EventKind kind, std::string_view payload);
-  void trim(Seq durable);  // forgets the oldest durable events over tail_bytes
+  void trim(Seq durable);  // forgets the oldest durable events over the bounds
 
   // The events after `after` up to `upto` as SSE, or nullopt when that is more than keeping up allows. Valid until the
   // next call.
@@ -45,7 +48,8 @@ class Tail {
     uint64_t offset;  // of the payload, counted over the stream's life
     storage::EventKind kind;
   };
-  void encode_up_to(const std::vector<Run>& runs, Seq upto);
+  void encode(const std::vector<Run>& runs, Seq after, Seq upto);
+  void forget_encoded(Seq upto);
   uint64_t end_offset() const { return dropped_ + bytes_.size(); }
 
   Seq first_;

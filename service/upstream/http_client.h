@@ -4,8 +4,8 @@
 // Threads: the loop's only. Errors: never exceptions; a transfer ends with one TransferEnd. Privacy: no URL, header or
 // key in any message. Proxies only by the usual environment variables; no redirects, no cookies, no content coding.
 //
-// Bounds: a read is 16 KiB; 64 idle connections are kept; what is paused is not read. The client must go before its
-// loop.
+// Bounds: a read is 4 KiB; 64 idle connections are kept; what is paused is not read. The client must
+// go before its loop.
 //
 // Ownership: destroying a Transfer silences its handler and closes its connection at once (an HTTP/2 stream is reset);
 // a handler may do so, or start and pause any transfer, inside every callback. The client may be destroyed before its
@@ -68,7 +68,7 @@ class TransferHandler {
 class Transfer {
  public:
   virtual ~Transfer() = default;
-  virtual void pause() = 0;  // at most one more read (16 KiB) was already under way; timeouts stop
+  virtual void pause() = 0;  // at most one more read was already under way; timeouts stop
   virtual void resume() = 0;
 
   // The owner has what it wanted: silences the handler, and lets the body's last bytes arrive for 50 ms so that the

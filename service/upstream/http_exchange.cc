@@ -10,7 +10,7 @@ namespace {
 
 using Cause = TransferEnd::Cause;
 
-constexpr long read_bytes = 16 << 10;
+constexpr long read_bytes = 4 << 10;  // libcurl keeps a buffer of this size for each transfer
 constexpr int64_t drain_ms = 50;
 
 bool safe_header(const std::string& line) {
