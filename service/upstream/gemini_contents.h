@@ -1,0 +1,26 @@
+// A prompt's messages as `systemInstruction` and `contents` of the Gemini dialect (WIRE.md 4).
+//
+// System messages, wherever they stand, become the instruction. Neighbours of one role are one turn; the results of
+// several tool calls are one turn of the user's, as the API counts them. A result's function is found by its
+// tool_call_id; its response is the object that its text is, or {"result":TEXT}, or {"error":TEXT}.
+// Signatures are given back on the part they came on. Gemini 3 refuses a history in which a turn's first function call
+// has none, so calls of other models get Google's documented placeholder. Left out: empty text without a signature, and
+// reasoning that an earlier turn showed.
+#pragma once
+
+#include <string_view>
+#include <tl/expected.hpp>
+
+#include "service/upstream/prompt.h"
+
+namespace tokenrelay::upstream {
+
+struct GeminiContents {
+  json::Value system = json::Value::array();    // parts
+  json::Value contents = json::Value::array();  // turns
+};
+tl::expected<GeminiContents, Unsupported> gemini_contents(const Prompt& prompt, std::string_view model);
+
+bool is_gemini_3(std::string_view model);
+
+}  // namespace tokenrelay::upstream
