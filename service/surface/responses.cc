@@ -26,7 +26,7 @@ Reply refused(const Fault& fault, const Request& request) {
 }
 
 Reply object_reply(const Value& object) {
-  return Reply{200, {{"Cache-Control", "no-store"}}, json::dump(object), "application/json"};
+  return Reply{200, {}, json::dump(object), "application/json"};
 }
 
 // The response as it is now.
@@ -34,7 +34,7 @@ asio::awaitable<Answer> object_now(const Request& request, std::shared_ptr<relay
   const auto gathered = co_await gather(stream);
   if (!gathered) co_return api::problem_of({relay::Errc::unreadable, "the log cannot be read"}, request);
   Reply reply = object_reply(response_object(*stream, *gathered));
-  reply.headers.emplace_back("Stream-Id", stream->id());
+  reply.headers = {{"Stream-Id", stream->id()}, {"Cache-Control", "no-store"}};
   co_return reply;
 }
 

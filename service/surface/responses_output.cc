@@ -153,12 +153,12 @@ Value response_object(const ResponseFacts& facts, const Gathered& gathered, cons
                {"top_p", nullptr},
                {"usage", nullptr}};
   if (gathered.done) add_ending(out, *gathered.done);
-  // Where an answer stops short, it is its last item that does.
+  // Where an answer stops short, it is its last item that does; one that has what its provider signed is whole.
   const bool whole = out["status"] == "completed";
   const std::string_view last = whole ? "completed" : gathered.done ? "incomplete" : "in_progress";
   for (size_t i = 0; i < output.items().size(); ++i) {
-    const bool is_last = i + 1 == output.items().size();
-    out["output"].push_back(item_json(facts, gathered, output, i, is_last ? last : "completed"));
+    const bool open = i + 1 == output.items().size() && !output.items()[i].opaque;
+    out["output"].push_back(item_json(facts, gathered, output, i, open ? last : "completed"));
   }
   return out;
 }

@@ -18,15 +18,10 @@ constexpr std::string_view own_kind = "openai-responses";
 constexpr size_t max_metadata_entries = 64, max_model_bytes = 256;
 
 // The same in Chat Completions.
-constexpr std::array<std::string_view, 9> same = {"temperature",
-                                                  "top_p",
-                                                  "parallel_tool_calls",
-                                                  "user",
-                                                  "service_tier",
-                                                  "prompt_cache_key",
-                                                  "safety_identifier",
-                                                  "prompt_cache_retention",
-                                                  "seed"};
+constexpr std::array<std::string_view, 8> same = {"temperature",         "top_p",
+                                                  "parallel_tool_calls", "user",
+                                                  "service_tier",        "prompt_cache_key",
+                                                  "safety_identifier",   "prompt_cache_retention"};
 
 class Reading {
  public:
@@ -38,7 +33,7 @@ class Reading {
     if (name == "stream") return flag(name, value, out_.stream);
     if (name == "background") return flag(name, value, out_.background);
     if (name == "metadata") return metadata(value);
-    if (name == "store") return flag(name, value, ignored_);
+    if (name == "store") return store(value);
     if (name == "include") return include(value);
     if (name == "text") return text(value);
     if (name == "reasoning") return reasoning(value);
@@ -49,6 +44,7 @@ class Reading {
     }
     if (name == "input" || name == "instructions" || name == "stream_options") return {};
     if (name == "max_output_tokens") {
+      if (!value.is_number_unsigned()) return refuse(name, "must be a whole number");
       parameters["max_completion_tokens"] = value;
     } else if (std::find(same.begin(), same.end(), name) != same.end()) {
       parameters[name] = value;
@@ -72,6 +68,14 @@ class Reading {
   static Read flag(const std::string& name, const Value& value, bool& out) {
     if (!value.is_boolean()) return refuse(name, "must be true or false");
     out = value.get<bool>();
+    return {};
+  }
+
+  // The relay keeps every answer: its log is what they are read from. Only OpenAI can be told not to.
+  Read store(const Value& value) {
+    bool stores = true;
+    if (const auto read = flag("store", value, stores); !read) return read;
+    if (!stores && kind_ == own_kind) own["store"] = false;
     return {};
   }
 
@@ -143,7 +147,6 @@ class Reading {
 
   const std::string_view kind_;
   ResponsesAsked& out_;
-  bool ignored_ = false;
 };
 
 tl::expected<Value, Fault> messages_of(const Value& body, std::string_view kind) {

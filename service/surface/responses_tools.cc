@@ -26,11 +26,12 @@ Read read_responses_tools(const Value& tools, bool same_protocol, Value& paramet
     const std::string type = word_of(tools[i], "type");
     if (type != "function") {
       if (!same_protocol) return refuse(place + ".type", "the upstream of this model knows only functions");
-      own["tools"] = tools;
-      return {};
+      own["tools"].push_back(tools[i]);
+    } else if (word_of(tools[i], "name").empty()) {
+      return refuse(place + ".name", "must be a string");
+    } else {
+      functions.push_back(function_of(tools[i]));
     }
-    if (word_of(tools[i], "name").empty()) return refuse(place + ".name", "must be a string");
-    functions.push_back(function_of(tools[i]));
   }
   if (!functions.empty()) parameters["tools"] = std::move(functions);
   return {};
