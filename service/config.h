@@ -47,6 +47,10 @@ struct Config {
     bool prompts = false;        // a new stream's messages; private: only if asked for
   } log;
 
+  struct Surfaces {                        // [surfaces]
+    std::string on_disconnect = "cancel";  // continue, cancel: where clients cannot resume
+  } surfaces;
+
   struct Storage {                       // [storage]
     std::string sync = "full";           // full, normal
     uint32_t commit_interval_us = 1000;  // 0..20000
@@ -61,6 +65,7 @@ struct Config {
 
   struct Limits {  // [limits]
     uint64_t head_bytes = 16 << 10, line_bytes = 8 << 10, path_bytes = 1 << 10;
+    uint32_t headers = 64;
     int64_t head_ms = 10'000;
     uint64_t body_bytes = 10 << 20;
     int64_t body_ms = 30'000;

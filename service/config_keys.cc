@@ -31,6 +31,11 @@ const Key<Config> kKeys[] = {
      "debug|info|warning|error"},
     {"log", "prompts", AT(log.prompts), "Log each new stream's messages. They are private: only to debug."},
 
+    {"surfaces", "on_disconnect", AT(surfaces.on_disconnect),
+     "Chat Completions, Messages, Gemini: when the client closes its connection, its answer is cancelled or goes on. A "
+     "request's On-Disconnect header says otherwise for itself.",
+     0, 0, "continue|cancel"},
+
     {"storage", "sync", AT(storage.sync),
      "full: an event that was shown survives a power cut. normal: it survives a killed process. A restart applies a "
      "change.",
@@ -52,6 +57,7 @@ const Key<Config> kKeys[] = {
     {"limits", "head_bytes", AT(limits.head_bytes), "A request's head; more is a 431.", 1024, kMiB},
     {"limits", "line_bytes", AT(limits.line_bytes), "One line of it; more is a 431. At most 8 KiB.", 256, 8192},
     {"limits", "path_bytes", AT(limits.path_bytes), "The path; more is a 414. At most 1 KiB.", 64, 1024},
+    {"limits", "headers", AT(limits.headers), "Header lines of a request; more is a 431. At most 64.", 8, 64},
     {"limits", "head_ms", AT(limits.head_ms), "The whole head arrives within.", 100, kHour},
     {"limits", "body_bytes", AT(limits.body_bytes), "A request's body; more is a 413.", 1024, kGiB},
     {"limits", "body_ms", AT(limits.body_ms), "The whole body arrives within.", 100, kHour},

@@ -72,6 +72,7 @@ http::ServerOptions server_options(const Config& config, bool check_host) {
   out.head_bytes = limits.head_bytes;
   out.line_bytes = limits.line_bytes;
   out.path_bytes = limits.path_bytes;
+  out.headers = limits.headers;
   out.head_ms = limits.head_ms;
   out.body_bytes = limits.body_bytes;
   out.body_ms = limits.body_ms;
@@ -92,6 +93,9 @@ api::Settings api_settings(const Config& config, bool beyond_loopback) {
   out.write_stall_ms = config.limits.write_stall_ms;
   out.cors_origins = config.cors_origins;
   out.log_prompts = config.log.prompts;
+  const bool goes_on = config.surfaces.on_disconnect == "continue";
+  using Action = relay::OnDisconnect::Action;
+  out.surface_on_disconnect = {goes_on ? Action::keep_going : Action::cancel, 0};
   out.list_allowed = !beyond_loopback || config.list;
   return out;
 }
