@@ -88,7 +88,7 @@ tl::expected<void, std::string> read_parameters(const Value& body, CreateRequest
   if (parameters == body.end()) return {};
   if (!parameters->is_object()) return refuse("\"parameters\" must be an object");
   for (const auto& [name, value] : parameters->items()) {
-    if (contains(own_parameters, name))
+    if (is_own_parameter(name))
       return refuse("parameters." + name + " is set by the relay and cannot be given");
   }
   out.parameters = json::dump(*parameters);
@@ -126,6 +126,10 @@ tl::expected<void, std::string> read_on_disconnect(const Value& body, CreateRequ
 }
 
 }  // namespace
+
+bool is_own_parameter(std::string_view name) {
+  return contains(own_parameters, name);
+}
 
 tl::expected<uint64_t, std::string> check_messages(const Value& messages) {
   if (!messages.is_array() || messages.empty()) return refuse("\"messages\" must be a non-empty array");

@@ -2,6 +2,7 @@
 
 #include "service/surface/chat.h"
 #include "service/surface/responses.h"
+#include "service/surface/ui.h"
 
 namespace tokenrelay::surface {
 
@@ -9,6 +10,7 @@ void add_surface_routes(http::Router& router, api::Api& api) {
   add_chat_routes(router, api);
   add_model_routes(router, api);
   add_responses_routes(router, api);
+  add_ui_routes(router, api);
 }
 
 }  // namespace tokenrelay::surface

@@ -1,0 +1,146 @@
+#include "service/surface/responses_parts.h"
+#include "service/surface/ui.h"
+
+namespace tokenrelay::surface {
+namespace {
+
+using json::Value;
+using Checked = tl::expected<void, Fault>;
+
+constexpr std::string_view unanswered = "The tool gave no result.", denied = "Tool execution denied.";
+
+// What is shown and never told to a model: a page's own parts, sources, reasoning.
+bool only_shown(std::string_view type) {
+  return type.starts_with("data-") || type.starts_with("source-") || type == "reasoning" || type == "reasoning-file" ||
+         type == "custom";
+}
+
+tl::expected<Value, Fault> read_file(const Value& part, const std::string& place) {
+  const std::string url = word_of(part, "url");
+  const bool inline_data = url.starts_with("data:");
+  if (!inline_data && !url.starts_with("https://") && !url.starts_with("http://")) {
+    return refuse(place + ".url", "must be a data: or an http(s): URL");
+  }
+  if (word_of(part, "mediaType").starts_with("image/")) {
+    return Value{{"type", "image_url"}, {"image_url", Value{{"url", url}}}};
+  }
+  Value file = {{inline_data ? "file_data" : "file_url", url}};
+  if (const auto name = word_of(part, "filename"); !name.empty()) file["filename"] = name;
+  return Value{{"type", "file"}, {"file", std::move(file)}};
+}
+
+std::string tool_name(const Value& part, std::string_view type) {
+  constexpr std::string_view prefix = "tool-";
+  return type.starts_with(prefix) ? std::string(type.substr(prefix.size())) : word_of(part, "toolName");
+}
+
+std::string arguments_of(const Value& part) {
+  if (const auto input = part.find("input"); input != part.end() && !input->is_null()) return json::dump(*input);
+  const std::string raw = word_of(part, "rawInput");  // what the model wrote, where it was no JSON
+  return json::parse(raw) ? raw : "{}";
+}
+
+std::string result_of(const Value& part) {
+  const std::string state = word_of(part, "state");
+  const auto approval = part.find("approval");
+  const bool refused = approval != part.end() && approval->is_object() && approval->contains("approved") &&
+                       (*approval)["approved"] == false;
+  if (state == "output-available") {
+    const auto output = part.find("output");
+    if (output == part.end()) return "null";
+    return output->is_string() ? output->get<std::string>() : json::dump(*output);
+  }
+  if (state == "output-error") return word_of(part, "errorText");
+  if (state == "output-denied" || refused) {
+    const std::string reason = approval != part.end() && approval->is_object() ? word_of(*approval, "reason") : "";
+    return reason.empty() ? std::string(denied) : reason;
+  }
+  return std::string(unanswered);
+}
+
+// One step of an assistant's message: what it said, what it called, and then what the tools answered.
+struct Step {
+  Value parts = Value::array(), calls = Value::array(), results = Value::array();
+
+  void end(Value& out) {
+    if (!parts.empty() || !calls.empty()) {
+      Value message = {{"role", "assistant"}};
+      message["content"] = parts.empty() ? Value() : content_of(std::move(parts));
+      if (!calls.empty()) message["tool_calls"] = std::move(calls);
+      out.push_back(std::move(message));
+    }
+    for (auto& result : results) out.push_back(std::move(result));
+    *this = {};
+  }
+
+  Checked add_tool(const Value& part, std::string_view type, const std::string& place) {
+    const std::string id = word_of(part, "toolCallId"), name = tool_name(part, type);
+    if (id.empty()) return refuse(place + ".toolCallId", "is missing");
+    if (name.empty()) return refuse(place + ".toolName", "is missing");
+    if (word_of(part, "state") == "input-streaming") return {};
+    Value call = {
+        {"id", id}, {"type", "function"}, {"function", Value{{"name", name}, {"arguments", arguments_of(part)}}}};
+    calls.push_back(std::move(call));
+    results.push_back(Value{{"role", "tool"}, {"tool_call_id", id}, {"content", result_of(part)}});
+    return {};
+  }
+};
+
+Checked read_part(const Value& part, const std::string& place, bool assistant, Step& step, Value& out) {
+  if (!part.is_object()) return refuse(place, "must be an object");
+  const std::string type = word_of(part, "type");
+  if (type == "text") {
+    if (!part.contains("text") || !part["text"].is_string()) return refuse(place + ".text", "must be a string");
+    const std::string text = part["text"].get<std::string>();
+    if (!text.empty()) step.parts.push_back(Value{{"type", "text"}, {"text", text}});
+    return {};
+  }
+  if (type == "file") {
+    auto file = read_file(part, place);
+    if (!file) return tl::make_unexpected(file.error());
+    step.parts.push_back(std::move(*file));
+    return {};
+  }
+  if (only_shown(type)) return {};
+  if (assistant && type == "step-start") {
+    step.end(out);
+    return {};
+  }
+  if (assistant && (type.starts_with("tool-") || type == "dynamic-tool")) return step.add_tool(part, type, place);
+  return refuse(place + ".type", "is no part that this relay can tell a model");
+}
+
+Checked read_message(const Value& message, const std::string& place, Value& out) {
+  if (!message.is_object()) return refuse(place, "must be an object");
+  const std::string role = word_of(message, "role");
+  if (role != "user" && role != "assistant" && role != "system") {
+    return refuse(place + ".role", "must be user, assistant or system");
+  }
+  const auto parts = message.find("parts");
+  if (parts == message.end() || !parts->is_array()) return refuse(place + ".parts", "must be an array");
+  Step step;
+  for (size_t i = 0; i < parts->size(); ++i) {
+    const std::string at = place + ".parts[" + std::to_string(i) + "]";
+    if (auto read = read_part((*parts)[i], at, role == "assistant", step, out); !read) return read;
+  }
+  if (role == "assistant") {
+    step.end(out);
+  } else if (!step.parts.empty()) {
+    out.push_back(Value{{"role", role}, {"content", content_of(std::move(step.parts))}});
+  }
+  return {};
+}
+
+}  // namespace
+
+tl::expected<Value, Fault> read_ui_messages(const Value& messages) {
+  Value out = Value::array();
+  for (size_t i = 0; i < messages.size(); ++i) {
+    const auto read = read_message(messages[i], "messages[" + std::to_string(i) + "]", out);
+    if (!read) return tl::make_unexpected(read.error());
+  }
+  if (out.empty()) return refuse("messages", "must say something");
+  return out;
+}
+
+}  // namespace tokenrelay::surface
