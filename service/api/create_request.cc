@@ -88,8 +88,7 @@ tl::expected<void, std::string> read_parameters(const Value& body, CreateRequest
   if (parameters == body.end()) return {};
   if (!parameters->is_object()) return refuse("\"parameters\" must be an object");
   for (const auto& [name, value] : parameters->items()) {
-    if (is_own_parameter(name))
-      return refuse("parameters." + name + " is set by the relay and cannot be given");
+    if (is_own_parameter(name)) return refuse("parameters." + name + " is set by the relay and cannot be given");
   }
   out.parameters = json::dump(*parameters);
   return {};
