@@ -38,6 +38,8 @@ struct Recorder final : tokenrelay::upstream::CallHandler {
   }
   void on_first_byte() override { ++first_bytes; }
   void on_opaque(std::string_view object) override { opaque.emplace_back(object); }
+  void on_resumable(std::string_view token) override { resumable.emplace_back(token); }
+  void on_seam(std::string_view reason) override { seams.emplace_back(reason); }
   void on_end(tokenrelay::upstream::Outcome result) override {
     REQUIRE_FALSE(outcome);
     outcome = std::move(result);
@@ -64,7 +66,7 @@ struct Recorder final : tokenrelay::upstream::CallHandler {
   std::vector<std::string> deltas;
   std::string text, reasoning;
   std::vector<Tool> tools;
-  std::vector<std::string> opaque;
+  std::vector<std::string> opaque, resumable, seams;
   int first_bytes = 0;
   std::optional<tokenrelay::upstream::Outcome> outcome;
   std::function<void()> on_delta;
