@@ -15,10 +15,11 @@ struct Kind {
 };
 
 constexpr Kind kKinds[] = {{"openai", "OPENAI_API_KEY", "it ends in /v1"},
+                           {"openai-responses", "OPENAI_API_KEY", "it ends in /v1"},
                            {"anthropic", "ANTHROPIC_API_KEY", "as https://api.anthropic.com"},
                            {"gemini", "GEMINI_API_KEY", "as https://generativelanguage.googleapis.com"},
                            {"demo", "", ""}};
-constexpr const char* kKindNames = "openai, anthropic, gemini or demo";
+constexpr const char* kKindNames = "openai, openai-responses, anthropic, gemini or demo";
 
 const Kind* find_kind(const std::string& name) {
   const auto* found = std::find_if(std::begin(kKinds), std::end(kKinds), [&](const Kind& k) { return k.name == name; });

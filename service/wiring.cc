@@ -19,6 +19,7 @@ std::unique_ptr<upstream::Provider> make_provider(const std::string& kind, upstr
                                                   transport::Loop& loop,
                                                   const std::shared_ptr<upstream::HttpClient>& client) {
   if (kind == demo_model) return upstream::make_demo(loop, std::move(options));
+  if (kind == "openai-responses") return upstream::make_openai_responses(client, std::move(options));
   if (kind == "anthropic") return upstream::make_anthropic(client, std::move(options));
   if (kind == "gemini") return upstream::make_gemini(client, std::move(options));
   return upstream::make_openai_chat(client, std::move(options));

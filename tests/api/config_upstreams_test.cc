@@ -63,6 +63,7 @@ TEST_CASE("upstreams are read, and their defaults follow the kind") {
 TEST_CASE("each kind has its own key, and one without an address says what its own looks like") {
   const std::map<std::string, std::pair<std::string, std::string>> kinds = {
       {"openai", {"OPENAI_API_KEY", "it ends in /v1"}},
+      {"openai-responses", {"OPENAI_API_KEY", "it ends in /v1"}},
       {"anthropic", {"ANTHROPIC_API_KEY", "https://api.anthropic.com"}},
       {"gemini", {"GEMINI_API_KEY", "https://generativelanguage.googleapis.com"}}};
   for (const auto& [kind, expected] : kinds) {
