@@ -76,6 +76,9 @@ TEST_CASE("each kind has its own key, and one without an address says what its o
     check_says(error("", {kind}), "--upstream: upstream[0].base_url: is missing; for " + kind + " ");
     check_says(error("", {kind}), expected.second);
   }
+  const auto background = load("[[upstream]]\nkind=\"openai-responses\"\nbase_url=\"http://a/v1\"\nbackground=true\n");
+  REQUIRE(background);
+  CHECK(background->upstreams[0].background);
 }
 
 TEST_CASE("a kind that does not exist is refused") {
