@@ -15,14 +15,18 @@ class Turn {
 
   void add_part(Value part) { parts_.push_back(std::move(part)); }
   void add_call(Value call) { calls_.push_back(std::move(call)); }
+  // Gemini's, of a call by its place among the turn's, or of the text just said.
   void sign_call(size_t index, const std::string& signature) { signatures_.emplace_back(index, signature); }
+  void sign_text(const std::string& signature) {
+    if (!parts_.empty() && parts_.back()["type"] == "text") parts_.back()["extra_content"] = extra(signature);
+  }
 
   void end() {
     if (!parts_.empty() || !calls_.empty()) {
       Value message = {{"role", "assistant"}, {"content", content_of(std::move(parts_))}};
       for (const auto& [index, signature] : signatures_) {
         if (index >= calls_.size()) continue;
-        calls_[index]["extra_content"] = Value{{"google", Value{{"thought_signature", signature}}}};
+        calls_[index]["extra_content"] = extra(signature);
       }
       if (!calls_.empty()) message["tool_calls"] = std::move(calls_);
       messages_.push_back(std::move(message));
@@ -33,6 +37,10 @@ class Turn {
   }
 
  private:
+  static Value extra(const std::string& signature) {
+    return Value{{"google", Value{{"thought_signature", signature}}}};
+  }
+
   Value& messages_;
   Value parts_ = Value::array(), calls_ = Value::array();
   std::vector<std::pair<size_t, std::string>> signatures_;
@@ -100,7 +108,9 @@ void read_reasoning(const Value& item, std::string_view upstream_kind, Turn& tur
     turn.add_part(Value{{"type", "thinking"}, {"thinking", summary_of(item)}, {"signature", data}});
   } else if (type == "redacted_thinking") {
     turn.add_part(Value{{"type", "redacted_thinking"}, {"data", data}});
-  } else if (type == "thought_signature" && opaque->contains("index") && (*opaque)["index"].is_number_unsigned()) {
+  } else if (type == "thought_signature" && !opaque->contains("index")) {
+    turn.sign_text(data);
+  } else if (type == "thought_signature" && (*opaque)["index"].is_number_unsigned()) {
     turn.sign_call((*opaque)["index"].get<size_t>(), data);
   }
 }

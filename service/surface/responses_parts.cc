@@ -69,7 +69,7 @@ ReadPart read_parts(const Value& item, const char* name, const std::string& plac
 
 Value content_of(Value parts) {
   if (parts.empty()) return nullptr;
-  const bool one_text = parts.size() == 1 && parts[0]["type"] == "text";
+  const bool one_text = parts.size() == 1 && parts[0]["type"] == "text" && !parts[0].contains("extra_content");
   return one_text ? Value(parts[0]["text"]) : parts;
 }
 

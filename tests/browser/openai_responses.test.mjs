@@ -59,6 +59,23 @@ function check_numbers(events) {
   assert.deepEqual(events.map(({ sequence_number }) => sequence_number), events.map((_, i) => i));
 }
 
+// The events that `merged` stands for: a merged delta carries its last number.
+function expand(merged, uncut, from = 0) {
+  const out = [];
+  for (const event of merged) {
+    if (!event.type.endsWith('.delta')) {
+      out.push(event);
+      continue;
+    }
+    const first = from + out.length;
+    const pieces = uncut.slice(first, event.sequence_number + 1);
+    assert.equal(pieces.map(({ delta }) => delta).join(''), event.delta);
+    assert.ok(pieces.every(({ type, item_id }) => type === event.type && item_id === event.item_id));
+    out.push(...pieces);
+  }
+  return out;
+}
+
 describe('openai responses', { timeout: 120000 }, () => {
   test('streams the whole sequence of events', async () => {
     const script = stepped(
@@ -245,6 +262,72 @@ describe('openai responses', { timeout: 120000 }, () => {
     assert.equal((await relay.ended_state(stream_of(id))).text, 'on and on');
   });
 
+  test('a refusal for now says when to come back', async () => {
+    const input = model.on('limited', (answer) => answer.refuse(429, { message: 'slow down' }, { 'Retry-After': '60' }));
+    const before = model.requests.length;
+    await assert.rejects(client.responses.create({ model: 'm', input, stream: true }), (error) => {
+      assert.ok(error instanceof OpenAI.RateLimitError);
+      assert.equal(error.headers.get('retry-after'), '60');
+      assert.equal(error.headers.get('x-should-retry'), 'false', 'the run was accepted');
+      return true;
+    });
+    assert.ok(model.requests.length > before);
+  });
+
+  test('reads what was made on other surfaces', async () => {
+    const prompt = model.on('elsewhere', plain);
+    const native = await relay.create(prompt, { model: 'm' });
+    const chat = await client.chat.completions.create({ model: 'm', messages: [{ role: 'user', content: prompt }] });
+    await relay.ended_state(native.id);
+    for (const id of [native.id.replace('strm_', 'resp_'), chat.id.replace('chatcmpl-', 'resp_'), native.id]) {
+      const response = await client.responses.retrieve(id);
+      assert.equal(response.output_text, said);
+      assert.equal((await client.responses.stream({ response_id: id }).finalResponse()).output_text, said);
+    }
+  });
+
+  test('a steer goes on in the same item', async () => {
+    let upstream;
+    const input = model.on('steered', (answer) => { upstream = answer.text('To the left. '); });
+    model.on('No, right!', (answer) => answer.text('To the right.').end());
+    const stream = client.responses.stream({ model: 'm', input });
+    const id = await new Promise((resolve) => {
+      let id;
+      stream.on('response.created', ({ response }) => { id = response.id; });
+      stream.on('response.output_text.delta', () => resolve(id));
+    });
+    const steer = await fetch(`${relay.url}/v1/streams/${stream_of(id)}/steer`, {
+      method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ content: 'No, right!' }),
+    });
+    assert.equal(steer.status, 202);
+    const response = await stream.finalResponse();
+    await upstream.closed;
+    assert.equal(response.output.length, 1);
+    assert.equal(response.output_text, 'To the left. To the right.');
+  });
+
+  test('a killed relay leaves a failed response, and the same events', async () => {
+    const input = model.on('killed', (answer) => answer.text('half '));
+    const stream = await client.responses.create({ model: 'm', input, stream: true, background: true });
+    const seen = [];
+    await assert.rejects(async () => {
+      for await (const event of stream) {
+        seen.push(event);
+        if (event.type === 'response.output_text.delta') await relay.kill();
+      }
+    });
+    await relay.start();
+    const { id } = seen[0].response;
+    const rest = await collect(await client.responses.retrieve(id, { stream: true, starting_after: seen.at(-1).sequence_number }));
+    assert.deepEqual(rest.map(({ type }) => type), ['error', 'response.failed']);
+    assert.equal(rest[0].sequence_number, seen.at(-1).sequence_number + 1);
+    const response = await client.responses.retrieve(id);
+    assert.equal(response.status, 'failed');
+    assert.equal(response.background, true);
+    assert.equal(response.output_text, 'half ');
+    assert.deepEqual(await collect(await client.responses.retrieve(id, { stream: true })), [...seen, ...rest]);
+  });
+
   test('what cannot be carried over is named', async () => {
     const refused = (body, param) => assert.rejects(client.responses.create({ model: 'm', input: 'x', ...body }), (error) => {
       assert.equal(error.status, 400);
@@ -261,23 +344,6 @@ describe('openai responses', { timeout: 120000 }, () => {
     await assert.rejects(client.responses.create({ model: 'nobody', input: 'x' }), { status: 404, code: 'model_not_found' });
   });
 });
-
-// The events that `merged` stands for: a merged delta carries its last number.
-function expand(merged, uncut, from = 0) {
-  const out = [];
-  for (const event of merged) {
-    if (!event.type.endsWith('.delta')) {
-      out.push(event);
-      continue;
-    }
-    const first = from + out.length;
-    const pieces = uncut.slice(first, event.sequence_number + 1);
-    assert.equal(pieces.map(({ delta }) => delta).join(''), event.delta);
-    assert.ok(pieces.every(({ type, item_id }) => type === event.type && item_id === event.item_id));
-    out.push(...pieces);
-  }
-  return out;
-}
 
 describe('@ai-sdk/openai', { timeout: 120000 }, () => {
   const tools = {

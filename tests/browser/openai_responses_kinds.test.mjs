@@ -1,0 +1,160 @@
+// The OpenAI Responses surface in front of other kinds of upstream: recorded streams, and what a provider wants back in the next turn.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { after, before, describe, test } from 'node:test';
+import { createOpenAI } from '@ai-sdk/openai';
+import { generateText, jsonSchema, stepCountIs, tool } from 'ai';
+import OpenAI from 'openai';
+import { Relay } from './relay.mjs';
+
+const chat = (line) => `data: ${line}\n\n`;
+const named = (line) => `event: ${JSON.parse(line).type}\ndata: ${line}\n\n`;
+const gemini = (line) => `data: ${line}\r\n\r\n`;
+const kinds = {
+  openai: { frame: chat, end: chat('[DONE]') },
+  anthropic: { frame: named, end: '' },
+  gemini: { frame: gemini, end: '' },
+};
+
+const recorded = (name) => readFileSync(new URL(`../fixtures/${name}.chunks.txt`, import.meta.url), 'utf8').split('\n').filter(Boolean);
+const fixtures = {
+  'openai-chat-text': 'openai', 'azure-chat-model-router': 'openai', 'deepseek-reasoning': 'openai', 'groq-tool-call': 'openai',
+  'anthropic-text': 'anthropic', 'anthropic-tool-use': 'anthropic', 'anthropic-thinking': 'anthropic',
+  'gemini-thinking-text': 'gemini', 'gemini-tool-call': 'gemini',
+};
+
+// Answers every request with the next of `answers`, events by their payloads.
+class Upstream {
+  answers = [];
+  requests = [];
+
+  async start(kind) {
+    const { frame, end } = kinds[kind];
+    this.server = createServer((request, response) => {
+      let body = '';
+      request.on('data', (part) => { body += part; });
+      request.on('end', () => {
+        this.requests.push(JSON.parse(body));
+        response.writeHead(200, { 'Content-Type': 'text/event-stream' });
+        response.end(this.answers.shift().map(frame).join('') + end);
+      });
+    });
+    await new Promise((resolve) => this.server.listen(0, '127.0.0.1', resolve));
+    this.url = `http://127.0.0.1:${this.server.address().port}`;
+    return this;
+  }
+
+  close() {
+    this.server.closeAllConnections();
+    return new Promise((resolve) => this.server.close(resolve));
+  }
+}
+
+const upstreams = {};
+let relay;
+let client;
+before(async () => {
+  let config = '';
+  for (const kind of Object.keys(kinds)) {
+    upstreams[kind] = await new Upstream().start(kind);
+    config += `[[upstream]]\nname = "${kind}"\nkind = "${kind}"\nbase_url = "${upstreams[kind].url}"\nmodels = ["${kind}-*"]\n`;
+  }
+  relay = await new Relay({ config }).start();
+  client = new OpenAI({ baseURL: `${relay.url}/v1`, apiKey: 'none', maxRetries: 0 });
+});
+after(async () => {
+  await relay?.stop();
+  for (const upstream of Object.values(upstreams)) await upstream.close();
+});
+
+describe('recorded streams', { timeout: 60000 }, () => {
+  for (const [name, kind] of Object.entries(fixtures)) {
+    test(name, async () => {
+      upstreams[kind].answers.push(recorded(name));
+      const response = await client.responses.stream({ model: `${kind}-x`, input: 'Hi', max_output_tokens: 1000 }).finalResponse();
+      const state = await relay.state(`strm_${response.id.slice('resp_'.length)}`);
+      const of = (type) => response.output.filter((item) => item.type === type);
+      assert.equal(state.status, 'completed');
+      assert.ok(state.text + state.reasoning + JSON.stringify(state.tool_calls) !== '[]', 'it says something');
+      assert.equal(response.output_text, state.text);
+      assert.equal(of('reasoning').flatMap(({ summary }) => summary.map(({ text }) => text)).join(''), state.reasoning);
+      assert.deepEqual(of('function_call').map(({ call_id, name, arguments: json }) => [call_id, name, JSON.parse(json)]),
+        state.tool_calls.map(({ id, name, arguments: json }) => [id, name, JSON.parse(json)]));
+      assert.equal(response.usage.input_tokens, state.usage.input_tokens);
+      assert.equal(response.usage.output_tokens, state.usage.output_tokens);
+      assert.equal(response.status, state.finish_reason === 'length' ? 'incomplete' : 'completed');
+      const whole = await client.responses.retrieve(response.id);
+      assert.deepEqual(whole.output, response.output.map(({ parsed_arguments, ...item }) => (item.content
+        ? { ...item, content: item.content.map(({ parsed, ...part }) => part) } : item)));
+    });
+  }
+});
+
+// A turn that thinks and calls, then one that tells.
+const turns = {
+  anthropic: [
+    [
+      { type: 'message_start', message: { id: 'm', type: 'message', role: 'assistant', content: [], model: 'x', usage: { input_tokens: 3, output_tokens: 1 } } },
+      { type: 'content_block_start', index: 0, content_block: { type: 'thinking', thinking: '', signature: '' } },
+      { type: 'content_block_delta', index: 0, delta: { type: 'thinking_delta', thinking: 'Look it up.' } },
+      { type: 'content_block_delta', index: 0, delta: { type: 'signature_delta', signature: 'SIGNED' } },
+      { type: 'content_block_stop', index: 0 },
+      { type: 'content_block_start', index: 1, content_block: { type: 'tool_use', id: 'toolu_1', name: 'weather', input: {} } },
+      { type: 'content_block_delta', index: 1, delta: { type: 'input_json_delta', partial_json: '{"city":"Bern"}' } },
+      { type: 'content_block_stop', index: 1 },
+      { type: 'message_delta', delta: { stop_reason: 'tool_use' }, usage: { output_tokens: 9 } },
+      { type: 'message_stop' },
+    ],
+    [
+      { type: 'message_start', message: { id: 'n', type: 'message', role: 'assistant', content: [], model: 'x', usage: { input_tokens: 3, output_tokens: 1 } } },
+      { type: 'content_block_start', index: 0, content_block: { type: 'text', text: '' } },
+      { type: 'content_block_delta', index: 0, delta: { type: 'text_delta', text: 'Rain.' } },
+      { type: 'content_block_stop', index: 0 },
+      { type: 'message_delta', delta: { stop_reason: 'end_turn' }, usage: { output_tokens: 2 } },
+      { type: 'message_stop' },
+    ],
+  ],
+  gemini: [
+    [
+      { candidates: [{ content: { role: 'model', parts: [{ functionCall: { name: 'weather', args: { city: 'Bern' } }, thoughtSignature: 'SIGNED' }] }, finishReason: 'STOP', index: 0 }] },
+    ],
+    [
+      { candidates: [{ content: { role: 'model', parts: [{ text: 'Rain.' }] }, finishReason: 'STOP', index: 0 }] },
+    ],
+  ],
+};
+
+describe('what a provider wants back in the next turn', { timeout: 60000 }, () => {
+  for (const [kind, answers] of Object.entries(turns)) {
+    for (const store of [true, false]) {
+      test(`${kind}, store ${store}`, async () => {
+        const upstream = upstreams[kind];
+        upstream.answers.push(...answers.map((events) => events.map((event) => JSON.stringify(event))));
+        const provider = createOpenAI({ baseURL: `${relay.url}/v1`, apiKey: 'none' });
+        const result = await generateText({
+          model: provider(`${kind}-x`),
+          prompt: 'How is Bern?',
+          stopWhen: stepCountIs(3),
+          providerOptions: { openai: { store } },
+          tools: {
+            weather: tool({
+              inputSchema: jsonSchema({ type: 'object', properties: { city: { type: 'string' } } }),
+              execute: async ({ city }) => `rain in ${city}`,
+            }),
+          },
+        });
+        assert.equal(result.text, 'Rain.');
+        const second = upstream.requests.at(-1);
+        const said = kind === 'anthropic' ? second.messages[1].content : second.contents[1].parts;
+        const expected = kind === 'anthropic'
+          ? [{ type: 'thinking', thinking: 'Look it up.', signature: 'SIGNED' },
+             { type: 'tool_use', id: 'toolu_1', name: 'weather', input: { city: 'Bern' } }]
+          : [{ functionCall: { name: 'weather', args: { city: 'Bern' } }, thoughtSignature: 'SIGNED' }];
+        assert.deepEqual(said.map(({ functionCall, ...part }) => (functionCall
+          ? { functionCall: { name: functionCall.name, args: functionCall.args }, ...part } : part)), expected);
+        assert.match(JSON.stringify(second), /rain in Bern/);
+      });
+    }
+  }
+});
