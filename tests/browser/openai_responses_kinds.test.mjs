@@ -7,8 +7,10 @@ import { generateText, jsonSchema, stepCountIs, tool } from 'ai';
 import { Relay } from './relay.mjs';
 
 // How each writes an event by its payload.
+const named = (line) => `event: ${JSON.parse(line).type}\ndata: ${line}\n\n`;
 const kinds = {
-  anthropic: (line) => `event: ${JSON.parse(line).type}\ndata: ${line}\n\n`,
+  'openai-responses': named,
+  anthropic: named,
   gemini: (line) => `data: ${line}\r\n\r\n`,
 };
 
@@ -55,7 +57,29 @@ after(async () => {
 });
 
 // A turn that thinks and calls, then one that tells.
+const response = { id: 'resp_1', object: 'response', created_at: 1, model: 'x', status: 'completed', output: [] };
 const turns = {
+  'openai-responses': [
+    [
+      { type: 'response.created', sequence_number: 0, response: { ...response, status: 'in_progress' } },
+      { type: 'response.output_item.added', sequence_number: 1, output_index: 0, item: { id: 'rs_9', type: 'reasoning', summary: [] } },
+      { type: 'response.reasoning_summary_part.added', sequence_number: 2, item_id: 'rs_9', output_index: 0, summary_index: 0, part: { type: 'summary_text', text: '' } },
+      { type: 'response.reasoning_summary_text.delta', sequence_number: 3, item_id: 'rs_9', output_index: 0, summary_index: 0, delta: 'Look it up.' },
+      { type: 'response.output_item.done', sequence_number: 4, output_index: 0,
+        item: { id: 'rs_9', type: 'reasoning', summary: [{ type: 'summary_text', text: 'Look it up.' }], encrypted_content: 'SIGNED' } },
+      { type: 'response.output_item.added', sequence_number: 5, output_index: 1, item: { id: 'fc_9', type: 'function_call', call_id: 'call_9', name: 'weather', arguments: '' } },
+      { type: 'response.function_call_arguments.delta', sequence_number: 6, item_id: 'fc_9', output_index: 1, delta: '{"city":"Bern"}' },
+      { type: 'response.output_item.done', sequence_number: 7, output_index: 1, item: { id: 'fc_9', type: 'function_call', call_id: 'call_9', name: 'weather', arguments: '{"city":"Bern"}' } },
+      { type: 'response.completed', sequence_number: 8, response },
+    ],
+    [
+      { type: 'response.created', sequence_number: 0, response: { ...response, status: 'in_progress' } },
+      { type: 'response.output_item.added', sequence_number: 1, output_index: 0, item: { id: 'msg_9', type: 'message', role: 'assistant', content: [] } },
+      { type: 'response.content_part.added', sequence_number: 2, item_id: 'msg_9', output_index: 0, content_index: 0, part: { type: 'output_text', text: '', annotations: [] } },
+      { type: 'response.output_text.delta', sequence_number: 3, item_id: 'msg_9', output_index: 0, content_index: 0, delta: 'Rain.' },
+      { type: 'response.completed', sequence_number: 4, response },
+    ],
+  ],
   anthropic: [
     [
       { type: 'message_start', message: { id: 'm', type: 'message', role: 'assistant', content: [], model: 'x', usage: { input_tokens: 3, output_tokens: 1 } } },
@@ -88,6 +112,25 @@ const turns = {
   ],
 };
 
+// What the second request says of the first turn.
+const said_in = {
+  'openai-responses': ({ input }) => input.slice(1, 3).map(({ id, type, summary, encrypted_content, call_id, arguments: json }) => (
+    type === 'reasoning' ? { id, summary, encrypted_content } : { call_id, json })),
+  anthropic: ({ messages }) => messages[1].content,
+  gemini: ({ contents }) => contents[1].parts.map(({ functionCall: { name, args }, thoughtSignature }) => ({ name, args, thoughtSignature })),
+};
+const expected = {
+  'openai-responses': [
+    { id: 'rs_9', summary: [{ type: 'summary_text', text: 'Look it up.' }], encrypted_content: 'SIGNED' },
+    { call_id: 'call_9', json: '{"city":"Bern"}' },
+  ],
+  anthropic: [
+    { type: 'thinking', thinking: 'Look it up.', signature: 'SIGNED' },
+    { type: 'tool_use', id: 'toolu_1', name: 'weather', input: { city: 'Bern' } },
+  ],
+  gemini: [{ name: 'weather', args: { city: 'Bern' }, thoughtSignature: 'SIGNED' }],
+};
+
 describe('what a provider wants back in the next turn', { timeout: 60000 }, () => {
   for (const [kind, answers] of Object.entries(turns)) {
     for (const store of [true, false]) {
@@ -109,13 +152,7 @@ describe('what a provider wants back in the next turn', { timeout: 60000 }, () =
         });
         assert.equal(result.text, 'Rain.');
         const second = upstream.requests.at(-1);
-        const said = kind === 'anthropic' ? second.messages[1].content : second.contents[1].parts;
-        const expected = kind === 'anthropic'
-          ? [{ type: 'thinking', thinking: 'Look it up.', signature: 'SIGNED' },
-             { type: 'tool_use', id: 'toolu_1', name: 'weather', input: { city: 'Bern' } }]
-          : [{ functionCall: { name: 'weather', args: { city: 'Bern' } }, thoughtSignature: 'SIGNED' }];
-        assert.deepEqual(said.map(({ functionCall, ...part }) => (functionCall
-          ? { functionCall: { name: functionCall.name, args: functionCall.args }, ...part } : part)), expected);
+        assert.deepEqual(said_in[kind](second), expected[kind]);
         assert.match(JSON.stringify(second), /rain in Bern/);
       });
     }
