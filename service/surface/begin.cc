@@ -71,7 +71,7 @@ asio::awaitable<tl::expected<Begun, Reply>> join(api::Api& api, const Request& r
 
 // What is to be created, or why it cannot be.
 tl::expected<relay::NewStream, Reply> prepare(api::Api& api, const Request& request, Dialect dialect, Asked asked,
-                                              FieldName field_name) {
+                                              const FieldName& field_name) {
   const auto wanted = read_on_disconnect(request);
   if (!wanted) return fault(dialect, request, invalid("On-Disconnect", wanted.error()));
   const auto& models = api.shard.models();

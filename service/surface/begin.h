@@ -6,6 +6,7 @@
 #pragma once
 
 #include <asio/awaitable.hpp>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,7 +30,7 @@ struct Asked {
 };
 
 // Turns "parameters.stop" into the client's own name for it.
-using FieldName = std::string (*)(const std::string& neutral_field);
+using FieldName = std::function<std::string(const std::string& neutral_field)>;
 std::string same_name(const std::string& neutral_field);  // without "parameters."
 
 struct Begun {

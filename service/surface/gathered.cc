@@ -30,6 +30,7 @@ Done read_done(std::string_view payload) {
   Done done;
   done.status = word(value, "status");
   done.finish_reason = word(value, "finish_reason");
+  done.finish_reason_raw = word(value, "finish_reason_raw");
   if (const auto usage = value.find("usage"); usage != value.end() && usage->is_object()) {
     done.input_tokens = count(*usage, "input_tokens");
     done.output_tokens = count(*usage, "output_tokens");

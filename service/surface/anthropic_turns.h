@@ -1,0 +1,34 @@
+// `system` and `messages` of a Messages request as neutral messages (upstream/prompt.h; WIRE.md 3).
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+#include <vector>
+
+#include "service/json/parse.h"
+#include "service/surface/fault.h"
+
+namespace tokenrelay::surface {
+
+// Where a neutral message stood in the client's request, so that a refusal can name it.
+struct AnthropicPlace {
+  std::string own;                 // "system", "messages[3]", "messages[3].content[0]"
+  std::vector<std::string> parts;  // of each part of its content
+  std::vector<std::string> calls;  // of each of its tool calls
+};
+
+struct AnthropicTurns {
+  json::Value messages = json::Value::array();
+  std::vector<AnthropicPlace> places;
+
+  // "messages[2].content[0]", as the neutral request counts, in the client's own count.
+  std::string client_place(const std::string& neutral) const;
+};
+
+// `kind`: of the upstream. Cache marks and what only Anthropic can be given are kept for that kind alone; an `openai`
+// upstream gets nothing that Chat Completions has no words for: its messages are passed on as they are.
+tl::expected<AnthropicTurns, Fault> read_anthropic_turns(const json::Value& system, const json::Value& messages,
+                                                         std::string_view kind);
+
+}  // namespace tokenrelay::surface
