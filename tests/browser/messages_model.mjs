@@ -1,0 +1,85 @@
+// An Anthropic Messages server that plays recorded streams and scripted failures, chosen by the model's name, and remembers
+// what it was asked.
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+
+const fixture = (name) => readFileSync(new URL(`../fixtures/anthropic-${name}.chunks.txt`, import.meta.url), 'utf8')
+  .split('\n').filter(Boolean).map((line) => JSON.parse(line));
+
+const failure = (type, message) => ({ type: 'error', error: { type, message }, request_id: 'req_up' });
+const statuses = { overloaded: [529, 'overloaded_error'], bad: [400, 'invalid_request_error'], slow_down: [429, 'rate_limit_error'] };
+
+export class MessagesModel {
+  requests = [];  // {headers, body}
+  closed = 0;     // answers that the relay cut
+
+  async start() {
+    this.server = createServer((request, response) => {
+      let text = '';
+      request.on('data', (part) => { text += part; });
+      request.on('end', () => {
+        const body = JSON.parse(text);
+        this.requests.push({ url: request.url, headers: request.headers, body });
+        this.#answer(body.model, response);
+      });
+    });
+    await new Promise((resolve) => this.server.listen(0, '127.0.0.1', resolve));
+    this.url = `http://127.0.0.1:${this.server.address().port}`;
+    return this;
+  }
+
+  #answer(model, response) {
+    if (statuses[model]) {
+      const [status, type] = statuses[model];
+      const limits = status === 429 ? { 'Retry-After': '7', 'x-should-retry': 'false' } : {};
+      response.writeHead(status, { 'Content-Type': 'application/json', ...limits });
+      return response.end(JSON.stringify(failure(type, `the model is ${model}`)));
+    }
+    response.writeHead(200, { 'Content-Type': 'text/event-stream' });
+    const say = (event) => response.write(`event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
+    if (model === 'breaks') {
+      fixture('text').slice(0, 6).forEach(say);
+      say(failure('overloaded_error', 'Overloaded'));
+      return response.end();
+    }
+    if (model === 'endless') {
+      fixture('text').slice(0, 2).forEach(say);
+      const timer = setInterval(() => say({ type: 'content_block_delta', index: 0, delta: { type: 'text_delta', text: 'on and ' } }), 20);
+      response.on('close', () => {
+        clearInterval(timer);
+        this.closed += 1;
+      });
+      return undefined;
+    }
+    fixture(model).forEach(say);
+    return response.end();
+  }
+
+  config() {
+    return `default_model = "text"
+[[upstream]]
+name = "builtin"
+kind = "demo"
+models = ["demo"]
+[[upstream]]
+name = "messages"
+kind = "anthropic"
+base_url = "${this.url}"
+models = ["text", "thinking", "tool-use", "breaks", "endless", "overloaded", "bad", "slow_down"]
+`;
+  }
+
+  close() {
+    this.server.closeAllConnections();
+    return new Promise((resolve) => this.server.close(resolve));
+  }
+}
+
+// What the recordings say.
+export const recorded = {
+  text: "Hello! I'm doing well, thank you for asking. How are you doing today? Is there anything I can help you with?",
+  thinking: 'The previous result was 925. Now I need to divide that by 5.\n\n925 ÷ 5 = 185',
+  answer: '925 ÷ 5 = 185',
+  signature: fixture('thinking').find((event) => event.delta?.type === 'signature_delta').delta.signature,
+  tool: { id: 'toolu_019Zvehfe1XQWweT1pm7okyt', name: 'weather', input: { location: 'San Francisco' } },
+};
