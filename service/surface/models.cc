@@ -10,36 +10,31 @@ using http::Request;
 using json::Value;
 
 // Both protocols in one object: OpenAI's clients read `object`, `created`, `owned_by`; Anthropic's `type`,
-// `display_name`, `created_at`.
-Value model_json(const std::string& name) {
+// `display_name`, `created_at`. Nobody knows when a model was made.
+Value model_json(const std::string& name, const std::string& owner) {
   return Value{{"id", name},
                {"object", "model"},
                {"created", 0},
-               {"owned_by", "tokenrelay"},
+               {"owned_by", owner},
                {"type", "model"},
                {"display_name", name},
                {"created_at", "1970-01-01T00:00:00Z"}};
 }
 
-std::vector<std::string> known_names(const api::Api& api) {
-  const auto& models = api.shard.models();
-  auto names = models.names();
-  if (names.empty() && !models.default_model().empty()) names.push_back(models.default_model());
-  return names;
-}
-
 Reply list(const api::Api& api) {
-  const auto names = known_names(api);
+  const auto known = api.shard.models().known();
   Value out = {{"object", "list"}, {"data", Value::array()}, {"has_more", false}};
-  for (const auto& name : names) out["data"].push_back(model_json(name));
-  out["first_id"] = names.empty() ? Value() : Value(names.front());
-  out["last_id"] = names.empty() ? Value() : Value(names.back());
+  for (const auto& model : known) out["data"].push_back(model_json(model.name, model.upstream));
+  out["first_id"] = known.empty() ? Value() : Value(known.front().name);
+  out["last_id"] = known.empty() ? Value() : Value(known.back().name);
   return Reply{200, {}, json::dump(out), "application/json"};
 }
 
 Reply one(const api::Api& api, const Request& request) {
   const std::string& name = request.captures.at(0);
-  if (api.shard.models().find(name)) return Reply{200, {}, json::dump(model_json(name)), "application/json"};
+  if (const auto route = api.shard.models().find(name)) {
+    return Reply{200, {}, json::dump(model_json(name, route->upstream->name)), "application/json"};
+  }
   const Fault fault{404, "unknown_model", "no upstream serves the model " + name, "model", std::nullopt, false};
   return fault_reply(Dialect::chat, fault, request.request_id);
 }

@@ -25,8 +25,15 @@ async function post(path, body, headers = {}) {
   return response;
 }
 
-// The events of a body: { event, data } with data as JSON (or as it is, where it is none).
+// The events of a body: { event, data } with data as JSON (or as it is, where it is none). A failure that is known before anything was
+// said is an answer of its own, with a status: then there is one event, the error.
 async function events(response) {
+  if (!response.headers.get('content-type').startsWith('text/event-stream')) {
+    assert.ok(response.status >= 400);
+    const body = await response.text();
+    const message = body.startsWith('{') ? JSON.parse(body).error.message : body;
+    return [{ event: 'refused', data: { error: { message }, errorText: message, type: 'error', response: { error: { message } } } }];
+  }
   const blocks = (await response.text()).split('\n\n').map((block) => block.split('\n'));
   return blocks.flatMap((lines) => {
     const field = (name) => lines.find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2);
@@ -109,8 +116,8 @@ const surfaces = {
     const request = { model, max_tokens: 100, messages: user('hi'), stream: true };
     const blocks = [];
     for (const { event, data } of await events(await post('/v1/messages', request, { 'anthropic-version': '2023-06-01' }))) {
-      assert.equal(event, data.type);
-      if (event === 'error') out.error = data.error.message;
+      if (event !== 'refused') assert.equal(event, data.type);
+      if (data.type === 'error') out.error = data.error.message;
       if (event === 'content_block_start') blocks[data.index] = { ...data.content_block, json: '' };
       if (event === 'content_block_delta') {
         const block = blocks[data.index];
@@ -134,7 +141,7 @@ const surfaces = {
     const request = { contents: [{ role: 'user', parts: [{ text: 'hi' }] }] };
     const all = await events(await post(`/v1beta/models/${model}:streamGenerateContent?alt=sse`, request));
     return of_gemini(all.map(({ event, data }) => {
-      assert.equal(event, undefined);
+      assert.ok(event === undefined || event === 'refused');
       return data;
     }));
   },
@@ -148,7 +155,7 @@ const surfaces = {
     const out = empty();
     const message = { id: 'u1', role: 'user', parts: [{ type: 'text', text: 'hi' }] };
     const all = await events(await post('/api/chat', { id: `chat-${model}`, model, messages: [message], trigger: 'submit-message' }));
-    assert.equal(all.at(-1).data, '[DONE]');
+    if (all[0].event !== 'refused') assert.equal(all.at(-1).data, '[DONE]');
     for (const { data } of all) {
       if (data.type === 'text-delta') out.text += data.delta;
       if (data.type === 'reasoning-delta') out.reasoning += data.delta;
