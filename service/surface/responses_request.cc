@@ -25,7 +25,8 @@ constexpr std::array<std::string_view, 8> same = {"temperature",         "top_p"
 
 class Reading {
  public:
-  Reading(std::string_view kind, ResponsesAsked& out) : kind_(kind), out_(out) {}
+  // No kind: no upstream has the model, which is what the client is told then.
+  Reading(std::string_view kind, ResponsesAsked& out) : same_protocol_(kind.empty() || kind == own_kind), out_(out) {}
 
   Read member(const std::string& name, const Value& value) {
     if (value.is_null()) return {};  // as the SDKs send what is not set
@@ -37,8 +38,8 @@ class Reading {
     if (name == "include") return include(value);
     if (name == "text") return text(value);
     if (name == "reasoning") return reasoning(value);
-    if (name == "tools") return read_responses_tools(value, kind_ == own_kind, parameters, own);
-    if (name == "tool_choice") return read_responses_tool_choice(value, kind_ == own_kind, parameters, own);
+    if (name == "tools") return read_responses_tools(value, same_protocol_, parameters, own);
+    if (name == "tool_choice") return read_responses_tool_choice(value, same_protocol_, parameters, own);
     if (name == "previous_response_id") {
       return refuse(name, "this relay does not keep what a response was asked: send the conversation in `input`");
     }
@@ -60,7 +61,7 @@ class Reading {
  private:
   // What Chat Completions have no word for.
   Read foreign(const std::string& name, const Value& value) {
-    if (kind_ != own_kind) return refuse(name, "has no equivalent on the upstream of this model");
+    if (!same_protocol_) return refuse(name, "has no equivalent on the upstream of this model");
     own[name] = value;
     return {};
   }
@@ -75,7 +76,7 @@ class Reading {
   Read store(const Value& value) {
     bool stores = true;
     if (const auto read = flag("store", value, stores); !read) return read;
-    if (!stores && kind_ == own_kind) own["store"] = false;
+    if (!stores && same_protocol_) own["store"] = false;
     return {};
   }
 
@@ -136,7 +137,7 @@ class Reading {
       if (inner.is_null()) continue;
       if (name == "effort") {
         parameters["reasoning_effort"] = inner;
-      } else if (kind_ == own_kind) {
+      } else if (same_protocol_) {
         own["reasoning"][name] = inner;
       } else if (name != "summary" && name != "generate_summary") {
         return refuse("reasoning." + name, "has no equivalent on the upstream of this model");
@@ -145,7 +146,7 @@ class Reading {
     return {};
   }
 
-  const std::string_view kind_;
+  const bool same_protocol_;
   ResponsesAsked& out_;
 };
 

@@ -167,6 +167,31 @@ describe('openai responses', { timeout: 120000 }, () => {
     assert.equal((await helper.finalResponse()).output_text, 'One two three');
   });
 
+  test('a reader that is slow gets fewer events with the same numbers', async () => {
+    const count = 2000;
+    const input = model.on('slow', (answer) => {
+      for (let i = 0; i < count; ++i) answer.text(`${i} `);
+      answer.end();
+    });
+    const whole = Array.from({ length: count }, (_, i) => `${i} `).join('');
+    const stream = await client.responses.create({ model: 'm', input, stream: true });
+    const events = [];
+    for await (const event of stream) {
+      if (events.length === 0) await relay.ended_state(stream_of(event.response.id));
+      events.push(event);
+    }
+    const deltas = events.filter(({ type }) => type === 'response.output_text.delta');
+    assert.ok(deltas.length < count);
+    assert.equal(deltas.map(({ delta }) => delta).join(''), whole);
+    assert.equal(deltas.at(-1).sequence_number, 3 + count);
+    assert.equal(events.at(-1).sequence_number, 7 + count);
+    for (const { sequence_number: after } of deltas.slice(0, 20)) {
+      const rest = await collect(await client.responses.retrieve(events[0].response.id, { stream: true, starting_after: after }));
+      assert.equal(rest.map(({ type, delta }) => (type === 'response.output_text.delta' ? delta : '')).join(''),
+        whole.split(' ').slice(after - 3).join(' '), `after ${after}`);
+    }
+  });
+
   test('goes on live from where a connection was lost', async () => {
     let upstream;
     const input = model.on('live', (answer) => { upstream = answer.text('first '); });
@@ -341,7 +366,7 @@ describe('openai responses', { timeout: 120000 }, () => {
     await refused({ input: [{ type: 'item_reference', id: 'msg_x_0' }] }, 'input[0].id');
     await refused({ input: [{ role: 'user', content: [{ type: 'input_image', file_id: 'f' }] }] }, 'input[0].content[0].image_url');
     await refused({ truncation: 'auto' }, 'truncation');
-    await assert.rejects(client.responses.create({ model: 'nobody', input: 'x' }), { status: 404, code: 'model_not_found' });
+    await assert.rejects(client.responses.create({ model: 'nobody', input: 'x', truncation: 'auto' }), { status: 404, code: 'model_not_found' });
   });
 });
 

@@ -46,7 +46,8 @@ TEST_CASE("Responses request: input") {
            {"type":"input_audio","input_audio":{"data":"YQ==","format":"wav"}}]}])"},
       {R"([{"role":"user","content":"q"},
            {"type":"reasoning","id":"rs_1","summary":[]},
-           {"type":"message","id":"msg_1","role":"assistant","content":[{"type":"output_text","text":"I look","annotations":[]}]},
+           {"type":"message","id":"msg_1","role":"assistant",
+            "content":[{"type":"output_text","text":"I look","annotations":[]}]},
            {"type":"function_call","id":"fc_1","call_id":"c1","name":"f","arguments":"{}"},
            {"type":"function_call","call_id":"c2","name":"g","arguments":"{}"},
            {"type":"function_call_output","call_id":"c1","output":"r1"},
@@ -86,7 +87,8 @@ TEST_CASE("Responses request: parameters") {
 TEST_CASE("Responses request: what only this protocol knows goes to its own kind") {
   const Value own = parameters_for(
       R"({"truncation":"auto","conversation":"conv_1","reasoning":{"effort":"low","summary":"auto"},"store":false,
-          "tools":[{"type":"web_search"},{"type":"function","name":"f","parameters":{}}],"tool_choice":{"type":"web_search"}})",
+          "tools":[{"type":"web_search"},{"type":"function","name":"f","parameters":{}}],
+          "tool_choice":{"type":"web_search"}})",
       "openai-responses");
   CHECK(own ==
         parsed(R"({"reasoning_effort":"low","tools":[{"type":"function","function":{"name":"f","parameters":{}}}],
@@ -165,12 +167,11 @@ TEST_CASE("Responses request: what a provider wants back goes back to it, and to
       {"openai-responses",
        parsed(R"({"provider":"openai-responses","type":"encrypted_reasoning","id":"rs_9","data":"s"})")},
       {"gemini", parsed(R"({"provider":"gemini","type":"thought_signature","index":0,"data":"s"})")}};
-  const std::vector<Value> expected = {
-      parsed(R"({"type":"thinking","thinking":"Hm","signature":"s"})"),
-      parsed(R"({"type":"redacted_thinking","data":"s"})"),
-      parsed(
-          R"({"type":"reasoning","encrypted_content":"s","summary":[{"type":"summary_text","text":"Hm"}],"id":"rs_9"})"),
-      Value()};
+  const std::vector<Value> expected = {parsed(R"({"type":"thinking","thinking":"Hm","signature":"s"})"),
+                                       parsed(R"({"type":"redacted_thinking","data":"s"})"),
+                                       parsed(R"({"type":"reasoning","encrypted_content":"s",
+          "summary":[{"type":"summary_text","text":"Hm"}],"id":"rs_9"})"),
+                                       Value()};
   for (size_t i = 0; i < opaques.size(); ++i) {
     const auto events = told({start_event(), reasoning_event("Hm"), opaque_event(json::dump(opaques[i].second)),
                               call_event(0, "{}"), completed_event()});
