@@ -1,5 +1,7 @@
 #include "service/surface/answer.h"
 
+#include <algorithm>
+
 #include "service/api/await.h"
 #include "service/api/sse_reader.h"
 
@@ -19,6 +21,20 @@ asio::awaitable<BlockPtr> read_block(std::shared_ptr<relay::Stream> stream, rela
   auto block = co_await until<BlockRead>([&](auto then) { stream->read(after, std::move(then)); });
   if (!block || (*block)->entries.empty()) co_return nullptr;
   co_return std::move(*block);
+}
+
+// Those of every event stream; a profile's own replace them.
+http::HeaderList headers_of(const Profile& profile) {
+  http::HeaderList headers = api::event_stream_headers();
+  for (const auto& header : profile.headers) {
+    const auto same =
+        std::find_if(headers.begin(), headers.end(), [&](const auto& h) { return h.first == header.first; });
+    if (same == headers.end())
+      headers.push_back(header);
+    else
+      same->second = header.second;
+  }
+  return headers;
 }
 
 http::HeaderList stream_headers(const relay::Stream& stream) {
@@ -53,8 +69,7 @@ Answer follow(api::Api& api, Profile profile, std::shared_ptr<relay::Stream> str
     // Something at once: a slow first token must not look like a dead relay.
     dress.preface = preface.empty() ? std::string(profile.heartbeat) : preface;
     dress.heartbeat = profile.heartbeat;
-    dress.headers = api::event_stream_headers();
-    for (const auto& header : profile.headers) dress.headers.push_back(header);
+    dress.headers = headers_of(profile);
     dress.says_when = false;
     auto reader = std::make_unique<api::SseReader>(api, stream, place, std::move(dress), std::move(connection),
                                                    stream_headers(*stream));
@@ -79,8 +94,7 @@ Answer say_and_cut(api::Api& api, Profile profile, const std::shared_ptr<relay::
     } silent;
     if (connection.log) connection.log(200);
     http::StreamingBody::Options options;
-    options.headers = api::event_stream_headers();
-    for (const auto& header : profile.headers) options.headers.push_back(header);
+    options.headers = headers_of(profile);
     for (const auto& header : headers) options.headers.push_back(header);
     options.write_stall_ms = api.settings().write_stall_ms;
     http::StreamingBody body(std::move(connection), std::move(options), silent);

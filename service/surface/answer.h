@@ -20,7 +20,7 @@ namespace tokenrelay::surface {
 struct Profile {
   Dialect dialect;
   std::string_view heartbeat;  // bytes that say "alive" to this protocol's clients
-  http::HeaderList headers;    // more than those of every event stream
+  http::HeaderList headers;    // more than those of every event stream, or instead of them
 };
 
 // The stream from its first event, or from after the cursor of a POST that was sent again.

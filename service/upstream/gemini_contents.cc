@@ -41,16 +41,20 @@ std::string media_type_of(std::string_view url) {
   return {};
 }
 
-Value file_data(const std::string& uri) {
+// `raw`: the part as it came, whose mime_type (the Gemini surface's) is better than a guess.
+Value file_data(const std::string& uri, const Value& raw) {
+  static const Value::json_pointer said("/file/mime_type");
   Value file = {{"fileUri", uri}};
-  if (const std::string type = media_type_of(uri); !type.empty()) file["mimeType"] = type;
+  std::string type = media_type_of(uri);
+  if (raw.contains(said) && raw[said].is_string()) type = raw[said].get<std::string>();
+  if (!type.empty()) file["mimeType"] = type;
   return {{"fileData", std::move(file)}};
 }
 
 Part media_part(const PromptPart& part, const std::string& place) {
-  if (!part.url.empty()) return file_data(part.url);
+  if (!part.url.empty()) return file_data(part.url, part.raw);
   if (!part.file_id.empty()) {
-    if (part.file_id.find("://") != std::string::npos) return file_data(part.file_id);
+    if (part.file_id.find("://") != std::string::npos) return file_data(part.file_id, part.raw);
     return refuse(place + ".file.file_id", "must be the file's URI at this upstream");
   }
   if (part.data.empty()) return refuse(place, "has neither data nor an address");

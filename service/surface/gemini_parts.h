@@ -1,0 +1,17 @@
+// A part of a Gemini turn that is neither a function call nor a result, as a content part of the neutral request.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+
+#include "service/json/parse.h"
+#include "service/surface/fault.h"
+
+namespace tokenrelay::surface {
+
+// Null: nothing to carry. `part` has its members' names in camelCase.
+tl::expected<json::Value, Fault> read_gemini_part(const json::Value& part, const std::string& place,
+                                                  std::string_view upstream_kind);
+
+}  // namespace tokenrelay::surface
