@@ -1,0 +1,85 @@
+// A stream's events as items.
+#include "service/surface/gathered.h"
+
+#include "tests/support/catch.h"
+#include "tests/surface/wire_events.h"
+
+namespace tokenrelay::surface {
+namespace {
+
+using storage::EventKind;
+using Kind = Item::Kind;
+
+Gathered gathered(const Written& log) {
+  Gathered out;
+  for (const auto& one : log) out.add(one.kind, one.payload);
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("neighbouring deltas of one kind grow one item", "[gathered]") {
+  const auto all = gathered(
+      {started(), reasoning("h"), reasoning("m"), text("a"), text("b"), reasoning("n"), text("c"), completed()});
+  REQUIRE(all.items.size() == 4);
+  CHECK(all.items[0].kind == Kind::reasoning);
+  CHECK(all.items[0].text == "hm");
+  CHECK(all.items[1].text == "ab");
+  CHECK(all.text() == "abc");
+  CHECK(all.reasoning() == "hmn");
+  CHECK(all.start["model"] == "m");
+}
+
+TEST_CASE("tool calls told side by side each keep their own arguments", "[gathered]") {
+  const auto all = gathered({call(0, "{"), call(1, "["), text("x"), call(0, "}"), call(1, "]")});
+  REQUIRE(all.items.size() == 3);
+  CHECK(all.items[0].id == "call_0");
+  CHECK(all.items[0].name == "weather");
+  CHECK(all.items[0].text == "{}");
+  CHECK(all.items[1].text == "[]");
+  CHECK(all.text() == "x");
+}
+
+TEST_CASE("a steer and a seam do not split an item", "[gathered]") {
+  const auto all = gathered({text("a"), event(EventKind::steer, "{}"), event(EventKind::upstream, "{}"), text("b")});
+  REQUIRE(all.items.size() == 1);
+  CHECK(all.text() == "ab");
+}
+
+TEST_CASE("merged or not, the same items", "[gathered]") {
+  const auto apart = gathered({text("a"), text("b"), call(0, "{"), call(0, "}")});
+  const auto merged = gathered({text("ab", 2), call(0, "{}", 2)});
+  REQUIRE(apart.items.size() == merged.items.size());
+  for (size_t i = 0; i < apart.items.size(); ++i) CHECK(apart.items[i].text == merged.items[i].text);
+}
+
+TEST_CASE("the terminal event, read", "[gathered]") {
+  const auto good = gathered({completed("length")}).done.value();
+  CHECK(good.status == "completed");
+  CHECK(good.finish_reason == "length");
+  CHECK(good.input_tokens == 7u);
+  CHECK(good.output_tokens == 5u);
+  CHECK_FALSE(good.failed());
+  const auto bad = read_done(R"({"status":"interrupted","finish_reason":null,"usage":{"source":"unknown"},
+    "error":{"code":"relay_restarted","message":"why","retryable":true}})");
+  CHECK(bad.failed());
+  CHECK(bad.finish_reason.empty());
+  CHECK_FALSE(bad.input_tokens);
+  REQUIRE(bad.error);
+  CHECK(bad.error->code == "relay_restarted");
+  CHECK(bad.error->retryable);
+}
+
+TEST_CASE("payloads that are not what they should be leave nothing behind and break nothing", "[gathered]") {
+  Gathered all;
+  all.add(EventKind::tool_call, "");
+  all.add(EventKind::start, "[1]");
+  all.add(EventKind::opaque, "nonsense");
+  all.add(EventKind::done, "");
+  CHECK(all.start.empty());
+  REQUIRE(all.items.size() == 1);
+  CHECK(all.items[0].opaque.empty());
+  CHECK(all.done->status.empty());
+}
+
+}  // namespace tokenrelay::surface
