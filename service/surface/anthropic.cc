@@ -17,6 +17,14 @@ std::string header_of(const Request& request, const char* name) {
   return value ? std::string(*value) : std::string();
 }
 
+MessageFacts facts_of(const relay::Stream& stream) {
+  return {id_with("msg_", stream), stream.row().model};
+}
+
+http::Reply render(const relay::Stream& stream, const Gathered& gathered) {
+  return http::Reply{200, {}, json::dump(anthropic_message(facts_of(stream), gathered)), "application/json"};
+}
+
 asio::awaitable<Answer> message(api::Api& api, const Request& request) {
   if (auto refused = check_head(Dialect::anthropic, request)) co_return std::move(*refused);
   const AnthropicHeaders headers{header_of(request, "anthropic-version"), header_of(request, "anthropic-beta")};
@@ -28,8 +36,8 @@ asio::awaitable<Answer> message(api::Api& api, const Request& request) {
   const FieldName field_name = asked->field_name;
   auto begun = co_await begin(api, request, Dialect::anthropic, std::move(*asked), field_name);
   if (!begun) co_return std::move(begun.error());
-  if (!streams) co_return whole_answer(api, request, Dialect::anthropic, begun->stream, anthropic_message);
-  auto face = make_anthropic_face(*begun->stream);
+  if (!streams) co_return whole_answer(api, request, Dialect::anthropic, begun->stream, render);
+  auto face = make_anthropic_face(facts_of(*begun->stream));
   co_return co_await stream_answer(api, request, {Dialect::anthropic, heartbeat, {}}, std::move(*begun),
                                    std::move(face));
 }
@@ -87,17 +95,16 @@ Value anthropic_usage(const Done& done) {
   return Value{{"input_tokens", done.input_tokens.value_or(0)}, {"output_tokens", done.output_tokens.value_or(0)}};
 }
 
-http::Reply anthropic_message(const relay::Stream& stream, const Gathered& gathered) {
+Value anthropic_message(const MessageFacts& facts, const Gathered& gathered) {
   const Done done = gathered.done.value_or(Done{});
-  const Value out = {{"id", id_with("msg_", stream)},
-                     {"type", "message"},
-                     {"role", "assistant"},
-                     {"model", stream.row().model},
-                     {"content", blocks_of(gathered)},
-                     {"stop_reason", anthropic_stop_reason(done)},
-                     {"stop_sequence", nullptr},
-                     {"usage", anthropic_usage(done)}};
-  return http::Reply{200, {}, json::dump(out), "application/json"};
+  return Value{{"id", facts.id},
+               {"type", "message"},
+               {"role", "assistant"},
+               {"model", facts.model},
+               {"content", blocks_of(gathered)},
+               {"stop_reason", anthropic_stop_reason(done)},
+               {"stop_sequence", nullptr},
+               {"usage", anthropic_usage(done)}};
 }
 
 void add_anthropic_routes(http::Router& router, api::Api& api) {

@@ -30,11 +30,15 @@ tl::expected<AnthropicAsked, Fault> parse_anthropic_request(
     std::string_view body, int max_depth, const AnthropicHeaders& headers,
     const std::function<std::string(const std::string& model)>& kind_of);
 
+struct MessageFacts {
+  std::string id, model;  // msg_…
+};
+
 // message_start, content blocks, message_delta, message_stop; an error instead of the last two.
-std::unique_ptr<Face> make_anthropic_face(const relay::Stream& stream);
+std::unique_ptr<Face> make_anthropic_face(const MessageFacts& facts);
 
 // The message object.
-http::Reply anthropic_message(const relay::Stream& stream, const Gathered& gathered);
+json::Value anthropic_message(const MessageFacts& facts, const Gathered& gathered);
 
 // What both are written from.
 std::string anthropic_stop_reason(const Done& done);

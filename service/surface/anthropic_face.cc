@@ -42,11 +42,15 @@ class ObjectEnd {
 // One block at a time; but calls that are told side by side stay open until their arguments are whole, or the end.
 class AnthropicFace final : public Face {
  public:
-  explicit AnthropicFace(const relay::Stream& stream) : Face(true) {
-    const Value message = {{"id", id_with("msg_", stream)}, {"type", "message"},
-                           {"role", "assistant"},           {"model", stream.row().model},
-                           {"content", Value::array()},     {"stop_reason", nullptr},
-                           {"stop_sequence", nullptr},      {"usage", anthropic_usage(surface::Done{})}};
+  explicit AnthropicFace(const MessageFacts& facts) : Face(true) {
+    const Value message = {{"id", facts.id},
+                           {"type", "message"},
+                           {"role", "assistant"},
+                           {"model", facts.model},
+                           {"content", Value::array()},
+                           {"stop_reason", nullptr},
+                           {"stop_sequence", nullptr},
+                           {"usage", anthropic_usage(surface::Done{})}};
     start_ = json::dump(Value{{"type", "message_start"}, {"message", message}});
   }
 
@@ -181,8 +185,8 @@ class AnthropicFace final : public Face {
 
 }  // namespace
 
-std::unique_ptr<Face> make_anthropic_face(const relay::Stream& stream) {
-  return std::make_unique<AnthropicFace>(stream);
+std::unique_ptr<Face> make_anthropic_face(const MessageFacts& facts) {
+  return std::make_unique<AnthropicFace>(facts);
 }
 
 }  // namespace tokenrelay::surface
