@@ -59,7 +59,7 @@ std::string told(const Log& log) {
     } else if (type == "content_block_delta") {
       const Value& delta = event["delta"];
       out += "delta " + std::to_string(event["index"].get<int>()) + " " + delta["type"].get<std::string>() + " " +
-             (delta.end() - 1).value().get<std::string>() + "\n";
+             std::prev(delta.end()).value().get<std::string>() + "\n";
     } else if (type == "content_block_stop") {
       out += "stop " + std::to_string(event["index"].get<int>()) + "\n";
     } else {
