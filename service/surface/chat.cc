@@ -1,5 +1,7 @@
 #include "service/surface/chat.h"
 
+#include "service/surface/responses_parts.h"
+
 namespace tokenrelay::surface {
 namespace {
 
@@ -29,9 +31,9 @@ Value tool_calls_of(const Gathered& gathered) {
       calls.push_back(Value{
           {"id", item.id}, {"type", "function"}, {"function", Value{{"name", item.name}, {"arguments", item.text}}}});
     }
-    const bool signature = item.kind == Item::Kind::opaque && item.opaque.value("type", "") == "thought_signature";
+    const bool signature = item.kind == Item::Kind::opaque && word_of(item.opaque, "type") == "thought_signature";
     if (!signature || !item.opaque.contains("index") || calls.empty()) continue;
-    calls.back()["extra_content"] = {{"google", Value{{"thought_signature", item.opaque.value("data", "")}}}};
+    calls.back()["extra_content"] = {{"google", Value{{"thought_signature", word_of(item.opaque, "data")}}}};
   }
   return calls;
 }

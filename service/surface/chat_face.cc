@@ -1,6 +1,7 @@
 #include "service/json/write.h"
 #include "service/relay/event_codec.h"
 #include "service/surface/chat.h"
+#include "service/surface/responses_parts.h"
 
 namespace tokenrelay::surface {
 namespace {
@@ -79,8 +80,10 @@ class ChatFace final : public Face {
   // As Google's own OpenAI-compatible server says it; what other providers want back has no place here.
   void opaque(std::string_view payload) {
     const auto object = json::parse(payload);
-    if (!object || object->value("type", "") != "thought_signature" || !object->contains("index")) return;
-    const json::Value signature = {{"google", json::Value{{"thought_signature", object->value("data", "")}}}};
+    if (!object || !object->is_object() || word_of(*object, "type") != "thought_signature" ||
+        !object->contains("index"))
+      return;
+    const json::Value signature = {{"google", json::Value{{"thought_signature", word_of(*object, "data")}}}};
     json::Value call = {{"index", (*object)["index"]}, {"extra_content", signature}};
     json::Value delta = json::Value::object();
     delta["tool_calls"] = json::Value::array();

@@ -2,6 +2,7 @@
 
 #include "service/json/write.h"
 #include "service/relay/event_codec.h"
+#include "service/surface/responses_parts.h"
 #include "service/surface/ui.h"
 
 namespace tokenrelay::surface {
@@ -127,11 +128,11 @@ class UiFace final : public Face {
   // Gemini wants a call's signature back with it; a page returns a call's providerMetadata untouched.
   void opaque(std::string_view payload) {
     const auto object = json::parse(payload);
-    if (!object || !object->is_object() || object->value("type", "") != "thought_signature") return;
+    if (!object || !object->is_object() || word_of(*object, "type") != "thought_signature") return;
     const auto index = object->find("index");
     if (index == object->end() || !index->is_number_unsigned()) return;
     const auto call = calls_.find(index->get<uint64_t>());
-    if (call != calls_.end()) call->second.signature = object->value("data", "");
+    if (call != calls_.end()) call->second.signature = word_of(*object, "data");
   }
 
   void give_up_calls() {
