@@ -14,6 +14,9 @@ using upstream::FailureCode;
 
 namespace {
 
+// Of one event, which cannot be split. The signature of a long thought is a good part as long as the thought itself.
+constexpr size_t max_opaque_bytes = 256 << 10;
+
 metrics::DeltaKind metric_kind(EventKind kind) {
   if (kind == EventKind::reasoning) return metrics::DeltaKind::reasoning;
   return kind == EventKind::tool_call ? metrics::DeltaKind::tool_call : metrics::DeltaKind::text;
@@ -164,7 +167,7 @@ void Generation::on_first_byte() {
 }
 
 void Generation::on_opaque(std::string_view object) {
-  if (object.size() > options_->event_bytes) return;  // a provider's whim; nothing that a reader misses
+  if (object.size() > max_opaque_bytes) return;  // a provider's whim; nothing that a reader misses
   note_delta(EventKind::reasoning, 0);
   owner_.append(EventKind::opaque, object);
 }

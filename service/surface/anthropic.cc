@@ -9,8 +9,7 @@ using http::Answer;
 using http::Request;
 using json::Value;
 
-// A comment, since it may come before message_start, where a ping would be the first event of the message.
-constexpr std::string_view heartbeat = ": hb\n\n";
+constexpr std::string_view heartbeat = "event: ping\ndata: {\"type\":\"ping\"}\n\n";
 
 std::string header_of(const Request& request, const char* name) {
   const auto value = request.header(name);

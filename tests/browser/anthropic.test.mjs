@@ -5,7 +5,7 @@ import { generateText, jsonSchema, stepCountIs, streamText, tool } from 'ai';
 import Anthropic0 from 'anthropic-sdk-0';
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { MessagesModel, recorded } from './messages_model.mjs';
+import { MessagesModel, long_signature, recorded } from './messages_model.mjs';
 import { Relay, until } from './relay.mjs';
 
 let model;
@@ -93,6 +93,15 @@ for (const [name, Anthropic, version] of [['0.x', Anthropic0, '2023-06-01'], ['1
       assert.deepEqual(message.content, [
         { type: 'thinking', thinking: recorded.thinking, signature: recorded.signature }, { type: 'text', text: recorded.answer }]);
       assert.deepEqual(message.usage, { input_tokens: 69, output_tokens: 53 });
+    });
+
+    test('the signature of a long thought, streamed and whole', async () => {
+      const streamed = await client().messages.stream(ask('long-signature')).finalMessage();
+      const whole = await client().messages.create(ask('long-signature'));
+      for (const message of [streamed, whole]) {
+        assert.equal(message.content[0].thinking, recorded.thinking);
+        assert.ok(message.content[0].signature === long_signature, 'byte for byte');
+      }
     });
 
     test('members, tools and headers of the protocol reach its own upstream', async () => {

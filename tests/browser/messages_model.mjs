@@ -9,6 +9,9 @@ const fixture = (name) => readFileSync(new URL(`../fixtures/anthropic-${name}.ch
 const failure = (type, message) => ({ type: 'error', error: { type, message }, request_id: 'req_up' });
 const statuses = { overloaded: [529, 'overloaded_error'], bad: [400, 'invalid_request_error'], slow_down: [429, 'rate_limit_error'] };
 
+// A long thought has one; it is handed on whole.
+export const long_signature = 'Ev+/'.repeat(40000) + '==';
+
 export class MessagesModel {
   requests = [];  // {headers, body}
   closed = 0;     // answers that the relay cut
@@ -51,6 +54,12 @@ export class MessagesModel {
       });
       return undefined;
     }
+    if (model === 'long-signature') {
+      const event = fixture('thinking').find((one) => one.delta?.type === 'signature_delta');
+      const pieces = long_signature.match(/.{1,50000}/g).map((signature) => ({ ...event, delta: { ...event.delta, signature } }));
+      fixture('thinking').flatMap((one) => one.delta?.type === 'signature_delta' ? pieces : [one]).forEach(say);
+      return response.end();
+    }
     fixture(model).forEach(say);
     return response.end();
   }
@@ -65,7 +74,7 @@ models = ["demo"]
 name = "messages"
 kind = "anthropic"
 base_url = "${this.url}"
-models = ["text", "thinking", "tool-use", "breaks", "endless", "overloaded", "bad", "slow_down"]
+models = ["text", "thinking", "tool-use", "long-signature", "breaks", "endless", "overloaded", "bad", "slow_down"]
 `;
   }
 
