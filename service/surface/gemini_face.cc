@@ -11,8 +11,7 @@ using storage::EventKind;
 
 class GeminiFace final : public Face {
  public:
-  GeminiFace(const GeminiFacts& facts, bool as_array)
-      : Face(false), as_array_(as_array), tail_(gemini_tail(facts)) {}
+  GeminiFace(const GeminiFacts& facts, bool as_array) : Face(false), as_array_(as_array), tail_(gemini_tail(facts)) {}
 
  private:
   struct Call {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cmath>
 
 #include "service/api/create_request.h"
 #include "service/surface/gemini.h"
@@ -32,6 +33,13 @@ tl::unexpected<Fault> refuse(std::string place, std::string why) {
   return tl::make_unexpected(invalid(std::move(place), std::move(why)));
 }
 
+// 40.0 is 40: Google has topK as either.
+Value whole_number(const Value& value) {
+  if (!value.is_number_float()) return value;
+  const double number = value.get<double>();
+  return number >= 0 && number < 1e9 && number == std::floor(number) ? Value(static_cast<uint64_t>(number)) : value;
+}
+
 class Generation {
  public:
   Generation(const Value& config, Value& parameters, Value* own)
@@ -48,8 +56,7 @@ class Generation {
   Read member(const std::string& name, const Value& value) {
     for (const auto& [ours, neutral] : same) {
       if (name != ours) continue;
-      const bool whole = name == "topK" && value.is_number_float() && value == value.get<int64_t>();
-      parameters_[std::string(neutral)] = whole ? Value(value.get<int64_t>()) : value;
+      parameters_[std::string(neutral)] = name == "topK" ? whole_number(value) : value;
       return {};
     }
     if (name.starts_with("response") && name != "responseLogprobs" && name != "responseModalities") return {};

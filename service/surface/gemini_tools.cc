@@ -64,14 +64,18 @@ Read read_tool_list(const Value& tools, Value& functions, Value* own) {
   return {};
 }
 
-// Only the functions that may be called: with "required" it is the same, in words that every upstream knows.
-void keep_allowed(const Value& allowed, Value& functions) {
+// Only the functions that may be called: it is the same, in words that every upstream knows.
+Read keep_allowed(const Value& allowed, const std::string& place, Value& functions) {
   Value kept = Value::array();
-  for (const auto& tool : functions) {
-    const bool named = std::find(allowed.begin(), allowed.end(), tool["function"]["name"]) != allowed.end();
-    if (named) kept.push_back(tool);
+  for (size_t i = 0; i < allowed.size(); ++i) {
+    const auto found = std::find_if(functions.begin(), functions.end(),
+                                    [&](const Value& tool) { return tool["function"]["name"] == allowed[i]; });
+    if (found == functions.end())
+      return refuse(place + "[" + std::to_string(i) + "]", "names no function declared here");
+    kept.push_back(*found);
   }
-  functions = std::move(kept);
+  if (!kept.empty()) functions = std::move(kept);
+  return {};
 }
 
 Read read_calling(const Value& given, Value& functions, Value& parameters) {
@@ -83,11 +87,11 @@ Read read_calling(const Value& given, Value& functions, Value& parameters) {
     const bool idle = name == "streamFunctionCallArguments" && value == false;
     if (name != "mode" && name != "allowedFunctionNames" && !idle) return refuse(place + "." + name, "is not carried");
   }
+  if (const Read read = keep_allowed(allowed, place + ".allowedFunctionNames", functions); !read) return read;
   if (mode == "ANY" && allowed.size() == 1) {
     parameters["tool_choice"] = Value{{"type", "function"}, {"function", Value{{"name", allowed[0]}}}};
     return {};
   }
-  if (!allowed.empty()) keep_allowed(allowed, functions);
   if (mode == "ANY") {
     parameters["tool_choice"] = "required";
   } else if (mode == "NONE") {

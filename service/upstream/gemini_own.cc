@@ -21,6 +21,8 @@ Done check_generation(const Value& config) {
   if (!config.is_object()) return refuse(field, "must be an object");
   const auto candidates = config.find("candidateCount");
   if (candidates != config.end() && *candidates != 1) return refuse(field + ".candidateCount", "can only be 1");
+  const auto logprobs = config.find("responseLogprobs");
+  if (logprobs != config.end() && *logprobs != false) return refuse(field + ".responseLogprobs", "cannot be carried");
   const auto modalities = config.find("responseModalities");
   if (modalities == config.end()) return {};
   const bool text_only = modalities->is_array() && std::all_of(modalities->begin(), modalities->end(),

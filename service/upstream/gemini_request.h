@@ -1,8 +1,8 @@
 // A ModelRequest in the words of streamGenerateContent (WIRE.md 4).
 //
 // Members of x_gemini.body are the client's own: `tools` are added, `generationConfig` and `toolConfig` completed, and
-// the others replace what was translated. Asked through them or not, the relay carries one candidate, text only, and
-// whole function calls; what asks for more is refused.
+// the others replace what was translated. Asked through them or not, the relay carries one candidate, text only, no
+// log probabilities, and whole function calls; what asks for more is refused.
 #pragma once
 
 #include <string>

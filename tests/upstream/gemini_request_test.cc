@@ -260,6 +260,7 @@ TEST_CASE("Gemini: what cannot be carried over is named") {
       {{{"x_gemini", "x"}}, "parameters.x_gemini"},
       {{{"x_gemini", {{"headers", json::object()}}}}, "parameters.x_gemini.headers"},
       {own("contents", json::array()), body + "contents"},
+      {own("generationConfig", {{"responseLogprobs", true}}), body + "generationConfig.responseLogprobs"},
       {own("generationConfig", {{"candidateCount", 2}}), body + "generationConfig.candidateCount"},
       {own("generationConfig", {{"responseModalities", {"TEXT", "IMAGE"}}}),
        body + "generationConfig.responseModalities"},
