@@ -17,7 +17,8 @@ Profile profile() {
 
 asio::awaitable<Answer> send(api::Api& api, Chats& chats, const Request& request) {
   if (auto refused = check_head(Dialect::ui, request)) co_return std::move(*refused);
-  auto asked = parse_ui_request(request.body, api.settings().json_depth);
+  auto asked = parse_ui_request(request.body, api.settings().json_depth,
+                                [&api](const std::string& model) { return provider_of(api, model); });
   if (!asked) co_return fault_reply(Dialect::ui, asked.error(), request.request_id);
   const std::string chat = asked->chat;
   auto begun = co_await begin(api, request, Dialect::ui, std::move(*asked), ui_field);

@@ -25,7 +25,7 @@ class UiFace final : public Face {
 
  private:
   struct Call {
-    std::string id, name, arguments, signature;
+    std::string id, name, arguments, metadata;
   };
 
   void on_event(EventKind kind, std::string_view payload, uint64_t merged) override {
@@ -83,11 +83,7 @@ class UiFace final : public Face {
   void delta(std::string_view kind, std::string_view text, uint64_t merged) {
     if (open_ != kind) {
       close();
-      open_ = kind;
-      block_ = std::to_string(blocks_++);
-      begin(kind, "-start");
-      member("id", block_);
-      send();
+      open(kind);
     }
     begin(kind, "-delta");
     member("id", block_);
@@ -95,10 +91,19 @@ class UiFace final : public Face {
     send(merged);
   }
 
-  void close() {
+  void open(std::string_view kind) {
+    open_ = kind;
+    block_ = std::to_string(blocks_++);
+    begin(kind, "-start");
+    member("id", block_);
+    send();
+  }
+
+  void close(std::string_view metadata = "") {
     if (open_.empty()) return;
     begin(open_, "-end");
     member("id", block_);
+    if (!metadata.empty()) raw_member("providerMetadata", metadata);
     send();
     open_ = {};
   }
@@ -125,14 +130,24 @@ class UiFace final : public Face {
     send(merged);
   }
 
-  // Gemini wants a call's signature back with it; a page returns a call's providerMetadata untouched.
+  // What a provider wants back: a page returns the providerMetadata of a part untouched. It goes with the call that it
+  // names, with the block that it signs, else with a block of its own that says nothing.
   void opaque(std::string_view payload) {
     const auto object = json::parse(payload);
-    if (!object || !object->is_object() || word_of(*object, "type") != "thought_signature") return;
-    const auto index = object->find("index");
-    if (index == object->end() || !index->is_number_unsigned()) return;
-    const auto call = calls_.find(index->get<uint64_t>());
-    if (call != calls_.end()) call->second.signature = word_of(*object, "data");
+    if (!object || !object->is_object()) return;
+    const std::string metadata = R"({"tokenrelay":)" + json::dump(*object) + "}";
+    if (const auto index = object->find("index"); index != object->end()) {
+      const auto call = index->is_number_unsigned() ? calls_.find(index->get<uint64_t>()) : calls_.end();
+      if (call != calls_.end()) call->second.metadata = metadata;
+      return;
+    }
+    const std::string type = word_of(*object, "type");
+    const bool signs = (type == "signature" && open_ == "reasoning") || (type == "thought_signature" && !open_.empty());
+    if (!signs) {
+      close();
+      open("reasoning");
+    }
+    close(metadata);
   }
 
   void give_up_calls() {
@@ -156,11 +171,7 @@ class UiFace final : public Face {
     member("toolCallId", call.id);
     member("toolName", call.name);
     raw_member("input", json::dump(*input));
-    if (!call.signature.empty()) {
-      raw_member("providerMetadata", R"({"google":{"thoughtSignature":)");
-      json::append_string(json_, call.signature);
-      json_ += "}}";
-    }
+    if (!call.metadata.empty()) raw_member("providerMetadata", call.metadata);
     send();
   }
 

@@ -9,10 +9,37 @@ using Checked = tl::expected<void, Fault>;
 
 constexpr std::string_view unanswered = "The tool gave no result.", denied = "Tool execution denied.";
 
-// What is shown and never told to a model: a page's own parts, sources, reasoning.
+// What is shown and never told to a model: a page's own parts, sources.
 bool only_shown(std::string_view type) {
-  return type.starts_with("data-") || type.starts_with("source-") || type == "reasoning" || type == "reasoning-file" ||
-         type == "custom";
+  return type.starts_with("data-") || type.starts_with("source-") || type == "reasoning-file" || type == "custom";
+}
+
+// What a provider wants back (upstream.h, on_opaque), as the face gave it with this part; null: nothing, or another
+// provider's.
+Value given_back(const Value& part, const char* name, std::string_view upstream_kind) {
+  const auto metadata = part.find(name);
+  if (metadata == part.end() || !metadata->is_object()) return nullptr;
+  const auto opaque = metadata->find("tokenrelay");
+  if (opaque == metadata->end() || !opaque->is_object()) return nullptr;
+  return word_of(*opaque, "provider") == upstream_kind ? *opaque : Value();
+}
+
+// A reasoning part is told only where its provider signed it, and to nobody else. Null: not told.
+Value reasoning_part(const Value& part, std::string_view upstream_kind) {
+  const Value opaque = given_back(part, "providerMetadata", upstream_kind);
+  const std::string type = word_of(opaque, "type"), data = word_of(opaque, "data");
+  if (type == "signature") return Value{{"type", "thinking"}, {"thinking", word_of(part, "text")}, {"signature", data}};
+  if (type == "redacted_thinking") return Value{{"type", type}, {"data", data}};
+  if (type != "encrypted_reasoning") return nullptr;
+  Value out = {{"type", "reasoning"}, {"encrypted_content", data}, {"summary", Value::array()}};
+  if (const std::string id = word_of(opaque, "id"); !id.empty()) out["id"] = id;
+  return out;
+}
+
+// As Gemini's signature stands on a call or a text.
+void sign(Value& what, const Value& opaque) {
+  if (word_of(opaque, "type") != "thought_signature") return;
+  what["extra_content"] = {{"google", Value{{"thought_signature", word_of(opaque, "data")}}}};
 }
 
 tl::expected<Value, Fault> read_file(const Value& part, const std::string& place) {
@@ -73,44 +100,63 @@ struct Step {
     *this = {};
   }
 
-  Checked add_tool(const Value& part, std::string_view type, const std::string& place) {
+  Checked add_tool(const Value& part, std::string_view type, const std::string& place, std::string_view upstream_kind) {
     const std::string id = word_of(part, "toolCallId"), name = tool_name(part, type);
     if (id.empty()) return refuse(place + ".toolCallId", "is missing");
     if (name.empty()) return refuse(place + ".toolName", "is missing");
     if (word_of(part, "state") == "input-streaming") return {};
     Value call = {
         {"id", id}, {"type", "function"}, {"function", Value{{"name", name}, {"arguments", arguments_of(part)}}}};
+    sign(call, given_back(part, "callProviderMetadata", upstream_kind));
     calls.push_back(std::move(call));
     results.push_back(Value{{"role", "tool"}, {"tool_call_id", id}, {"content", result_of(part)}});
     return {};
   }
 };
 
-Checked read_part(const Value& part, const std::string& place, bool assistant, Step& step, Value& out) {
+Checked read_text(const Value& part, const std::string& place, std::string_view upstream_kind, Step& step) {
+  if (!part.contains("text") || !part["text"].is_string()) return refuse(place + ".text", "must be a string");
+  const std::string text = part["text"].get<std::string>();
+  if (text.empty()) return {};
+  Value out = {{"type", "text"}, {"text", text}};
+  sign(out, given_back(part, "providerMetadata", upstream_kind));
+  step.parts.push_back(std::move(out));
+  return {};
+}
+
+struct Reading {
+  std::string_view upstream_kind;
+  bool assistant;
+  Value& out;
+};
+
+Checked read_part(const Value& part, const std::string& place, const Reading& reading, Step& step) {
   if (!part.is_object()) return refuse(place, "must be an object");
   const std::string type = word_of(part, "type");
-  if (type == "text") {
-    if (!part.contains("text") || !part["text"].is_string()) return refuse(place + ".text", "must be a string");
-    const std::string text = part["text"].get<std::string>();
-    if (!text.empty()) step.parts.push_back(Value{{"type", "text"}, {"text", text}});
-    return {};
-  }
+  if (type == "text") return read_text(part, place, reading.upstream_kind, step);
   if (type == "file") {
     auto file = read_file(part, place);
     if (!file) return tl::make_unexpected(file.error());
     step.parts.push_back(std::move(*file));
     return {};
   }
-  if (only_shown(type)) return {};
-  if (assistant && type == "step-start") {
-    step.end(out);
+  if (type == "reasoning") {
+    Value signed_part = reading.assistant ? reasoning_part(part, reading.upstream_kind) : Value();
+    if (!signed_part.is_null()) step.parts.push_back(std::move(signed_part));
     return {};
   }
-  if (assistant && (type.starts_with("tool-") || type == "dynamic-tool")) return step.add_tool(part, type, place);
+  if (only_shown(type)) return {};
+  if (reading.assistant && type == "step-start") {
+    step.end(reading.out);
+    return {};
+  }
+  if (reading.assistant && (type.starts_with("tool-") || type == "dynamic-tool")) {
+    return step.add_tool(part, type, place, reading.upstream_kind);
+  }
   return refuse(place + ".type", "is no part that this relay can tell a model");
 }
 
-Checked read_message(const Value& message, const std::string& place, Value& out) {
+Checked read_message(const Value& message, const std::string& place, std::string_view upstream_kind, Value& out) {
   if (!message.is_object()) return refuse(place, "must be an object");
   const std::string role = word_of(message, "role");
   if (role != "user" && role != "assistant" && role != "system") {
@@ -121,7 +167,7 @@ Checked read_message(const Value& message, const std::string& place, Value& out)
   Step step;
   for (size_t i = 0; i < parts->size(); ++i) {
     const std::string at = place + ".parts[" + std::to_string(i) + "]";
-    if (auto read = read_part((*parts)[i], at, role == "assistant", step, out); !read) return read;
+    if (auto read = read_part((*parts)[i], at, {upstream_kind, role == "assistant", out}, step); !read) return read;
   }
   if (role == "assistant") {
     step.end(out);
@@ -133,10 +179,10 @@ Checked read_message(const Value& message, const std::string& place, Value& out)
 
 }  // namespace
 
-tl::expected<Value, Fault> read_ui_messages(const Value& messages) {
+tl::expected<Value, Fault> read_ui_messages(const Value& messages, std::string_view upstream_kind) {
   Value out = Value::array();
   for (size_t i = 0; i < messages.size(); ++i) {
-    const auto read = read_message(messages[i], "messages[" + std::to_string(i) + "]", out);
+    const auto read = read_message(messages[i], "messages[" + std::to_string(i) + "]", upstream_kind, out);
     if (!read) return tl::make_unexpected(read.error());
   }
   if (out.empty()) return refuse("messages", "must say something");

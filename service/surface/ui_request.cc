@@ -47,11 +47,11 @@ std::string continued_message(const Value& body) {
   return word_of(*message, "role") == "assistant" && id.size() <= max_chat_bytes ? id : std::string();
 }
 
-Checked read_messages(const Value& body, const std::string& system, UiAsked& out) {
+Checked read_messages(const Value& body, const std::string& system, const ProviderOf& provider_of, UiAsked& out) {
   const auto messages = body.find("messages");
   if (messages == body.end()) return refuse("messages", "is missing");
   if (!messages->is_array() || messages->empty()) return refuse("messages", "must be a non-empty array");
-  auto neutral = read_ui_messages(*messages);
+  auto neutral = read_ui_messages(*messages, provider_of(out.model));
   if (!neutral) return tl::make_unexpected(neutral.error());
   if (!system.empty()) neutral->insert(neutral->begin(), Value{{"role", "system"}, {"content", system}});
   const auto bytes = api::check_messages(*neutral);
@@ -68,7 +68,7 @@ std::string ui_field(const std::string& neutral_field) {
   return neutral_field;
 }
 
-tl::expected<UiAsked, Fault> parse_ui_request(std::string_view text, int max_depth) {
+tl::expected<UiAsked, Fault> parse_ui_request(std::string_view text, int max_depth, const ProviderOf& provider_of) {
   const auto body = json::parse(text, max_depth);
   if (!body) return refuse("", "the body is not valid JSON: " + body.error().message);
   if (!body->is_object()) return refuse("", "the body must be a JSON object");
@@ -78,7 +78,7 @@ tl::expected<UiAsked, Fault> parse_ui_request(std::string_view text, int max_dep
   if (read) read = read_text(*body, "model", max_model_bytes, out.model);
   if (read) read = read_text(*body, "system", text.size(), system);
   if (read) read = read_parameters(*body, out);
-  if (read) read = read_messages(*body, system, out);
+  if (read) read = read_messages(*body, system, provider_of, out);
   if (!read) return tl::make_unexpected(read.error());
   out.stream = true;
   out.on_disconnect = {relay::OnDisconnect::Action::keep_going, 0};

@@ -103,7 +103,19 @@ TEST_CASE("a call's signature comes with its input", "[ui_face]") {
   const auto signature = R"({"provider":"gemini","type":"thought_signature","data":"c2ln","index":0})";
   const auto parts = f.parts({started(), call(0, "{}"), event(EventKind::opaque, signature), completed("tool_calls")});
   const auto available = json::parse(parts.at(parts.size() - 3)).value();
-  CHECK(available["providerMetadata"]["google"]["thoughtSignature"] == "c2ln");
+  CHECK(available["providerMetadata"]["tokenrelay"] == json::parse(signature).value());
+}
+
+TEST_CASE("what a provider wants back stands on the block that it signs, else on one of its own", "[ui_face]") {
+  UiFixture f;
+  const std::string signature = R"({"provider":"p","type":"signature","data":"s"})",
+                    redacted = R"({"provider":"p","type":"redacted_thinking","data":"r"})";
+  const auto parts = f.parts({started(), reasoning("h"), event(EventKind::opaque, signature),
+                              event(EventKind::opaque, redacted), text("a"), completed()});
+  CHECK(parts.at(4) == R"({"type":"reasoning-end","id":"0","providerMetadata":{"tokenrelay":)" + signature + "}}");
+  CHECK(parts.at(5) == R"({"type":"reasoning-start","id":"1"})");
+  CHECK(parts.at(6) == R"({"type":"reasoning-end","id":"1","providerMetadata":{"tokenrelay":)" + redacted + "}}");
+  CHECK(parts.at(7) == R"({"type":"text-start","id":"2"})");
 }
 
 TEST_CASE("what a cancelled, failed or steered answer called is never made available", "[ui_face]") {

@@ -9,22 +9,27 @@ using json::Value;
 
 const std::string hello = R"("messages":[{"id":"u","role":"user","parts":[{"type":"text","text":"hi"}]}])";
 
+std::string some_kind(const std::string&) {
+  return "fake";
+}
+
 UiAsked good(const std::string& members, const std::string& messages = hello) {
-  auto asked = parse_ui_request("{" + messages + members + "}", 64);
+  auto asked = parse_ui_request("{" + messages + members + "}", 64, some_kind);
   INFO((asked ? "" : asked.error().param + ": " + asked.error().message));
   REQUIRE(asked);
   return *asked;
 }
 
 Fault refused(const std::string& members, const std::string& messages = hello) {
-  auto asked = parse_ui_request("{" + messages + members + "}", 64);
+  auto asked = parse_ui_request("{" + messages + members + "}", 64, some_kind);
   REQUIRE_FALSE(asked);
   CHECK(asked.error().status == 400);
   return asked.error();
 }
 
 tl::expected<Value, Fault> read(const std::string& role, const std::string& parts) {
-  return read_ui_messages(json::parse(R"([{"id":"x","role":")" + role + R"(","parts":[)" + parts + "]}]").value());
+  return read_ui_messages(json::parse(R"([{"id":"x","role":")" + role + R"(","parts":[)" + parts + "]}]").value(),
+                          "fake");
 }
 Value told(const std::string& role, const std::string& parts) {
   const auto messages = read(role, parts);
@@ -93,8 +98,8 @@ TEST_CASE("a refused UI request names its field", "[ui_request]") {
   CHECK(refused("", R"("messages":[])").param == "messages");
   CHECK(refused("", R"("messages":{})").param == "messages");
   CHECK(refused("", R"("messages":[{"role":"user","parts":[]}])").param == "messages");
-  CHECK_FALSE(parse_ui_request("[]", 64));
-  CHECK_FALSE(parse_ui_request("{", 64));
+  CHECK_FALSE(parse_ui_request("[]", 64, some_kind));
+  CHECK_FALSE(parse_ui_request("{", 64, some_kind));
 }
 
 TEST_CASE("texts and files of a user", "[ui_messages]") {
@@ -169,6 +174,34 @@ TEST_CASE("an input that was never finished is left out", "[ui_messages]") {
   CHECK(messages == json::parse(R"([{"role":"assistant","content":"I"}])").value());
 }
 
+TEST_CASE("what a provider signed goes back to it, and to no other", "[ui_messages]") {
+  const std::string parts = R"({"type":"reasoning","text":"hm",
+    "providerMetadata":{"tokenrelay":{"provider":"fake","type":"signature","data":"c2ln"}}},
+    {"type":"reasoning","text":"","providerMetadata":{"tokenrelay":{"provider":"fake","type":"redacted_thinking","data":"r"}}},
+    {"type":"reasoning","text":"","providerMetadata":
+      {"tokenrelay":{"provider":"fake","type":"encrypted_reasoning","data":"e","id":"rs_1"}}},
+    {"type":"reasoning","text":"its own","providerMetadata":{"tokenrelay":{"provider":"other","type":"signature","data":"x"}}},
+    {"type":"tool-t","toolCallId":"a","state":"output-available","input":{},"output":1,"callProviderMetadata":
+      {"tokenrelay":{"provider":"fake","type":"thought_signature","data":"g","index":0}}})";
+  const auto messages = told("assistant", parts);
+  CHECK(messages[0]["content"] == json::parse(R"([{"type":"thinking","thinking":"hm","signature":"c2ln"},
+    {"type":"redacted_thinking","data":"r"},
+    {"type":"reasoning","encrypted_content":"e","summary":[],"id":"rs_1"}])")
+                                      .value());
+  CHECK(messages[0]["tool_calls"][0]["extra_content"]["google"]["thought_signature"] == "g");
+  const auto elsewhere =
+      read_ui_messages(json::parse(R"([{"role":"assistant","parts":[)" + parts + "]}]").value(), "openai").value();
+  CHECK(elsewhere[0]["content"].is_null());
+  CHECK_FALSE(elsewhere[0]["tool_calls"][0].contains("extra_content"));
+  for (const std::string hostile :
+       {"7", "{\"tokenrelay\":7}", "{\"tokenrelay\":{\"provider\":\"fake\",\"type\":[]}}"}) {
+    const auto told_of =
+        told("assistant",
+             R"({"type":"text","text":"a"},{"type":"reasoning","text":"b","providerMetadata":)" + hostile + "}");
+    CHECK(told_of[0]["content"] == "a");
+  }
+}
+
 TEST_CASE("hostile messages are refused by place", "[ui_messages]") {
   CHECK(why_not("tool", "") == "messages[0].role");
   CHECK(why_not("user", "7") == "messages[0].parts[0]");
@@ -179,9 +212,10 @@ TEST_CASE("hostile messages are refused by place", "[ui_messages]") {
   CHECK(why_not("assistant", R"({"type":"tool-t","state":"output-available"})") == "messages[0].parts[0].toolCallId");
   CHECK(why_not("assistant", R"({"type":"tool-","toolCallId":"a"})") == "messages[0].parts[0].toolName");
   CHECK(why_not("assistant", R"({"type":"dynamic-tool","toolCallId":"a"})") == "messages[0].parts[0].toolName");
-  CHECK(read_ui_messages(json::parse("[7]").value()).error().param == "messages[0]");
-  CHECK(read_ui_messages(json::parse(R"([{"role":"user"}])").value()).error().param == "messages[0].parts");
-  CHECK(read_ui_messages(json::parse(R"([{"role":"user","parts":{}}])").value()).error().param == "messages[0].parts");
+  CHECK(read_ui_messages(json::parse("[7]").value(), "fake").error().param == "messages[0]");
+  CHECK(read_ui_messages(json::parse(R"([{"role":"user"}])").value(), "fake").error().param == "messages[0].parts");
+  CHECK(read_ui_messages(json::parse(R"([{"role":"user","parts":{}}])").value(), "fake").error().param ==
+        "messages[0].parts");
 }
 
 }  // namespace tokenrelay::surface
