@@ -1,5 +1,7 @@
 #include "service/surface/chat.h"
 
+#include <map>
+
 #include "service/surface/responses_parts.h"
 
 namespace tokenrelay::surface {
@@ -26,14 +28,19 @@ asio::awaitable<Answer> complete(api::Api& api, const Request& request) {
 
 Value tool_calls_of(const Gathered& gathered) {
   Value calls = Value::array();
+  std::map<uint64_t, size_t> places;  // by the call's index
   for (const auto& item : gathered.items) {
     if (item.kind == Item::Kind::tool_call) {
+      places[item.index] = calls.size();
       calls.push_back(Value{
           {"id", item.id}, {"type", "function"}, {"function", Value{{"name", item.name}, {"arguments", item.text}}}});
     }
-    const bool signature = item.kind == Item::Kind::opaque && word_of(item.opaque, "type") == "thought_signature";
-    if (!signature || !item.opaque.contains("index") || calls.empty()) continue;
-    calls.back()["extra_content"] = {{"google", Value{{"thought_signature", word_of(item.opaque, "data")}}}};
+    if (item.kind != Item::Kind::opaque || word_of(item.opaque, "type") != "thought_signature") continue;
+    const auto index = item.opaque.find("index");
+    if (index == item.opaque.end() || !index->is_number_unsigned()) continue;
+    const auto place = places.find(index->get<uint64_t>());
+    if (place == places.end()) continue;
+    calls[place->second]["extra_content"] = {{"google", Value{{"thought_signature", word_of(item.opaque, "data")}}}};
   }
   return calls;
 }

@@ -145,6 +145,21 @@ TEST_CASE("a whole completion", "[chat_face]") {
   CHECK(body["usage"]["total_tokens"] == 12);
 }
 
+TEST_CASE("a signature stands on the call that it names", "[chat_face]") {
+  ChatFixture f;
+  const auto signature = R"({"provider":"gemini","type":"thought_signature","data":"c2ln","index":0})";
+  const auto unknown = R"({"provider":"gemini","type":"thought_signature","data":"x","index":7})";
+  Gathered gathered;
+  for (const auto& one : Written{call(0, "{}"), call(1, "{}"), event(EventKind::opaque, signature),
+                                 event(EventKind::opaque, unknown), completed("tool_calls")}) {
+    gathered.add(one.kind, one.payload);
+  }
+  const auto body = json::parse(chat_completion(*f.answer, gathered).body).value();
+  const auto& calls = body["choices"][0]["message"]["tool_calls"];
+  CHECK(calls[0]["extra_content"]["google"]["thought_signature"] == "c2ln");
+  CHECK_FALSE(calls[1].contains("extra_content"));
+}
+
 TEST_CASE("a completion without text: null beside tool calls, else empty", "[chat_face]") {
   ChatFixture f;
   Gathered calls, nothing;
