@@ -13,6 +13,7 @@ namespace tokenrelay {
 
 struct ChatOptions {
   std::string server = "http://127.0.0.1:8080";
+  std::string ca;     // a file in PEM that an https server's certificate is checked with; "": the system's
   std::string model;  // "": the server's default
   std::string prompt;
   bool show_reasoning = false;

@@ -69,6 +69,9 @@ std::unique_ptr<httplib::Client> ChatSession::client(int read_timeout_s) const {
   const std::string host = url_.host.find(':') == std::string::npos ? url_.host : "[" + url_.host + "]";
   auto made =
       std::make_unique<httplib::Client>((url_.https ? "https://" : "http://") + host + ":" + std::to_string(url_.port));
+#ifdef CPPHTTPLIB_OPENSSL_SUPPORT
+  if (!options_.ca.empty()) made->set_ca_cert_path(options_.ca);
+#endif
   made->set_connection_timeout(5);
   made->set_read_timeout(read_timeout_s);
   made->set_write_timeout(10);

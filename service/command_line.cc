@@ -38,6 +38,9 @@ void describe_serve(CLI::App& serve, Flags& flags) {
 void describe_chat(CLI::App& chat, Flags& flags) {
   chat.add_option("prompt", flags.chat.prompt, "what to ask")->required();
   chat.add_option("--server", flags.chat.server, "the relay (default " + flags.chat.server + ")")->type_name("URL");
+  chat.add_option("--ca", flags.chat.ca, "PEM file to check an https server with (default: the system's)")
+      ->type_name("FILE")
+      ->check(CLI::ExistingFile);
   chat.add_option("--model", flags.chat.model, "a model (default: the relay's)")->type_name("M");
   chat.add_flag("--reasoning", flags.chat.show_reasoning, "show the model's reasoning too, on standard error");
   chat.add_flag("--ids", flags.chat.show_ids, "show event ids, on standard error");

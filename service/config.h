@@ -42,6 +42,11 @@ struct Config {
   bool list = false;                   // GET /v1/streams beyond loopback without authentication
   int64_t drain_timeout_ms = 25'000;
 
+  struct Tls {                     // [tls], of `listen`
+    std::string certificate, key;  // PEM files; both, or none: plain HTTP
+    bool on() const { return !certificate.empty(); }
+  } tls;
+
   struct Log {                   // [log]
     std::string level = "info";  // debug, info, warning, error
     bool prompts = false;        // a new stream's messages; private: only if asked for

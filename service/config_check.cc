@@ -1,6 +1,7 @@
 // What makes settings wrong together, or in a form that a type does not show.
 #include "service/config_address.h"
 #include "service/config_layers.h"
+#include "service/transport/tls_server.h"
 
 namespace tokenrelay {
 namespace {
@@ -27,6 +28,19 @@ Problem check_browsers(const LayeredConfig& layered) {
     }
   }
   return {};
+}
+
+// The files are read here too, so that a wrong one is told of with its place, and before anything is opened.
+Problem check_tls(const LayeredConfig& layered) {
+  const auto& tls = layered.config.tls;
+  if (tls.certificate.empty() && tls.key.empty()) return {};
+  if (tls.key.empty()) return layered.wrong("tls.certificate", "needs its tls.key");
+  if (tls.certificate.empty()) return layered.wrong("tls.key", "needs its tls.certificate");
+  const auto server = transport::TlsServer::open({tls.certificate, tls.key});
+  if (server) return {};
+  const bool key = server.error().file == transport::TlsFault::File::key;
+  return layered.wrong(key ? "tls.key" : "tls.certificate",
+                       "\"" + (key ? tls.key : tls.certificate) + "\" " + server.error().what);
 }
 
 Problem check_limits(const LayeredConfig& layered) {
@@ -56,6 +70,7 @@ Problem check_config(LayeredConfig& layered) {
   }
   if (config.data.empty()) return layered.wrong("data", "must name a directory");
   if (auto problem = check_browsers(layered)) return problem;
+  if (auto problem = check_tls(layered)) return problem;
   return check_limits(layered);
 }
 

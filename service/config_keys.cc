@@ -27,6 +27,11 @@ const Key<Config> kKeys[] = {
     {"", "list", AT(list), "Answer GET /v1/streams, the list of all streams, when listening beyond loopback."},
     {"", "drain_timeout_ms", AT(drain_timeout_ms), "On SIGTERM running generations may go on so long.", 0, kDay},
 
+    {"tls", "certificate", AT(tls.certificate),
+     "A file in PEM, the relay's certificate and then its chain: `listen` speaks TLS. SIGHUP reads both files again; "
+     "to turn TLS on or off takes a restart."},
+    {"tls", "key", AT(tls.key), "The certificate's private key, in PEM, without a passphrase."},
+
     {"log", "level", AT(log.level), "debug, info, warning, error. Logs go to standard error.", 0, 0,
      "debug|info|warning|error"},
     {"log", "prompts", AT(log.prompts), "Log each new stream's messages. They are private: only to debug."},

@@ -46,10 +46,10 @@ size_t connection_limit(const Config& config) {
   return config.limits.connections == 0 ? most : std::min<uint64_t>(config.limits.connections, most);
 }
 
-std::string url_of(const transport::Listener& listener) {
+std::string url_of(const transport::Listener& listener, bool tls = false) {
   const bool v6 = listener.host().find(':') != std::string::npos;  // RFC 3986 3.2.2
   const std::string host = v6 ? "[" + listener.host() + "]" : listener.host();
-  return "http://" + host + ":" + std::to_string(listener.port());
+  return (tls ? "https://" : "http://") + host + ":" + std::to_string(listener.port());
 }
 
 metrics::LogState metric_of(storage::LogState state) {
@@ -90,6 +90,7 @@ RelayProcess::RelayProcess(Config config, std::function<ConfigResult()> reload)
 RelayProcess::~RelayProcess() = default;
 
 int RelayProcess::run() {
+  if (!open_tls()) return 2;
   if (!open_log()) return 1;
   try {
     open_ports();
@@ -99,13 +100,24 @@ int RelayProcess::run() {
     return 1;
   }
   watch_signals();
-  std::printf("tokenrelay listening on %s\n", url_of(*listener_).c_str());
+  std::printf("tokenrelay listening on %s\n", url_of(*listener_, tls_.has_value()).c_str());
   std::fflush(stdout);
   if (admin_listener_) spdlog::info("metrics and health on {}", url_of(*admin_listener_));
   loop_.run();
   api_.readers.clear();  // while what they count in still stands
   shard_.log().close();
   return 0;
+}
+
+bool RelayProcess::open_tls() {
+  if (!config_.tls.on()) return true;
+  auto opened = transport::TlsServer::open({config_.tls.certificate, config_.tls.key});
+  if (!opened) {
+    spdlog::error("cannot start TLS with {} and {}: {}", config_.tls.certificate, config_.tls.key, opened.error().what);
+    return false;
+  }
+  tls_.emplace(std::move(*opened));
+  return true;
 }
 
 bool RelayProcess::open_log() {
@@ -146,6 +158,7 @@ void RelayProcess::open_ports() {
   listener_ =
       std::make_unique<transport::Listener>(loop_, config_.listen, with_turned_away, [this](transport::Socket socket) {
         metrics_.connection_accepted();
+        if (tls_) tls_->secure(socket);
         server_->serve(std::move(socket), listener_->loopback(), [this] { listener_->closed(); });
       });
   server_options_ = server_options(config_, true);
@@ -219,6 +232,7 @@ void RelayProcess::apply_reload() {
   keep("admin_listen", config_.admin_listen, loaded->admin_listen);
   keep("data", config_.data, loaded->data);
   keep("sync", config_.storage.sync, loaded->storage.sync);
+  reload_tls(*loaded);
   config_ = std::move(*loaded);
   shard_.reload(relay_options(config_), model_table(config_, loop_, client_));
   metrics_.set_known_models(shard_.models().names());
@@ -226,6 +240,16 @@ void RelayProcess::apply_reload() {
   api_settings_ = api_settings(config_, !listener_->loopback());
   spdlog::set_level(spdlog::level::from_str(config_.log.level));
   spdlog::info("configuration reloaded");
+}
+
+void RelayProcess::reload_tls(Config& next) {
+  if (next.tls.on() != tls_.has_value()) {
+    spdlog::warn("tls has been turned {}: this needs a restart", next.tls.on() ? "on" : "off");
+    next.tls = config_.tls;
+  }
+  if (!tls_) return;
+  const auto fault = tls_->reload({next.tls.certificate, next.tls.key});
+  if (fault) spdlog::error("the old certificate stays: the new files: {}", fault->what);
 }
 
 // ---- the end: generations, then readers, then connections

@@ -6,9 +6,11 @@
 #include <asio/signal_set.hpp>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "service/config_load.h"
+#include "service/transport/tls_server.h"
 #include "service/wiring.h"
 
 namespace tokenrelay {
@@ -22,10 +24,12 @@ class RelayProcess {
 
  private:
   bool open_log();
+  bool open_tls();
   void open_ports();
   void watch_signals();
   void on_signal(int signal);
   void apply_reload();
+  void reload_tls(Config& next);
   void begin_drain();
   void finish_readers();
   void finish_connections();
@@ -43,6 +47,7 @@ class RelayProcess {
   relay::Shard shard_;
   api::Api api_;
   http::Router router_, admin_router_;
+  std::optional<transport::TlsServer> tls_;  // of listener_
   std::unique_ptr<http::Server> server_, admin_server_;
   std::unique_ptr<transport::Listener> listener_, admin_listener_;
   std::unique_ptr<asio::signal_set> signals_;

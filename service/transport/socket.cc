@@ -10,11 +10,13 @@
 #include <algorithm>
 #include <asio/io_context.hpp>
 #include <asio/posix/basic_stream_descriptor.hpp>
+#include <asio/post.hpp>
 #include <cassert>
 #include <cerrno>
 #include <climits>
 
 #include "service/transport/loop.h"
+#include "service/transport/tls_session.h"
 
 namespace tokenrelay::transport {
 namespace {
@@ -68,6 +70,8 @@ struct Socket::State {
   Descriptor io;
   Wait reading;
   Wait writing;
+  std::unique_ptr<TlsSession> tls;
+  bool resets = false;  // its close is a reset, and says no goodbye
 
   explicit State(Loop& owner) : loop(owner), io(owner.context()) {}
 
@@ -76,14 +80,21 @@ struct Socket::State {
     Wait& pending = (*self).*wait;
     assert(!pending.ready && "one pending wait for each direction");
     pending.ready = std::move(ready);
-    auto kind = wait == &State::reading ? Descriptor::wait_read : Descriptor::wait_write;
-    self->io.async_wait(kind, [self, wait, epoch = pending.epoch](const std::error_code& error) {
+    auto finish = [self, wait, epoch = pending.epoch](const std::error_code& error) {
       Wait& done = (*self).*wait;
       if (error == asio::error::operation_aborted || done.epoch != epoch || !done.ready) return;
       auto call = std::exchange(done.ready, nullptr);
       ++done.epoch;
       call();
-    });
+    };
+    bool reads = wait == &State::reading;
+    if (self->tls) {
+      if (reads && self->tls->has_unread()) {
+        return asio::post(self->io.get_executor(), [finish = std::move(finish)] { finish({}); });
+      }
+      reads = reads ? !self->tls->read_wants_room() : self->tls->write_wants_bytes();
+    }
+    self->io.async_wait(reads ? Descriptor::wait_read : Descriptor::wait_write, std::move(finish));
   }
 
   void drop(Wait& wait) {
@@ -94,6 +105,7 @@ struct Socket::State {
   void close() {
     drop(reading);
     drop(writing);
+    if (tls && !resets) tls->say_goodbye(io.native_handle());
     std::error_code ignored;
     io.close(ignored);
   }
@@ -122,6 +134,10 @@ Socket& Socket::operator=(Socket&& other) noexcept {
   return *this;
 }
 
+void Socket::secure(std::unique_ptr<TlsSession> session) {
+  state_->tls = std::move(session);
+}
+
 bool Socket::is_open() const {
   return state_ && state_->io.is_open();
 }
@@ -136,6 +152,7 @@ Loop& Socket::loop() const {
 
 IoResult Socket::read(char* into, size_t room) {
   if (!is_open()) return {IoStatus::failed};
+  if (state_->tls) return state_->tls->read(state_->io.native_handle(), into, room);
   ssize_t got;
   do {
     got = ::recv(state_->io.native_handle(), into, room, MSG_DONTWAIT);
@@ -147,6 +164,7 @@ IoResult Socket::read(char* into, size_t room) {
 
 IoResult Socket::write(std::span<const iovec> parts) {
   if (!is_open()) return {IoStatus::failed};
+  if (state_->tls) return state_->tls->write(parts);
   msghdr message{};
   message.msg_iov = const_cast<iovec*>(parts.data());
   message.msg_iovlen = std::min<size_t>(parts.size(), IOV_MAX);
@@ -187,6 +205,7 @@ void Socket::give_up_after(int64_t ms) {
 
 void Socket::cut_if_dropped(bool on) {
   if (!is_open()) return;
+  state_->resets = on;
   const linger reset{on ? 1 : 0, 0};
   (void)::setsockopt(descriptor(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
 }
@@ -197,7 +216,9 @@ void Socket::cut() {
 }
 
 void Socket::end_writing() {
-  if (is_open()) (void)::shutdown(descriptor(), SHUT_WR);
+  if (!is_open()) return;
+  if (state_->tls) state_->tls->say_goodbye(descriptor());
+  (void)::shutdown(descriptor(), SHUT_WR);
 }
 
 void Socket::close() {

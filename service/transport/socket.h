@@ -1,9 +1,10 @@
 // Socket: one accepted TCP connection, non-blocking; the only place that reads, writes, cuts or closes it.
 //
 // It never buffers: read() and write() do what the kernel does now, and the waits say when to try again. One pending
-// wait for reading and one for writing at most. TLS goes in here later (OpenSSL on the descriptor), unseen by anyone
-// above. Threads: loop thread. Ownership: move-only; destroying it closes. A pending wait's callback is dropped, not
-// called, when the socket is destroyed, cut or closed, or by cancel_waits().
+// wait for reading and one for writing at most. TLS (secure(), OpenSSL on the descriptor) is unseen by anyone above: a
+// clean end is then a close_notify and a FIN, a cut still a reset without one, and a peer's close_notify an eof.
+// Threads: loop thread. Ownership: move-only; destroying it closes. A pending wait's callback is dropped, not called,
+// when the socket is destroyed, cut or closed, or by cancel_waits().
 #pragma once
 
 #include <sys/uio.h>
@@ -18,6 +19,7 @@
 namespace tokenrelay::transport {
 
 class Loop;
+class TlsSession;
 
 enum class IoStatus { done, would_block, eof, failed };
 
@@ -34,12 +36,15 @@ class Socket {
   Socket(Socket&&) noexcept;
   Socket& operator=(Socket&&) noexcept;
 
+  void secure(std::unique_ptr<TlsSession> session);  // before anything is read or written
+
   bool is_open() const;
   int descriptor() const;
   Loop& loop() const;
 
   IoResult read(char* into, size_t room);
-  IoResult write(std::span<const iovec> parts);  // one writev; bytes may be less than offered
+  IoResult write(
+      std::span<const iovec> parts);  // one writev; bytes may be less than offered; the rest is tried again first
   void wait_readable(std::function<void()> ready);
   void wait_writable(std::function<void()> ready);
   void cancel_waits();

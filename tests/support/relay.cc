@@ -58,7 +58,8 @@ void Relay::await_first_line() {
         return !line.empty() || !process_->running();
       },
       options_.start_within, 2ms);
-  const std::string expected = "tokenrelay listening on http://127.0.0.1:";
+  const bool tls = options_.config.find("[tls]") != std::string::npos;
+  const std::string expected = std::string("tokenrelay listening on ") + (tls ? "https" : "http") + "://127.0.0.1:";
   if (!line.starts_with(expected)) {
     throw std::runtime_error("the relay did not start; first line '" + line + "', log:\n" + log());
   }

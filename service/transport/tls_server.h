@@ -1,0 +1,54 @@
+// TlsServer: what the TLS connections of one port share: the certificate in force, the key of their session tickets,
+// and the count of handshakes under way.
+//
+// TLS 1.2 and 1.3 (RFC 5246, RFC 8446), forward secrecy, ALPN http/1.1 (RFC 7301), no renegotiation, no compression.
+// Sessions are resumed by tickets (RFC 5077, RFC 8446 4.6.1) alone: nothing is kept here for a client that is gone, and
+// the tickets' key outlives a change of certificate. Threads: loop thread. Ownership: a session may outlive the server.
+// Bounds: handshakes under way; a client that begins one more is refused by a reset.
+#pragma once
+
+#include <openssl/types.h>
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <tl/expected.hpp>
+
+namespace tokenrelay::transport {
+
+class Socket;
+
+struct TlsFiles {
+  std::string certificate;  // PEM, the server's own first, then its chain
+  std::string key;          // PEM, without a passphrase
+};
+
+struct TlsFault {
+  enum class File { certificate, key } file;
+  std::string what;  // "cannot be read: No such file or directory"
+};
+
+// Shared by the server and its sessions.
+struct TlsShared {
+  std::shared_ptr<SSL_CTX> context;  // for handshakes that begin now
+  size_t handshakes = 0;
+  size_t max_handshakes = 0;
+};
+
+class TlsServer {
+ public:
+  static constexpr size_t handshakes_at_once = 2048;  // about 40 KB each
+
+  static tl::expected<TlsServer, TlsFault> open(const TlsFiles& files, size_t max_handshakes = handshakes_at_once);
+
+  std::optional<TlsFault> reload(const TlsFiles& files);  // a fault: the old ones stay
+  void secure(Socket& socket);                            // fresh from accept
+  size_t handshakes() const { return shared_->handshakes; }
+
+ private:
+  explicit TlsServer(std::shared_ptr<TlsShared> shared) : shared_(std::move(shared)) {}
+  std::shared_ptr<TlsShared> shared_;
+};
+
+}  // namespace tokenrelay::transport
