@@ -91,6 +91,8 @@ struct Config {
     int64_t write_stall_ms = 60'000;     // a reader that takes no byte for so long with data due is cut
     int64_t heartbeat_ms = 15'000;
     uint64_t uncommitted_stream_bytes = 256 << 10, uncommitted_bytes = 64 << 20;
+    uint64_t memory_bytes = 0;      // resident; 0: three quarters of what the machine or the control group has
+    int64_t commit_lag_ms = 2000;   // the log's, above which nothing new begins
     int64_t log_stall_ms = 30'000;  // a log that cannot commit for so long: generations are closed
   } limits;
 

@@ -92,6 +92,10 @@ const Key<Config> kKeys[] = {
     {"limits", "uncommitted_stream_bytes", AT(limits.uncommitted_stream_bytes),
      "One stream's bytes that are not durable yet; above, its upstream is not read.", 1024, kGiB},
     {"limits", "uncommitted_bytes", AT(limits.uncommitted_bytes), "… and those of all streams.", 65'536, 64 * kGiB},
+    {"limits", "memory_bytes", AT(limits.memory_bytes),
+     "Resident memory above which nothing new begins (503); 0: three quarters of what there is.", 0, INT64_MAX},
+    {"limits", "commit_lag_ms", AT(limits.commit_lag_ms),
+     "An event that waits longer for its commit means that nothing new begins (503).", 10, kHour},
     {"limits", "log_stall_ms", AT(limits.log_stall_ms), "A log that cannot commit for so long: generations are closed.",
      100, kDay},
 };

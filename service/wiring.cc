@@ -58,6 +58,8 @@ std::shared_ptr<const relay::Options> relay_options(const Config& config) {
   out->upstream_retry_ms = limits.upstream_retry_ms;
   out->uncommitted_stream_bytes = limits.uncommitted_stream_bytes;
   out->uncommitted_bytes = limits.uncommitted_bytes;
+  out->memory_bytes = limits.memory_bytes == 0 ? relay::default_memory_bytes() : limits.memory_bytes;
+  out->commit_lag_ms = limits.commit_lag_ms;
   out->log_stall_ms = limits.log_stall_ms;
   out->steer_bytes = limits.steer_bytes;
   out->steers = limits.steers;

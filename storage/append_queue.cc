@@ -103,10 +103,23 @@ std::unique_ptr<Batch> AppendQueue::take() {
   if (batches_.empty()) return nullptr;
   auto batch = std::move(batches_.front());
   batches_.pop_front();
+  taken_at_ = batch->first_at;
   return batch;
 }
 
+int64_t AppendQueue::lag_ms() const {
+  std::lock_guard lock(mutex_);
+  Clock::time_point oldest = taken_at_;
+  if (oldest == Clock::time_point{} && !batches_.empty()) oldest = batches_.front()->first_at;
+  if (oldest == Clock::time_point{}) return 0;
+  return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - oldest).count();
+}
+
 void AppendQueue::settled(size_t bytes) {
+  {
+    std::lock_guard lock(mutex_);
+    taken_at_ = {};
+  }
   uncommitted_.fetch_sub(bytes, std::memory_order_relaxed);
 }
 

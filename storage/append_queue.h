@@ -64,6 +64,7 @@ class AppendQueue {
   void create(CreateOp op);
   void finish(FinishOp op);  // the terminal event goes into the same batch
   void remove(RemoveOp op);
+  int64_t lag_ms() const;  // of the oldest that is not settled; any thread
   uint64_t uncommitted_bytes() const { return uncommitted_.load(std::memory_order_relaxed); }
 
   // Writer thread.
@@ -71,9 +72,10 @@ class AppendQueue {
   Woken wait(Clock::time_point deadline);  // until there is work, or it is time, or stop()
   bool pause(Clock::time_point until);     // whatever comes in; true if stop() was called
   std::unique_ptr<Batch> take();           // the oldest batch, or null
-  void settled(size_t bytes);              // of a batch, as waiting_bytes() said when it was taken: they wait no longer
-  bool holds_finish() const;               // a terminal event waits
-  std::vector<CreateOp> take_creates();    // of all waiting batches, to refuse them
+  // (A batch that was taken counts as waiting until then.)
+  void settled(size_t bytes);            // of a batch, as waiting_bytes() said when it was taken: they wait no longer
+  bool holds_finish() const;             // a terminal event waits
+  std::vector<CreateOp> take_creates();  // of all waiting batches, to refuse them
 
   void stop();  // any thread
 
@@ -84,7 +86,8 @@ class AppendQueue {
   mutable std::mutex mutex_;
   std::condition_variable ready_;
   std::deque<std::unique_ptr<Batch>> batches_;
-  bool idle_ = false;  // the writer waits for work, not for a time
+  bool idle_ = false;             // the writer waits for work, not for a time
+  Clock::time_point taken_at_{};  // since when the batch that the writer holds has waited; epoch: it holds none
   bool stop_ = false;
   std::atomic<uint64_t> uncommitted_{0};
 };

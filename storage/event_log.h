@@ -97,6 +97,7 @@ struct LogStatus {
   LogState state = LogState::healthy;
   std::string reason;              // for the operator
   int64_t stalled_ms = 0;          // how long commits have been failing or hanging; 0 when healthy
+  int64_t lag_ms = 0;              // how long the oldest event that is not durable has waited
   uint64_t uncommitted_bytes = 0;  // of the whole process
 };
 

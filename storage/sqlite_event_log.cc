@@ -48,8 +48,12 @@ class SqliteEventLog final : public EventLog {
   void remove(std::string stream_id, int64_t now_ms, Completion<bool> done) override;
   void expired(int64_t finished_before_ms, uint64_t max_bytes, size_t limit,
                Completion<std::vector<StreamRow>> done) override;
+  LogStatus status() const override {
+    LogStatus status = context_.health.status(queue_.uncommitted_bytes());
+    status.lag_ms = queue_.lag_ms();
+    return status;
+  }
   uint64_t uncommitted_bytes() const override { return queue_.uncommitted_bytes(); }
-  LogStatus status() const override { return context_.health.status(queue_.uncommitted_bytes()); }
   LogFigures figures() const override;
   void close() override;
 

@@ -18,6 +18,8 @@ struct Options {
   int64_t retry_backoff_ms = 500;                 // doubles, with jitter
   uint64_t uncommitted_stream_bytes = 256 << 10;  // above, the upstream is not read: only the log may slow it
   uint64_t uncommitted_bytes = 64 << 20;
+  uint64_t memory_bytes = 0;      // resident, above which nothing new begins; 0: no limit
+  int64_t commit_lag_ms = 2000;   // so far behind the log may be while new work begins
   int64_t log_stall_ms = 30'000;  // a log that cannot commit for so long: generations are closed
   uint64_t steer_bytes = 32 << 10;
   uint32_t steers = 16;  // a stream

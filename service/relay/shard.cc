@@ -65,8 +65,9 @@ void Shard::reload(std::shared_ptr<const Options> options, std::shared_ptr<const
 
 std::optional<Error> Shard::refusal(const Route& route) const {
   if (draining_) return Error{Errc::draining, "the relay is shutting down"};
-  if (log_->status().state != storage::LogState::healthy)
-    return Error{Errc::log_unavailable, "the log cannot commit now"};
+  const auto log = log_->status();
+  if (log.state != storage::LogState::healthy) return Error{Errc::log_unavailable, "the log cannot commit now"};
+  if (auto why = admission_.refusal(*options_, log)) return Error{Errc::overloaded, std::move(*why)};
   if (live_.size() + creating_ >= options_->live_streams) return Error{Errc::overloaded, "too many live streams"};
   const auto& slots = route.upstream->slots;
   if (slots.full() && slots.waiting() >= options_->queued_streams) {
@@ -254,6 +255,7 @@ void Shard::on_log_state() {
 
 void Shard::watch_log() {
   watch_timer_.arm(watch_ms);
+  admission_.look();
   const auto status = log_->status();
   if (status.state == storage::LogState::healthy) stall_timer_.cancel();
   if (status.state == storage::LogState::stalled && !stall_timer_.armed() && !live_.empty()) {

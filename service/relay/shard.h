@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "service/relay/admission.h"
 #include "service/relay/context.h"
 #include "service/relay/models.h"
 #include "service/relay/options.h"
@@ -106,6 +107,7 @@ class Shard final : public storage::Observer {
   size_t creating_ = 0;
   std::unordered_map<std::string, int64_t> expiring_since_ms_;  // spared because they are being read
 
+  Admission admission_;
   bool draining_ = false, drain_is_over_ = false;
   std::function<void()> drained_;
   transport::Timer drain_timer_, stall_timer_, expiry_timer_, watch_timer_;

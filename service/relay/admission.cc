@@ -1,0 +1,56 @@
+#include "service/relay/admission.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <limits>
+
+namespace tokenrelay::relay {
+namespace {
+
+constexpr uint64_t unlimited = std::numeric_limits<uint64_t>::max();
+
+// A number at the start of a file; `unlimited` where there is none ("max").
+uint64_t number_in(const std::string& path) {
+  std::ifstream file(path);
+  uint64_t value = 0;
+  return file >> value ? value : unlimited;
+}
+
+// The control group's own limit (cgroup v2): the nearest of the path that /proc/self/cgroup names.
+uint64_t group_limit() {
+  std::ifstream file("/proc/self/cgroup");
+  for (std::string line; std::getline(file, line);) {
+    if (!line.starts_with("0::")) continue;
+    uint64_t least = unlimited;
+    for (std::string path = line.substr(3); !path.empty(); path.resize(path.rfind('/'))) {
+      least = std::min(least, number_in("/sys/fs/cgroup" + (path == "/" ? "" : path) + "/memory.max"));
+    }
+    return least;
+  }
+  return unlimited;
+}
+
+}  // namespace
+
+uint64_t resident_bytes() {
+  std::ifstream file("/proc/self/statm");
+  uint64_t whole = 0, resident = 0;
+  if (!(file >> whole >> resident)) return 0;
+  return resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+uint64_t default_memory_bytes() {
+  const auto machine = static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  return std::min(machine, group_limit()) / 4 * 3;
+}
+
+std::optional<std::string> Admission::refusal(const Options& options, const storage::LogStatus& log) const {
+  if (options.memory_bytes > 0 && resident_bytes_ > options.memory_bytes) return "the relay has no memory to spare";
+  if (log.lag_ms > options.commit_lag_ms) return "the log is behind";
+  if (log.uncommitted_bytes > options.uncommitted_bytes / 2) return "too much waits for the log";
+  return std::nullopt;
+}
+
+}  // namespace tokenrelay::relay
