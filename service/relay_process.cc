@@ -57,8 +57,13 @@ metrics::LogState metric_of(storage::LogState state) {
   return state == storage::LogState::stalled ? metrics::LogState::stalled : metrics::LogState::failed;
 }
 
-// A stream that a dead process left unfinished ends here: nothing can say how far its upstream would have gone.
-storage::RecoveryDecision end_unfinished(const storage::StreamRow&, int64_t now_ms) {
+// A stream that a dead process left unfinished goes on if its upstream keeps the answer; else it ends here, as nothing
+// can say how far its upstream would have gone.
+storage::RecoveryDecision decide(const storage::StreamRow& row, const relay::ModelTable& models, int64_t now_ms) {
+  const auto from = relay::read_continuation(row.continuation);
+  if (from && relay::route_of(*from, models, row.model)) {
+    return {false, {}, relay::seam_payload(from->attempt + 1, "relay_restarted")};
+  }
   const relay::StreamError error{"relay_restarted", "the relay stopped before the answer was complete", true};
   storage::RecoveryDecision decision;
   decision.ending = {"interrupted",
@@ -125,7 +130,11 @@ bool RelayProcess::open_log() {
   options.post = [this](std::function<void()> call) { loop_.post(std::move(call)); };
   options.wall_ms = [this] { return loop_.clock().wall_ms(); };
   options.random = draw_random;
-  options.recover = [this](const storage::StreamRow& row) { return end_unfinished(row, loop_.clock().wall_ms()); };
+  options.recover = [this](const storage::StreamRow& row) {
+    return decide(row, shard_.models(), loop_.clock().wall_ms());
+  };
+  std::vector<storage::StreamRow> going_on;
+  options.continued = [&going_on](storage::StreamRow row) { going_on.push_back(std::move(row)); };
   options.on_commit = [this](const storage::CommitFigures& f) {
     metrics_.commit(f.seconds, f.waited_seconds, f.events, f.bytes);
   };
@@ -141,6 +150,8 @@ bool RelayProcess::open_log() {
   }
   spdlog::info("the log is in {} (sync = {})", config_.data, config_.storage.sync);
   shard_.use(std::move(*log));
+  for (auto& row : going_on) shard_.go_on(std::move(row));
+  if (!going_on.empty()) spdlog::info("{} unfinished streams go on", going_on.size());
   return true;
 }
 

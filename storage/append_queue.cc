@@ -66,6 +66,16 @@ void AppendQueue::create(CreateOp op) {
   wake(lock);
 }
 
+void AppendQueue::keep(ContinuationOp op) {
+  const size_t bytes = op.body.size();
+  uncommitted_.fetch_add(bytes, std::memory_order_relaxed);
+  std::unique_lock lock(mutex_);
+  Batch& batch = open_batch(bytes);
+  batch.op_bytes += bytes;
+  batch.continuations.push_back(std::move(op));
+  wake(lock);
+}
+
 void AppendQueue::finish(FinishOp op) {
   EventView done{EventKind::done, op.ending.done};
   size_t bytes = kRecordHead + kEntryHead + done.payload.size();
@@ -135,10 +145,12 @@ std::vector<CreateOp> AppendQueue::take_creates() {
   std::lock_guard lock(mutex_);
   std::vector<CreateOp> all;
   for (auto& b : batches_) {
+    size_t kept = 0;
+    for (const auto& op : b->continuations) kept += op.body.size();
     for (auto& op : b->creates) all.push_back(std::move(op));
     b->creates.clear();
-    uncommitted_.fetch_sub(b->op_bytes, std::memory_order_relaxed);
-    b->op_bytes = 0;
+    uncommitted_.fetch_sub(b->op_bytes - kept, std::memory_order_relaxed);
+    b->op_bytes = kept;
   }
   return all;
 }

@@ -38,6 +38,11 @@ struct FinishOp {
   Ending ending;
 };
 
+struct ContinuationOp {
+  StreamKey key = 0;
+  std::string body;
+};
+
 struct RemoveOp {
   std::string stream_id;
   int64_t now_ms = 0;
@@ -50,11 +55,12 @@ struct Batch {
   size_t op_bytes = 0;  // held by the operations below
   Clock::time_point first_at;
   std::vector<CreateOp> creates;
+  std::vector<ContinuationOp> continuations;
   std::vector<FinishOp> finishes;
   std::vector<RemoveOp> removes;
 
   size_t waiting_bytes() const;
-  size_t operations() const { return creates.size() + finishes.size() + removes.size(); }
+  size_t operations() const { return creates.size() + continuations.size() + finishes.size() + removes.size(); }
 };
 
 class AppendQueue {
@@ -62,6 +68,7 @@ class AppendQueue {
   // Loop thread.
   void append(StreamKey key, Seq first, std::span<const EventView> events);
   void create(CreateOp op);
+  void keep(ContinuationOp op);
   void finish(FinishOp op);  // the terminal event goes into the same batch
   void remove(RemoveOp op);
   int64_t lag_ms() const;  // of the oldest that is not settled; any thread

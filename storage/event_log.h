@@ -68,8 +68,9 @@ struct StreamRow {
   std::string status;  // "" while it runs
   std::string done;    // payload of the terminal event, "" while it runs
   int64_t created_ms = 0, finished_ms = 0;
-  Seq last_seq = 0;       // last durable
-  std::vector<Run> runs;  // in order, at least one
+  Seq last_seq = 0;          // last durable
+  std::vector<Run> runs;     // in order, at least one
+  std::string continuation;  // as given to keep_continuation(); only what recovery asks about has it
 };
 
 struct Page {
@@ -118,6 +119,10 @@ class EventLog {
 
   // Appends events seq, seq+1, … (the caller counts; a gap or a repeat is a bug and asserts). Bytes are copied.
   virtual void append(StreamKey key, Seq first, std::span<const EventView> events) = 0;
+
+  // Keeps what a restart needs to go on with this running stream, in the place of what was kept before; "" for nothing.
+  // Durable no later than the events that are appended after it. It goes when the stream ends.
+  virtual void keep_continuation(StreamKey key, std::string continuation) = 0;
 
   // Appends the terminal event as `seq` and closes the row in the same commit. Nothing may be appended afterwards.
   virtual void finish(StreamKey key, Seq seq, Ending ending) = 0;

@@ -57,6 +57,7 @@ int Recovery::prepare() {
       {"DELETE FROM runs WHERE key = ?1 AND first_seq > ?2", &drop_later_runs_},
       {"INSERT INTO corrupt_rows(journal_id, found_ms, body) VALUES(?1, ?2, ?3)", &keep_corrupt_},
       {"DELETE FROM journal WHERE id = ?1", &drop_row_},
+      {"SELECT body FROM continuations WHERE key = ?1", &continuation_},
   };
   for (const auto& [sql, statement] : all) {
     if (int rc = db_.prepare(sql, *statement); rc != SQLITE_OK) return rc;
@@ -200,14 +201,21 @@ int Recovery::end_damaged(StreamKey key, Known& known) {
 int Recovery::resume_or_end(StreamRow& row, Known& known) {
   row.last_seq = context_.tails.find(row.key)->last;
   close_runs(row);
+  int rc = continuation_.bind(1, static_cast<int64_t>(row.key)).step();
+  if (rc == SQLITE_ROW) row.continuation = continuation_.bytes(0);
+  continuation_.reset();
+  if (rc != SQLITE_ROW && rc != SQLITE_DONE) return rc;
   RecoveryDecision decision = context_.options.recover(row);
   const Seq seq = row.last_seq + 1;
   std::string token;
-  int rc = writes_.begin_run(row.key, seq, token);
+  rc = writes_.begin_run(row.key, seq, token);
   if (rc != SQLITE_OK) return rc;
   if (!decision.finish) {
     append(row.key, seq, EventKind::upstream, decision.upstream, known);
     recovered_.open[row.key] = {seq + 1, known.bytes};
+    row.last_seq = seq;
+    row.runs.push_back({std::move(token), seq, seq});
+    recovered_.continued.push_back(row);
     return SQLITE_OK;
   }
   append(row.key, seq, EventKind::done, decision.ending.done, known);

@@ -21,6 +21,7 @@ struct OpenStream {
 
 struct Recovered {
   std::unordered_map<StreamKey, OpenStream> open;  // streams that go on
+  std::vector<StreamRow> continued;                // the same, with the run that began now
   StreamKey next_key = 1;
   uint64_t next_row = 1;
 };
@@ -60,7 +61,7 @@ class Recovery {
   StreamWrites& writes_;
   Tidy& tidy_;
   StreamRows rows_;
-  Statement known_, segment_end_, segment_bytes_, drop_later_runs_, keep_corrupt_, drop_row_;
+  Statement known_, segment_end_, segment_bytes_, drop_later_runs_, keep_corrupt_, drop_row_, continuation_;
 
   std::map<StreamKey, Known> streams_;
   std::vector<std::pair<uint64_t, std::string>> corrupt_;

@@ -42,8 +42,12 @@ CREATE TABLE removals(key INTEGER PRIMARY KEY) STRICT;
 CREATE TABLE corrupt_rows(id INTEGER PRIMARY KEY, journal_id INTEGER NOT NULL, found_ms INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
 )";
 
+constexpr const char* kVersion2 = R"(
+CREATE TABLE continuations(key INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT;
+)";
+
 // kMigrations[v] takes version v to v + 1.
-constexpr const char* kMigrations[] = {kVersion1};
+constexpr const char* kMigrations[] = {kVersion1, kVersion2};
 static_assert(std::size(kMigrations) == kFormatVersion);
 
 Result<void> migrate(Database& db, int64_t from) {

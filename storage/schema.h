@@ -5,7 +5,7 @@
 
 namespace tokenrelay::storage {
 
-inline constexpr int64_t kFormatVersion = 1;
+inline constexpr int64_t kFormatVersion = 2;
 inline constexpr int64_t kApplicationId = 0x544b524c;  // "TKRL", so that file(1) and we know our own
 
 // Makes an empty file ours, or brings ours up to kFormatVersion in one transaction. bad_version for anything else, and

@@ -38,6 +38,7 @@ class SqliteEventLog final : public EventLog {
 
   void create(NewStream stream, Completion<Created> done) override;
   void append(StreamKey key, Seq first, std::span<const EventView> events) override;
+  void keep_continuation(StreamKey key, std::string continuation) override;
   void finish(StreamKey key, Seq seq, Ending ending) override;
   void read(StreamKey key, Seq after, size_t max_bytes, Completion<std::shared_ptr<const Block>> done) override;
   void find(std::string stream_id, Completion<StreamRow> done) override;
@@ -124,6 +125,9 @@ Result<void> SqliteEventLog::open() {
   sqlite3_busy_timeout(writer_->db().handle(), 0);  // from here on the writer does its own waiting
   writer_->resume(recovered->next_key, recovered->next_row);
   open_ = std::move(recovered->open);
+  if (o.continued) {
+    for (auto& row : recovered->continued) o.continued(std::move(row));
+  }
   if (auto started = reader_.start(kReaderThreads); !started) return started;
   checkpointer_->start();
   writer_->start();
@@ -162,6 +166,12 @@ void SqliteEventLog::append(StreamKey key, Seq first, std::span<const EventView>
   for (const auto& e : events) it->second.bytes += kEntryHead + e.payload.size();
   if (context_.health.state() == LogState::failed) return;
   queue_.append(key, first, events);
+}
+
+void SqliteEventLog::keep_continuation(StreamKey key, std::string continuation) {
+  assert(open_.contains(key) && "the stream is not open");
+  if (context_.health.state() == LogState::failed) return;
+  queue_.keep({key, std::move(continuation)});
 }
 
 void SqliteEventLog::finish(StreamKey key, Seq seq, Ending ending) {

@@ -41,6 +41,7 @@ struct SqliteLogOptions {
   std::function<int64_t()> wall_ms;                 // wall clock
   std::function<void(void*, size_t)> random;        // getrandom
   std::function<RecoveryDecision(const StreamRow&)> recover;  // on open, for each unfinished stream
+  std::function<void(StreamRow)> continued;  // on open, for each that goes on; its last event is that `upstream`
   std::function<void(const CommitFigures&)> on_commit;        // from the writer thread, after each commit; may be empty
   std::function<void(int level, const std::string&)> report;  // 0 info, 1 warning, 2 error; any thread
 };

@@ -13,6 +13,8 @@ int StreamWrites::prepare(Database& db) {
       {"INSERT OR IGNORE INTO runs VALUES(?1, ?2, ?3)", &insert_run_},
       {"INSERT INTO requests VALUES(?1, ?2)", &insert_request_},
       {"DELETE FROM requests WHERE key = ?1", &drop_request_},
+      {"INSERT OR REPLACE INTO continuations VALUES(?1, ?2)", &keep_continuation_},
+      {"DELETE FROM continuations WHERE key = ?1", &drop_continuation_},
       {"UPDATE streams SET status = ?2, done = ?3, finished_ms = ?4, last_seq = ?5, stored_bytes = ?6 WHERE key = ?1",
        &finish_},
       {"SELECT stored_bytes FROM streams WHERE key = ?1", &stored_bytes_},
@@ -100,10 +102,17 @@ std::string StreamWrites::draw_token() {
   return token;
 }
 
+int StreamWrites::keep(const ContinuationOp& op) {
+  const auto key = static_cast<int64_t>(op.key);
+  return op.body.empty() ? drop_continuation_.bind(1, key).run()
+                         : keep_continuation_.bind(1, key).bind_blob(2, op.body).run();
+}
+
 int StreamWrites::finish(const FinishOp& op) {
   const Ending& e = op.ending;
   finish_.bind(1, static_cast<int64_t>(op.key)).bind_text(2, e.status).bind_text(3, e.done).bind(4, e.finished_ms);
   int rc = finish_.bind(5, static_cast<int64_t>(op.seq)).bind(6, static_cast<int64_t>(op.stored_bytes)).run();
+  if (rc == SQLITE_OK) rc = drop_continuation_.bind(1, static_cast<int64_t>(op.key)).run();
   if (rc == SQLITE_OK && !keep_requests_) rc = drop_request_.bind(1, static_cast<int64_t>(op.key)).run();
   return rc;
 }

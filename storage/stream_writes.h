@@ -25,6 +25,7 @@ class StreamWrites {
 
   // A new stream takes key `next_key` (then moved on) and puts its start event into `row`.
   int create(const NewStream& stream, StreamKey& next_key, std::string& row, Result<Created>& out);
+  int keep(const ContinuationOp& op);
   int finish(const FinishOp& op);
   // Not found while the stream is unfinished: its owner ends it first.
   int remove(const RemoveOp& op, Result<Removed>& out);
@@ -40,8 +41,9 @@ class StreamWrites {
   bool keep_requests_;
   Database* db_ = nullptr;
   StreamRows rows_;
-  Statement by_idempotency_key_, insert_stream_, insert_run_, insert_request_, drop_request_, finish_, stored_bytes_,
-      drop_stream_, drop_runs_, insert_tombstone_, insert_removal_, insert_journal_;
+  Statement by_idempotency_key_, insert_stream_, insert_run_, insert_request_, drop_request_, keep_continuation_,
+      drop_continuation_, finish_, stored_bytes_, drop_stream_, drop_runs_, insert_tombstone_, insert_removal_,
+      insert_journal_;
 };
 
 }  // namespace tokenrelay::storage

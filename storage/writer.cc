@@ -146,6 +146,7 @@ int Writer::write(Batch& batch, Outcome& outcome) {
 
 int Writer::write_operations(Batch& batch, Outcome& outcome) {
   int rc = SQLITE_OK;
+  for (size_t i = 0; rc == SQLITE_OK && i < batch.continuations.size(); ++i) rc = writes_.keep(batch.continuations[i]);
   for (size_t i = 0; rc == SQLITE_OK && i < batch.finishes.size(); ++i) rc = writes_.finish(batch.finishes[i]);
   for (size_t i = 0; rc == SQLITE_OK && i < batch.removes.size(); ++i) {
     rc = writes_.remove(batch.removes[i], outcome.removed.emplace_back());

@@ -23,8 +23,9 @@ class Attempts {
   const std::string& asked_for() const { return first_.model; }
   uint32_t number() const { return number_; }
 
-  void begin(int64_t now_ms) { begun_ms_ = now_ms; }  // this upstream had a place: its window starts
-  void taken_up() { ++number_; }                      // the call went on over another connection
+  void begin(int64_t now_ms) { begun_ms_ = now_ms; }      // this upstream had a place: its window starts
+  void go_on_from(uint32_t number) { number_ = number; }  // as another process left it
+  void taken_up() { ++number_; }                          // the call went on over another connection
 
   // The wait before this upstream is asked again; nullopt: it is not worth it, or was tried often or long enough.
   // `spread` is random.

@@ -4,7 +4,6 @@
 #include <cassert>
 
 #include "service/json/utf8.h"
-#include "service/json/write.h"
 #include "service/relay/event_codec.h"
 
 namespace tokenrelay::relay {
@@ -40,6 +39,14 @@ Generation::~Generation() {
 }
 
 void Generation::begin() {
+  find_place();
+}
+
+void Generation::take_up(const Continuation& from, Said said) {
+  token_ = from.token;
+  known_ = std::move(said);
+  attempts_.go_on_from(from.attempt + 1);
+  last_delta_us_ = context_.loop.clock().mono_us();
   find_place();
 }
 
@@ -84,7 +91,15 @@ void Generation::on_timer() {
 void Generation::start_call() {
   state_ = State::calling;
   answered_ = false;
-  call_ = attempts_.upstream().provider->start(request_, *this);
+  upstream::Provider& provider = *attempts_.upstream().provider;
+  call_ = token_.empty() ? provider.start(request_, *this) : provider.take_up(token_, request_, *this);
+  if (!call_) {
+    upstream::Outcome outcome;
+    outcome.failure =
+        upstream::Failure{FailureCode::upstream_error, "this upstream cannot take it up", false, std::nullopt, 0};
+    return on_end(std::move(outcome));
+  }
+  if (!token_.empty()) owner_.on_generation_resumable(place_->name, token_, attempts_.number());
   if (paused_) call_->pause();
 }
 
@@ -135,21 +150,36 @@ bool Generation::append_split(EventKind kind, std::string_view delta) {
   return true;
 }
 
+// What is durable already is dropped from an answer that comes again. No event ends inside a character, so no delta is
+// cut in one.
+std::string_view Generation::unsaid(uint64_t& known, std::string_view delta) {
+  const auto size = static_cast<size_t>(std::min<uint64_t>(known, delta.size()));
+  known -= size;
+  output_bytes_ += size;
+  return delta.substr(size);
+}
+
 void Generation::on_text(std::string_view delta) {
-  append_split(EventKind::text, delta);
+  if (known_.text_bytes > 0) delta = unsaid(known_.text_bytes, delta);
+  if (!delta.empty()) append_split(EventKind::text, delta);
 }
 void Generation::on_reasoning(std::string_view delta) {
-  append_split(EventKind::reasoning, delta);
+  if (known_.reasoning_bytes > 0) delta = unsaid(known_.reasoning_bytes, delta);
+  if (!delta.empty()) append_split(EventKind::reasoning, delta);
 }
 
 void Generation::on_tool_call(int index, std::string_view id, std::string_view name, std::string_view arguments) {
-  note_delta(EventKind::tool_call, arguments.size());
   const auto i = static_cast<size_t>(index);
   if (i >= tools_.size()) tools_.resize(i + 1);
   // A name may be as long as the upstream likes; an event may not.
   const size_t name_bytes = options_->event_bytes / 8;
   if (!id.empty()) tools_[i].first = id.substr(0, json::utf8_prefix(id, name_bytes));
   if (!name.empty()) tools_[i].second = name.substr(0, json::utf8_prefix(name, name_bytes));
+  if (i < known_.tool_bytes.size()) {
+    arguments = unsaid(known_.tool_bytes[i], arguments);
+    if (arguments.empty()) return;
+  }
+  note_delta(EventKind::tool_call, arguments.size());
   do {
     const auto size =
         std::min(arguments.size(), std::max<size_t>(1, json::utf8_prefix(arguments, options_->event_bytes / 2)));
@@ -168,20 +198,28 @@ void Generation::on_first_byte() {
 
 void Generation::on_opaque(std::string_view object) {
   if (object.size() > max_opaque_bytes) return;  // a provider's whim; nothing that a reader misses
+  if (known_.opaque > 0) return static_cast<void>(--known_.opaque);
   note_delta(EventKind::reasoning, 0);
   owner_.append(EventKind::opaque, object);
 }
 
+void Generation::on_resumable(std::string_view token) {
+  token_ = token;
+  owner_.on_generation_resumable(place_->name, token_, attempts_.number());
+}
+
 void Generation::on_seam(std::string_view reason) {
   attempts_.taken_up();
+  if (!token_.empty()) owner_.on_generation_resumable(place_->name, token_, attempts_.number());
   append_seam(reason);
 }
 
+void Generation::forget_token() {
+  if (!std::exchange(token_, {}).empty()) owner_.on_generation_resumable(place_->name, {}, attempts_.number());
+}
+
 bool Generation::append_seam(std::string_view reason) {
-  std::string seam = "{\"attempt\":" + std::to_string(attempts_.number()) + ",\"reason\":";
-  json::append_string(seam, reason);
-  seam += '}';
-  return owner_.append(EventKind::upstream, seam);
+  return owner_.append(EventKind::upstream, seam_payload(attempts_.number(), reason));
 }
 
 void Generation::on_end(upstream::Outcome outcome) {
@@ -200,6 +238,7 @@ bool Generation::try_again(const upstream::Failure& failure) {
   const auto wait_ms = attempts_.again(failure, *options_, context_.now_ms(), spread);
   if (!wait_ms) return false;
   call_.reset();
+  forget_token();
   context_.metrics.upstream_retry(attempts_.upstream().provider->kind());
   state_ = State::backing_off;
   timer_.arm(*wait_ms);
@@ -211,6 +250,7 @@ bool Generation::fall_back(const upstream::Failure& failure) {
   if (last_delta_us_ != 0) return false;
   if (!attempts_.fall_back(failure, request_)) return false;
   call_.reset();
+  forget_token();
   give_up_place();
   state_ = State::idle;
   if (append_seam(upstream::name_of(failure.code))) find_place();

@@ -15,6 +15,7 @@
 
 #include "service/relay/attempts.h"
 #include "service/relay/context.h"
+#include "service/relay/continuation.h"
 #include "service/relay/models.h"
 #include "service/relay/options.h"
 #include "service/relay/usage.h"
@@ -31,6 +32,9 @@ class Generation final : private upstream::CallHandler, private Slots::Waiter {
     virtual bool append(storage::EventKind kind, std::string_view payload) = 0;
     virtual void on_generation_started() = 0;  // its first place was found: queued becomes streaming
     virtual void on_generation_answered() {}   // the upstream has taken the request: its answer begins
+    // From now on another process could go on with the answer; token "": no longer.
+    virtual void on_generation_resumable(const std::string& /*upstream*/, const std::string& /*token*/,
+                                         uint32_t /*attempt*/) {}
     virtual void on_generation_end(upstream::Outcome outcome) = 0;
 
    protected:
@@ -42,10 +46,13 @@ class Generation final : private upstream::CallHandler, private Slots::Waiter {
   ~Generation();
 
   void begin();
+  // Instead: goes on with the answer that `from` finds, of which `said` is durable. It is not asked for again.
+  void take_up(const Continuation& from, Said said);
   void close();  // cancels: the upstream's connection is closed when this returns
   void pause();
   void resume();
   bool running() const { return call_ != nullptr; }
+  bool answered() const { return answered_; }
   void add_usage(UsageTotal& total, const upstream::Usage& said) const;  // what this generation cost, as far as known
   uint64_t tool_calls() const { return tools_.size(); }
 
@@ -56,6 +63,7 @@ class Generation final : private upstream::CallHandler, private Slots::Waiter {
   void on_tool_call(int index, std::string_view id, std::string_view name, std::string_view arguments) override;
   void on_first_byte() override;
   void on_opaque(std::string_view object) override;
+  void on_resumable(std::string_view token) override;
   void on_seam(std::string_view reason) override;
   void on_end(upstream::Outcome outcome) override;
 
@@ -66,6 +74,8 @@ class Generation final : private upstream::CallHandler, private Slots::Waiter {
   bool try_again(const upstream::Failure& failure);
   bool fall_back(const upstream::Failure& failure);
   bool append_seam(std::string_view reason);
+  void forget_token();
+  std::string_view unsaid(uint64_t& known, std::string_view delta);
   bool append_split(storage::EventKind kind, std::string_view delta);
   void note_delta(storage::EventKind kind, size_t bytes);
 
@@ -83,6 +93,8 @@ class Generation final : private upstream::CallHandler, private Slots::Waiter {
   bool has_slot_ = false, answered_ = false, paused_ = false;
   int64_t last_delta_us_ = 0, first_call_us_ = 0;
   uint64_t output_bytes_ = 0;
+  std::string token_;  // of an answer that can be taken up
+  Said known_;         // what is still to come again of an answer that was taken up
   std::vector<std::pair<std::string, std::string>> tools_;  // id and name of each tool call so far
 };
 

@@ -130,6 +130,15 @@ void Shard::create(NewStream what, Completion<CreatedStream> done) {
   });
 }
 
+void Shard::go_on(storage::StreamRow row) {
+  const auto from = read_continuation(std::exchange(row.continuation, {}));
+  const auto route = from ? route_of(*from, *models_, row.model) : std::nullopt;
+  const auto stream = adopt(std::move(row), {});
+  live_.emplace(stream->row().key, stream);
+  if (!route) return stream->interrupt("relay_restarted", "the relay stopped before the answer was complete");
+  stream->go_on(*route, *from);
+}
+
 // Only what would start something is refused: a key that is known answers its stream, now above all, since it is under
 // load that clients send a request twice.
 void Shard::refuse_new(const NewStream& what, Error error, Completion<CreatedStream> done) {

@@ -62,6 +62,8 @@ class Shard final : public storage::Observer {
 
   // ---- streams
   void create(NewStream what, Completion<CreatedStream> done);  // its start event is durable when `done` is called
+  // Before any request: a stream that another process began, from the row that the log gave with its recovery.
+  void go_on(storage::StreamRow row);
   void open(std::string stream_id, Completion<std::shared_ptr<Stream>> done);
   void open_run(std::string run, Completion<std::shared_ptr<Stream>> done);
   void remove(std::string stream_id, Completion<bool> done);        // cancels first, if it runs

@@ -42,24 +42,70 @@ std::string_view Stream::status() const {
 
 // ---- writing
 
-void Stream::begin(Prompt prompt) {
-  policy_ = std::make_unique<DisconnectPolicy>(context_.loop.timers(), prompt.on_disconnect, options_->cancel_grace_ms,
+void Stream::keep_watch(OnDisconnect on_disconnect, int64_t within_ms) {
+  on_disconnect_ = on_disconnect;
+  policy_ = std::make_unique<DisconnectPolicy>(context_.loop.timers(), on_disconnect, options_->cancel_grace_ms,
                                                options_->relay_cut_grace_ms, [this] { cancel(); });
-  policy_->on_created();
   time_limit_ = std::make_unique<transport::Timer>(context_.loop.timers(),
                                                    [this] { fail("time_limit", "the stream reached its time limit"); });
-  time_limit_->arm(options_->stream_ms);
+  time_limit_->arm(std::max<int64_t>(0, within_ms));
+}
+
+void Stream::begin(Prompt prompt) {
+  keep_watch(prompt.on_disconnect, options_->stream_ms);
+  policy_->on_created();
   route_ = std::move(prompt.route);
   request_id_ = prompt.request.request_id;
   prompt_bytes_ = prompt.prompt_bytes;
   start_generation(std::move(prompt.request), prompt.prompt_bytes);
 }
 
+void Stream::go_on(Route route, const Continuation& from) {
+  keep_watch(from.on_disconnect, options_->stream_ms - (context_.wall_ms() - row_.created_ms));
+  policy_->on_last_reader_left(true);  // it was the relay that cut them
+  phase_ = Phase::streaming;
+  route_ = std::move(route);
+  request_id_ = from.request_id;
+  prompt_bytes_ = from.prompt_bytes;
+  resumable_ = true;
+  reading_conversation_ = true;
+  read_said(shared_from_this(), [self = shared_from_this(), from](std::optional<Said> said) {
+    self->reading_conversation_ = false;
+    if (self->phase_ == Phase::streaming && !self->broken_) self->take_up(from, said);
+  });
+}
+
+void Stream::take_up(const Continuation& from, const std::optional<Said>& said) {
+  if (!said) return fail("log_unreadable", "the answer so far cannot be read");
+  stored_bytes_ += said->stored_bytes;
+  steers_ += said->steers;
+  tool_calls_ = said->first_tool;
+  if (said->steers > 0) usage_.add({}, prompt_bytes_, said->earlier_bytes);
+  said_anything_ |= said->stored_bytes > 0;
+  if (steered_ != 0) {  // meanwhile: that answer is not wanted any more
+    tool_calls_ += said->tool_bytes.size();
+    usage_.add({}, prompt_bytes_, said->output_bytes());
+    if (durable() >= steered_) go_on_steered();
+    return;
+  }
+  upstream::ModelRequest request;
+  request.model = route_->model;
+  request.request_id = request_id_;
+  taking_up_ = true;
+  make_generation(std::move(request), prompt_bytes_);
+  generation_->take_up(from, *said);
+}
+
 void Stream::start_generation(upstream::ModelRequest request, uint64_t prompt_bytes) {
+  taking_up_ = false;
+  make_generation(std::move(request), prompt_bytes);
+  generation_->begin();
+}
+
+void Stream::make_generation(upstream::ModelRequest request, uint64_t prompt_bytes) {
   Generation::Owner& owner = *this;
   generation_ =
       std::make_unique<Generation>(context_, options_, *route_, std::move(request), prompt_bytes, tool_calls_, owner);
-  generation_->begin();
 }
 
 void Stream::on_generation_started() {
@@ -69,6 +115,12 @@ void Stream::on_generation_started() {
 void Stream::on_generation_answered() {
   answered_ = true;
   if (!waiting_for_answer_.empty()) answered_timer_->arm(0);  // not from inside the upstream's turn
+}
+
+void Stream::on_generation_resumable(const std::string& upstream, const std::string& token, uint32_t attempt) {
+  resumable_ = !token.empty();
+  const Continuation now{upstream, token, attempt, prompt_bytes_, request_id_, on_disconnect_};
+  context_.log.keep_continuation(row_.key, resumable_ ? stored_continuation(now) : std::string());
 }
 
 bool Stream::append(EventKind kind, std::string_view payload) {
@@ -105,6 +157,7 @@ void Stream::on_generation_end(upstream::Outcome outcome) {
   if (!outcome.failure) return end("completed", &outcome, std::nullopt);
   const auto& failure = *outcome.failure;
   failure_ = failure;
+  if (taking_up_ && !generation_->answered()) return interrupt("relay_restarted", failure.message);
   end("failed", &outcome,
       StreamError{std::string(upstream::name_of(failure.code)), failure.message, failure.retryable});
 }
@@ -123,6 +176,7 @@ tl::expected<Seq, Refusal> Stream::steer(std::string content) {
   ++steers_;
   if (generation_) generation_->add_usage(usage_, {});
   retire_generation();
+  if (std::exchange(resumable_, false)) context_.log.keep_continuation(row_.key, {});
   std::string payload = "{\"content\":";
   json::append_string(payload, content);
   payload += '}';

@@ -52,6 +52,7 @@ class Stream final : public std::enable_shared_from_this<Stream>, private Genera
 
   // --- writing
   void begin(Prompt prompt);                              // the start event is durable already
+  void go_on(Route route, const Continuation& from);      // with what another process began; durable() tells how far
   bool cancel();                                          // true: a running upstream was closed; see commands.h
   tl::expected<Seq, Refusal> steer(std::string content);  // the steer event's place; see commands.h
   void interrupt(std::string code, std::string message);  // the relay cannot go on with it
@@ -88,9 +89,13 @@ class Stream final : public std::enable_shared_from_this<Stream>, private Genera
   bool append(storage::EventKind kind, std::string_view payload) override;
   void on_generation_started() override;
   void on_generation_answered() override;
+  void on_generation_resumable(const std::string& upstream, const std::string& token, uint32_t attempt) override;
   void on_generation_end(upstream::Outcome outcome) override;
   void end(std::string_view status, const upstream::Outcome* outcome, const std::optional<StreamError>& error);
   void retire_generation();
+  void keep_watch(OnDisconnect on_disconnect, int64_t within_ms);
+  void take_up(const Continuation& from, const std::optional<Said>& said);
+  void make_generation(upstream::ModelRequest request, uint64_t prompt_bytes);
   void start_generation(upstream::ModelRequest request, uint64_t prompt_bytes);
   void go_on_steered();  // once the steers so far are durable
   void follow_pressure();
@@ -120,8 +125,11 @@ class Stream final : public std::enable_shared_from_this<Stream>, private Genera
   std::optional<Route> route_;
   std::string request_id_;
   uint64_t prompt_bytes_ = 0;
+  OnDisconnect on_disconnect_;
   std::unique_ptr<Generation> generation_;
-  Seq steered_ = 0;  // the last steer event that no generation has seen yet
+  bool resumable_ = false;  // the log holds a continuation
+  bool taking_up_ = false;  // the generation is one that another process began
+  Seq steered_ = 0;         // the last steer event that no generation has seen yet
   bool reading_conversation_ = false;
   uint32_t steers_ = 0;
   std::unique_ptr<DisconnectPolicy> policy_;

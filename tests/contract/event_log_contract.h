@@ -166,6 +166,12 @@ inline void check_finish(LogHarness& h) {
     CHECK(h.find("strm_a")->status == "completed");
     CHECK(h.events(made->key) == before);
   }
+  SECTION("what is kept for a continuation goes with the stream, and is no event") {
+    h.log().keep_continuation(made->key, "token");
+    h.finish(made->key, 3);
+    CHECK(h.find("strm_a")->continuation == "");
+    CHECK(h.events(made->key).size() == 3);
+  }
   SECTION("a restart interrupts what was unfinished, under a new run") {
     REQUIRE(h.wait_durable(made->key, 2));
     h.reopen();

@@ -1,4 +1,5 @@
 #include "storage/recovery.h"
+#include "storage/schema.h"
 
 #include "tests/storage/raw_database.h"
 #include "tests/storage/sqlite_harness.h"
@@ -24,6 +25,10 @@ void damage(const std::string& path, const std::string& where) {
 TEST_CASE("the stream's owner decides on recovery whether it goes on") {
   SqliteHarness h;
   StreamKey ends = h.make("strm_ends"), goes_on = h.make("strm_goes_on");
+  h.log().keep_continuation(ends, "taken back");
+  h.log().keep_continuation(goes_on, "first");
+  h.log().keep_continuation(goes_on, std::string("sec\0nd", 6));
+  h.log().keep_continuation(ends, "");
   h.text(goes_on, 2, "x");
   REQUIRE(h.wait_durable(goes_on, 2));
   std::vector<StreamRow> asked;
@@ -32,8 +37,12 @@ TEST_CASE("the stream's owner decides on recovery whether it goes on") {
     bool finish = row.stream_id == "strm_ends";
     return RecoveryDecision{finish, {"interrupted", "{\"i\":1}", 77}, finish ? "" : "{\"attempt\":2}"};
   };
+  std::vector<StreamRow> continued;
+  h.options().continued = [&](StreamRow row) { continued.push_back(std::move(row)); };
   h.reopen();
   REQUIRE(asked.size() == 2);
+  CHECK(asked[0].continuation == "");
+  CHECK(asked[1].continuation == std::string("sec\0nd", 6));
   CHECK(asked[1].stream_id == "strm_goes_on");
   CHECK(asked[1].last_seq == 2);
   REQUIRE(asked[1].runs.size() == 1);
@@ -45,12 +54,20 @@ TEST_CASE("the stream's owner decides on recovery whether it goes on") {
   CHECK(row->status.empty());
   REQUIRE(row->runs.size() == 2);
   CHECK(row->runs[1].first_seq == 3);
+  REQUIRE(continued.size() == 1);
+  CHECK(continued[0].key == goes_on);
+  CHECK(continued[0].last_seq == 3);
+  CHECK(continued[0].runs.back().token == row->runs[1].token);
+  CHECK(continued[0].continuation == asked[1].continuation);
   CHECK(h.events(goes_on).back() == Event{3, EventKind::upstream, "{\"attempt\":2}"});
   h.text(goes_on, 4, "y");
   h.finish(goes_on, 5);
   auto events = h.events(goes_on);
   h.reopen();
   CHECK(asked.size() == 2);  // nothing was unfinished
+  h.shut();
+  CHECK(RawDatabase(h.database()).integer("SELECT count(*) FROM continuations") == 0);
+  h.reopen();
   CHECK(h.events(goes_on) == events);
 }
 
@@ -161,17 +178,29 @@ TEST_CASE("a damaged segment is an error, not wrong text") {
   CHECK(h.read(key, 0, 1000).error().code == Errc::corrupt);
 }
 
+TEST_CASE("a log of version 1 is brought up to date") {
+  SqliteHarness h;
+  h.finish(h.make("strm_a"), 2);
+  h.shut();
+  RawDatabase(h.database()).exec("DROP TABLE continuations; PRAGMA user_version=1");
+  REQUIRE(h.open());
+  CHECK(h.find("strm_a")->status == "completed");
+  h.shut();
+  CHECK(RawDatabase(h.database()).integer("PRAGMA user_version") == 2);
+  CHECK(RawDatabase(h.database()).integer("SELECT count(*) FROM continuations") == 0);
+}
+
 TEST_CASE("an unknown format version is refused, and nothing is changed") {
   SqliteHarness h;
   h.finish(h.make("strm_a"), 2);
   h.shut();
-  const int version = GENERATE(0, 2, 99);
+  const int version = GENERATE(0, 3, 99);
   RawDatabase(h.database()).exec("PRAGMA user_version=" + std::to_string(version));
   auto refused = h.open();
   REQUIRE_FALSE(refused);
   CHECK(refused.error().code == Errc::bad_version);
   CHECK(RawDatabase(h.database()).integer("PRAGMA user_version") == version);
-  RawDatabase(h.database()).exec("PRAGMA user_version=1");
+  RawDatabase(h.database()).exec("PRAGMA user_version=" + std::to_string(kFormatVersion));
   REQUIRE(h.open());
   CHECK(h.find("strm_a")->status == "completed");
 }

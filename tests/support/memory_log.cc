@@ -65,6 +65,12 @@ void MemoryLog::append(StreamKey key, Seq first, std::span<const storage::EventV
   }
 }
 
+void MemoryLog::keep_continuation(StreamKey key, std::string continuation) {
+  Stored& to = streams_.at(key);
+  if (to.ending) throw std::logic_error("a continuation after the end");
+  to.continuation = std::move(continuation);
+}
+
 void MemoryLog::finish(StreamKey key, Seq seq, storage::Ending ending) {
   const storage::EventView done{storage::EventKind::done, ending.done};
   append(key, seq, {&done, 1});

@@ -24,7 +24,7 @@ class MemoryLog final : public storage::EventLog {
   };
   struct Stored {
     storage::StreamRow row;
-    std::string request;
+    std::string request, continuation;
     std::vector<Event> events;
     Seq durable = 0, reported = 0;
     std::optional<storage::Ending> ending;
@@ -51,6 +51,7 @@ class MemoryLog final : public storage::EventLog {
   // --- storage::EventLog
   void create(storage::NewStream stream, storage::Completion<storage::Created> done) override;
   void append(StreamKey key, Seq first, std::span<const storage::EventView> events) override;
+  void keep_continuation(StreamKey key, std::string continuation) override;
   void finish(StreamKey key, Seq seq, storage::Ending ending) override;
   void read(StreamKey key, Seq after, size_t max_bytes,
             storage::Completion<std::shared_ptr<const storage::Block>> done) override;

@@ -1,0 +1,135 @@
+#include "service/relay/continuation.h"
+
+#include <numeric>
+
+#include "service/json/parse.h"
+#include "service/json/write.h"
+#include "service/relay/event_codec.h"
+#include "service/relay/stream.h"
+
+namespace tokenrelay::relay {
+namespace {
+
+using Action = OnDisconnect::Action;
+
+constexpr uint64_t most_tools = 1u << 20;  // in one generation; no dialect allows near as many
+
+std::string word(const json::Value& object, const char* name) {
+  const auto it = object.find(name);
+  return it != object.end() && it->is_string() ? it->get<std::string>() : std::string();
+}
+
+uint64_t number(const json::Value& object, const char* name) {
+  const auto it = object.find(name);
+  return it != object.end() && it->is_number_unsigned() ? it->get<uint64_t>() : 0;
+}
+
+struct Reading : std::enable_shared_from_this<Reading> {
+  std::shared_ptr<Stream> stream;
+  storage::Seq at = 0, upto = 0;
+  Said said;
+  std::function<void(std::optional<Said>)> done;
+
+  void next() {
+    if (at >= upto) return done(std::move(said));
+    stream->read(at, [self = shared_from_this()](storage::Result<std::shared_ptr<const storage::Block>> block) {
+      if (!block || (*block)->entries.empty()) return self->done(std::nullopt);
+      for (const auto& entry : (*block)->entries) {
+        if (entry.seq <= self->at || entry.seq > self->upto) continue;
+        self->said.add(entry.kind, (*block)->payload(entry));
+        self->at = entry.seq;
+      }
+      self->next();
+    });
+  }
+};
+
+}  // namespace
+
+std::string stored_continuation(const Continuation& what) {
+  return json::dump({{"upstream", what.upstream},
+                     {"token", what.token},
+                     {"attempt", what.attempt},
+                     {"prompt_bytes", what.prompt_bytes},
+                     {"request_id", what.request_id},
+                     {"on_disconnect", static_cast<unsigned>(what.on_disconnect.action)},
+                     {"after_ms", static_cast<uint64_t>(what.on_disconnect.after_ms)}});
+}
+
+std::optional<Continuation> read_continuation(std::string_view stored) {
+  const auto value = json::parse(stored);
+  if (!value || !value->is_object()) return std::nullopt;
+  Continuation what;
+  what.upstream = word(*value, "upstream");
+  what.token = word(*value, "token");
+  what.attempt = static_cast<uint32_t>(number(*value, "attempt"));
+  what.prompt_bytes = number(*value, "prompt_bytes");
+  what.request_id = word(*value, "request_id");
+  const uint64_t action = number(*value, "on_disconnect");
+  if (what.token.empty() || action > static_cast<uint64_t>(Action::cancel_after)) return std::nullopt;
+  what.on_disconnect = {static_cast<Action>(action), static_cast<int64_t>(number(*value, "after_ms"))};
+  return what;
+}
+
+std::optional<Route> route_of(const Continuation& what, const ModelTable& models, std::string_view model) {
+  const auto route = models.find(model);
+  if (!route) return std::nullopt;
+  if (route->upstream->name == what.upstream) return Route{route->upstream, route->model};
+  for (const Route& fallback : route->fallbacks) {
+    if (fallback.upstream->name == what.upstream) return fallback;
+  }
+  return std::nullopt;
+}
+
+std::string seam_payload(uint32_t attempt, std::string_view reason) {
+  std::string seam = "{\"attempt\":" + std::to_string(attempt) + ",\"reason\":";
+  json::append_string(seam, reason);
+  seam += '}';
+  return seam;
+}
+
+uint64_t Said::output_bytes() const {
+  return std::accumulate(tool_bytes.begin(), tool_bytes.end(), text_bytes + reasoning_bytes);
+}
+
+void Said::add(storage::EventKind kind, std::string_view payload) {
+  stored_bytes += payload.size();
+  switch (kind) {
+    case EventKind::text:
+      text_bytes += payload.size();
+      break;
+    case EventKind::reasoning:
+      reasoning_bytes += payload.size();
+      break;
+    case EventKind::opaque:
+      ++opaque;
+      break;
+    case EventKind::tool_call: {
+      const auto piece = decode_tool_call(payload);
+      if (!piece || piece->index < first_tool || piece->index - first_tool >= most_tools) break;
+      const size_t call = piece->index - first_tool;
+      if (call >= tool_bytes.size()) tool_bytes.resize(call + 1);
+      tool_bytes[call] += piece->arguments.size();
+      break;
+    }
+    case EventKind::steer:
+      earlier_bytes += output_bytes();
+      first_tool += tool_bytes.size();
+      ++steers;
+      text_bytes = reasoning_bytes = opaque = 0;
+      tool_bytes.clear();
+      break;
+    default:
+      break;
+  }
+}
+
+void read_said(const std::shared_ptr<Stream>& stream, std::function<void(std::optional<Said>)> done) {
+  auto reading = std::make_shared<Reading>();
+  reading->stream = stream;
+  reading->upto = stream->durable();
+  reading->done = std::move(done);
+  reading->next();
+}
+
+}  // namespace tokenrelay::relay

@@ -1,0 +1,59 @@
+// Continuation: how the next relay process goes on with a generation that this one did not see to its end (CONTRACT,
+// Operations: Start after a crash).
+//
+// Some upstreams keep an answer that nobody reads any more (Provider::take_up). What finds it again is kept in the log
+// beside the stream, never in an event: the token is a capability and no client may see it. After a restart the answer
+// comes again from its beginning, and what is durable already (Said) is dropped from it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "service/relay/disconnect_policy.h"
+#include "service/relay/models.h"
+#include "storage/event.h"
+
+namespace tokenrelay::relay {
+
+class Stream;
+
+struct Continuation {
+  std::string upstream;  // its name in the configuration
+  std::string token;
+  uint32_t attempt = 1;  // the last one that readers know of
+  uint64_t prompt_bytes = 0;
+  std::string request_id;
+  OnDisconnect on_disconnect;
+};
+
+std::string stored_continuation(const Continuation& what);
+std::optional<Continuation> read_continuation(std::string_view stored);  // nullopt: none, or not ours
+
+// Where the answer is, if this configuration still sends the model there.
+std::optional<Route> route_of(const Continuation& what, const ModelTable& models, std::string_view model);
+
+// The payload of an `upstream` event.
+std::string seam_payload(uint32_t attempt, std::string_view reason);
+
+// What a stream's events say of its generations: the last one's output in detail, the others' summed.
+struct Said {
+  uint64_t text_bytes = 0, reasoning_bytes = 0, opaque = 0;
+  std::vector<uint64_t> tool_bytes;  // of arguments, by the number of the call in this generation
+  uint64_t first_tool = 0;           // how many calls came before this generation
+  uint64_t earlier_bytes = 0;        // the output of earlier generations
+  uint64_t stored_bytes = 0;         // of all events
+  uint32_t steers = 0;
+
+  void add(storage::EventKind kind, std::string_view payload);
+  uint64_t output_bytes() const;  // of this generation
+};
+
+// Reads what is durable now. Nullopt: the log cannot be read.
+void read_said(const std::shared_ptr<Stream>& stream, std::function<void(std::optional<Said>)> done);
+
+}  // namespace tokenrelay::relay

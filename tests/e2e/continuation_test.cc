@@ -1,0 +1,159 @@
+// Continuation: a relay is killed in mid-answer, and the next one goes on with it where the upstream keeps it.
+#include "tests/support/catch.h"
+#include "tests/support/fake_upstream.h"
+#include "tests/support/relay.h"
+#include "tests/support/sse_connection.h"
+#include "tests/support/transcript.h"
+
+using namespace tokenrelay::support;
+
+namespace {
+
+using Strings = std::vector<std::string>;
+using Upstreams = FakeUpstream::Request;
+
+const std::string token = "resp_never_shown";
+
+std::string event(const std::string& type, const Json& members) {
+  Json payload = members;
+  payload["type"] = type;
+  return "event: " + type + "\ndata: " + payload.dump() + "\n\n";
+}
+
+std::string created() {
+  return event("response.created", {{"sequence_number", 0}, {"response", {{"id", token}, {"status", "in_progress"}}}});
+}
+
+std::string text(int number, const std::string& delta) {
+  return event("response.output_text.delta",
+               {{"sequence_number", number}, {"output_index", 1}, {"content_index", 0}, {"delta", delta}});
+}
+
+std::string call_item(const char* what, int number, int place, const std::string& arguments) {
+  return event(std::string("response.output_item.") + what,
+               {{"sequence_number", number},
+                {"output_index", place},
+                {"item", {{"type", "function_call"}, {"call_id", "c1"}, {"name", "f"}, {"arguments", arguments}}}});
+}
+
+// The first part of the answer, and the whole of it.
+const std::string said =
+    created() +
+    event("response.reasoning_text.delta", {{"sequence_number", 1}, {"output_index", 0}, {"delta", "thinking"}}) +
+    text(2, "Hello ") + text(3, "wörld");
+const std::string whole =
+    said + text(4, ", again.") + call_item("added", 5, 2, "") + call_item("done", 6, 2, R"({"a":1})") +
+    event("response.completed",
+          {{"sequence_number", 7},
+           {"response",
+            {{"id", token}, {"status", "completed"}, {"usage", {{"input_tokens", 5}, {"output_tokens", 9}}}}}});
+
+Script stalled(const std::string& sse) {
+  return {script::send(script::head() + script::chunk(sse)), script::stall()};
+}
+
+RelayOptions background(const FakeUpstream& upstream) {
+  return {.config = "[[upstream]]\nkind = \"openai-responses\"\nbackground = true\nbase_url = \"" +
+                    upstream.base_url() + "\"\n"};
+}
+
+// Reads until `text` is there; the id of the last event then.
+std::string read_until(Relay& relay, const std::string& id, const std::string& text) {
+  SseConnection reader(relay.port(), events_request(id));
+  Transcript seen;
+  while (seen.text != text) {
+    const auto event = reader.next(20s);
+    REQUIRE(event);
+    seen.add(*event);
+  }
+  return seen.last_id;
+}
+
+Transcript read_to_end(Relay& relay, const std::string& id, const std::string& cursor = "") {
+  SseConnection reader(relay.port(), events_request(id, cursor));
+  const auto events = reader.rest(60s);
+  CHECK(reader.problems() == Strings{});
+  CHECK(reader.end() == BodyEnd::clean);
+  for (const auto& event : events) CHECK(event.data.find(token) == std::string::npos);
+  auto all = transcript_of(events);
+  REQUIRE(all.done);
+  CHECK(all.dones == 1);
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("a generation goes on after kill -9, and nothing is missing or there twice", "[continuation]") {
+  FakeUpstream upstream;
+  upstream.answer_with([](const Upstreams& request) {
+    return request.head.rfind("GET ", 0) == 0 ? script::raw_stream(whole) : stalled(said);
+  });
+  Relay relay(background(upstream));
+  const std::string id = relay.create({{"model", "m"}, {"prompt", "p"}});
+  const std::string cursor = read_until(relay, id, "Hello wörld");
+  relay.kill_now();
+  relay.start();
+
+  const auto all = read_to_end(relay, id);
+  CHECK(all.text == "Hello wörld, again.");
+  CHECK(all.reasoning == "thinking");
+  REQUIRE(all.tool_calls.size() == 1);
+  CHECK(all.tool_calls.at(0).id == "c1");
+  CHECK(all.tool_calls.at(0).arguments == R"({"a":1})");
+  REQUIRE(all.upstream.size() == 1);
+  CHECK(all.upstream[0] == Json{{"attempt", 2}, {"reason", "relay_restarted"}});
+  CHECK(all.done->at("status") == "completed");
+  CHECK(all.done->at("finish_reason") == "tool_calls");
+  CHECK(all.done->at("usage") == Json{{"input_tokens", 5}, {"output_tokens", 9}, {"source", "provider"}});
+
+  const auto rest = read_to_end(relay, id, cursor);
+  CHECK(rest.verdict == "exact");
+  CHECK(rest.text == ", again.");
+  CHECK(relay.state(id).at("text") == "Hello wörld, again.");
+  CHECK(relay.state(id).dump().find(token) == std::string::npos);
+  const auto requests = upstream.requests();
+  REQUIRE(requests.size() == 2);
+  CHECK(requests[1].head.rfind("GET /v1/responses/" + token + "?stream=true", 0) == 0);
+}
+
+TEST_CASE("killed twice, and steered in between: the last generation is the one that goes on", "[continuation]") {
+  FakeUpstream upstream;
+  upstream.answer_with([](const Upstreams& request) {
+    if (request.head.find("/cancel ") != std::string::npos) return script::refusal(200, "{}");
+    const bool first = request.head.rfind("POST ", 0) == 0 && request.body.find("shorter") == std::string::npos;
+    return first ? stalled(created() + text(1, "Dear ")) : stalled(said);
+  });
+  Relay relay(background(upstream));
+  const std::string id = relay.create({{"model", "m"}, {"prompt", "p"}});
+  read_until(relay, id, "Dear ");
+  REQUIRE(relay.post("/v1/streams/" + id + "/steer", {{"content", "shorter"}}).status == 202);
+  read_until(relay, id, "Dear Hello wörld");
+  relay.kill_now();
+  relay.start();
+  read_until(relay, id, "Dear Hello wörld");
+  upstream.answer_with([](const Upstreams&) { return script::raw_stream(whole); });
+  relay.kill_now();
+  relay.start();
+  const auto all = read_to_end(relay, id);
+  CHECK(all.text == "Dear Hello wörld, again.");
+  CHECK(all.done->at("status") == "completed");
+  REQUIRE(all.upstream.size() == 2);
+  CHECK(all.upstream[1].at("attempt") == 3);
+}
+
+TEST_CASE("an answer that the upstream has lost is interrupted", "[continuation]") {
+  FakeUpstream upstream;
+  upstream.answer_with([](const Upstreams& request) {
+    const bool lost = request.head.rfind("GET ", 0) == 0;
+    return lost ? script::refusal(404, R"({"error":{"message":"no such response"}})") : stalled(said);
+  });
+  Relay relay(background(upstream));
+  const std::string id = relay.create({{"model", "m"}, {"prompt", "p"}});
+  read_until(relay, id, "Hello wörld");
+  relay.kill_now();
+  relay.start();
+  const auto all = read_to_end(relay, id);
+  CHECK(all.text == "Hello wörld");
+  CHECK(all.done->at("status") == "interrupted");
+  CHECK(all.done->at("error").at("code") == "relay_restarted");
+}
