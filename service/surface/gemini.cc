@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "service/surface/gemini_opaque.h"
 #include "service/surface/gemini_wire.h"
 
 namespace tokenrelay::surface {
@@ -80,9 +81,8 @@ std::string gemini_response(const GeminiFacts& facts, const Gathered& gathered) 
       malformed |= part.empty();
     } else if (item.kind != Item::Kind::opaque) {
       append_gemini_text(part, item.text, item.kind == Item::Kind::reasoning);
-    } else if (const auto signature = gemini_signature(item.opaque);
-               !signature.empty() && !item.opaque.contains("index")) {
-      part = json::dump(Value{{"text", ""}, {"thoughtSignature", signature}});
+    } else if (!item.opaque.contains("index")) {
+      part = gemini_signature_part(item.opaque);
     }
     append_part(parts, part);
   }

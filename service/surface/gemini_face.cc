@@ -1,7 +1,9 @@
 #include <map>
+#include <utility>
 
 #include "service/relay/event_codec.h"
 #include "service/surface/gemini.h"
+#include "service/surface/gemini_opaque.h"
 #include "service/surface/gemini_wire.h"
 
 namespace tokenrelay::surface {
@@ -49,21 +51,21 @@ class GeminiFace final : public Face {
     call.arguments += piece->arguments;
   }
 
+  // On its call, while that waits; else on a part of its own, after the calls that wait.
   void opaque(std::string_view payload) {
     const auto object = json::parse(payload);
     if (!object || !object->is_object()) return;
-    const std::string signature = gemini_signature(*object);
-    if (signature.empty()) return;
     const auto index = object->find("index");
     if (index != object->end() && index->is_number_unsigned()) {
       if (const auto call = calls_.find(index->get<uint64_t>()); call != calls_.end()) {
-        call->second.signature = signature;
+        call->second.signature = gemini_signature(*object);
         return;
       }
     }
-    tell_calls();
-    parts_ = json::dump(json::Value{{"text", ""}, {"thoughtSignature", signature}});
-    chunk(1);
+    parts_ = gemini_signature_part(*object);
+    if (parts_.empty()) return;
+    if (calls_.empty()) return chunk(1);
+    held_ += "," + parts_;
   }
 
   void tell_calls() {
@@ -71,12 +73,13 @@ class GeminiFace final : public Face {
     for (const auto& [index, call] : calls_) {
       const std::string part = gemini_call_part(call.id, call.name, call.arguments, call.signature);
       malformed_ |= part.empty();
-      if (part.empty()) continue;
-      if (!parts_.empty()) parts_ += ',';
-      parts_ += part;
+      if (!part.empty()) parts_ += "," + part;
     }
+    parts_ += std::exchange(held_, {});
     calls_.clear();
-    if (!parts_.empty()) chunk(1);
+    if (parts_.empty()) return;
+    parts_.erase(0, 1);  // the first comma
+    chunk(1);
   }
 
   void chunk(uint64_t merged, std::string_view finish_reason = "", std::string_view usage = "") {
@@ -109,6 +112,7 @@ class GeminiFace final : public Face {
   const std::string tail_;
   std::string parts_, json_;  // reused
   std::map<uint64_t, Call> calls_;
+  std::string held_;  // parts that follow them, each after a comma
   bool malformed_ = false, first_ = true;
 };
 

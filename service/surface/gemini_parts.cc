@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "service/surface/gemini_members.h"
+#include "service/surface/gemini_opaque.h"
 
 namespace tokenrelay::surface {
 namespace {
@@ -43,11 +45,14 @@ Part file_part(const Value& data, const std::string& place, std::string_view kin
 }
 
 // A thought's text is not told again; its signature is.
-Value text_part(const Value& part, std::string_view kind) {
-  const auto thought = part.find("thought");
-  const bool shown = thought == part.end() || *thought != true;
-  Value out = {{"type", "text"}, {"text", shown ? gemini_word(part, "text") : std::string()}};
-  const std::string signature = gemini_word(part, "thoughtSignature");
+Value text_part(const Value& part, std::string_view kind, std::string& thought) {
+  const auto mark = part.find("thought");
+  const bool is_thought = mark != part.end() && *mark == true;
+  const std::string text = gemini_word(part, "text"), signature = gemini_word(part, "thoughtSignature");
+  if (is_thought) thought += text;
+  if (const auto foreign = foreign_opaque_of(signature)) return opaque_part(*foreign, std::exchange(thought, {}), kind);
+  if (!is_thought) thought.clear();
+  Value out = {{"type", "text"}, {"text", is_thought ? std::string() : text}};
   if (!signature.empty() && kind == "gemini") {
     out["extra_content"] = Value{{"google", Value{{"thought_signature", signature}}}};
   }
@@ -57,7 +62,8 @@ Value text_part(const Value& part, std::string_view kind) {
 
 }  // namespace
 
-Part read_gemini_part(const Value& part, const std::string& place, std::string_view upstream_kind) {
+Part read_gemini_part(const Value& part, const std::string& place, std::string_view upstream_kind,
+                      std::string& thought) {
   static constexpr std::array<std::string_view, 5> known = {"text", "thought", "thoughtSignature", "inlineData",
                                                             "fileData"};
   for (const auto& [name, value] : part.items()) {
@@ -68,7 +74,7 @@ Part read_gemini_part(const Value& part, const std::string& place, std::string_v
   if (part.contains("inlineData")) return inline_part(camel_members(part["inlineData"]), place);
   if (part.contains("fileData")) return file_part(camel_members(part["fileData"]), place, upstream_kind);
   if (part.contains("text") && !part["text"].is_string()) return refuse(place + ".text", "must be a string");
-  return text_part(part, upstream_kind);
+  return text_part(part, upstream_kind, thought);
 }
 
 }  // namespace tokenrelay::surface

@@ -10,8 +10,9 @@
 
 namespace tokenrelay::surface {
 
-// Null: nothing to carry. `part` has its members' names in camelCase.
+// Null: nothing to carry. `part` has its members' names in camelCase; `thought` gathers what thoughts said until
+// something else is said, for a signature of another provider's.
 tl::expected<json::Value, Fault> read_gemini_part(const json::Value& part, const std::string& place,
-                                                  std::string_view upstream_kind);
+                                                  std::string_view upstream_kind, std::string& thought);
 
 }  // namespace tokenrelay::surface

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "service/surface/gemini_members.h"
+#include "service/surface/gemini_opaque.h"
 #include "service/surface/gemini_parts.h"
 
 namespace tokenrelay::surface {
@@ -22,9 +23,13 @@ std::string numbered(const std::string& name, size_t number) {
   return name + "[" + std::to_string(number) + "]";
 }
 
+bool is_plain(const Value& part) {
+  return part["type"] == "text" && part.size() == 2;
+}
+
 // One plain text is said as a string, which every server understands.
 Value content_of(Value parts) {
-  if (parts.size() == 1 && parts[0]["type"] == "text" && parts[0].size() == 2) return parts[0]["text"];
+  if (parts.size() == 1 && is_plain(parts[0])) return parts[0]["text"];
   return parts;
 }
 
@@ -48,7 +53,10 @@ class Reader {
 
   Read system(const Value& given);
   Read turn(const Value& turn, const std::string& place);
-  Value take() { return std::move(messages_); }
+  Value take() {
+    end_model();
+    return std::move(messages_);
+  }
 
  private:
   struct Open {
@@ -58,18 +66,21 @@ class Reader {
   Read user(const std::vector<Value>& parts, const std::string& place);
   Read model(const std::vector<Value>& parts, const std::string& place);
   Read result(const Value& given, const std::string& place);
-  Read call(const Value& part, const std::string& place, Value& calls);
+  Read call(const Value& part, const std::string& place);
+  void end_model();
   Read add_part(Value& out, const Value& part, const std::string& place);
   std::string new_id(const std::string& wanted);
 
   const std::string_view kind_;
+  Value said_ = Value::array(), calls_ = Value::array();  // of the model's turn that is being read
+  std::string thought_;
   Value messages_ = Value::array();
   std::vector<Open> open_;  // calls that no result has come for
   std::set<std::string> ids_;
 };
 
 Read Reader::add_part(Value& out, const Value& part, const std::string& place) {
-  auto read = read_gemini_part(part, place, kind_);
+  auto read = read_gemini_part(part, place, kind_, thought_);
   if (!read) return tl::make_unexpected(read.error());
   if (!read->is_null()) out.push_back(std::move(*read));
   return {};
@@ -100,6 +111,7 @@ Read Reader::turn(const Value& turn, const std::string& place) {
   if (!parts) return tl::make_unexpected(parts.error());
   const std::string role = gemini_word(turn, "role");
   if (role == "model") return model(*parts, place);
+  end_model();
   if (role.empty() || role == "user" || role == "function") return user(*parts, place);
   return refuse(place + ".role", "must be user or model");
 }
@@ -152,7 +164,7 @@ std::string Reader::new_id(const std::string& wanted) {
   return id;
 }
 
-Read Reader::call(const Value& part, const std::string& place, Value& calls) {
+Read Reader::call(const Value& part, const std::string& place) {
   const Value given = camel_members(part["functionCall"]);
   const std::string name = gemini_word(given, "name"), client_id = gemini_word(given, "id");
   if (name.empty()) return refuse(place + ".functionCall.name", "is missing");
@@ -162,26 +174,34 @@ Read Reader::call(const Value& part, const std::string& place, Value& calls) {
   open_.push_back({client_id, name, id});
   Value made = {{"id", id}, {"type", "function"}, {"function", Value{{"name", name}, {"arguments", json::dump(args)}}}};
   const std::string signature = gemini_word(part, "thoughtSignature");
-  if (!signature.empty() && kind_ == "gemini") {
+  if (!signature.empty() && kind_ == "gemini" && !foreign_opaque_of(signature)) {
     made["extra_content"] = Value{{"google", Value{{"thought_signature", signature}}}};
   }
-  calls.push_back(std::move(made));
+  calls_.push_back(std::move(made));
   return {};
 }
 
+// A chat of @google/genai holds one turn a chunk: neighbours are one.
 Read Reader::model(const std::vector<Value>& parts, const std::string& place) {
-  Value said = Value::array(), calls = Value::array();
   for (size_t i = 0; i < parts.size(); ++i) {
     const std::string at = numbered(place + ".parts", i);
-    const Read read = parts[i].contains("functionCall") ? call(parts[i], at, calls) : add_part(said, parts[i], at);
-    if (!read) return read;
+    const bool is_call = parts[i].contains("functionCall");
+    if (const Read read = is_call ? call(parts[i], at) : add_part(said_, parts[i], at); !read) return read;
+    const size_t size = said_.size();
+    if (size < 2 || !is_plain(said_[size - 1]) || !is_plain(said_[size - 2])) continue;
+    said_[size - 2]["text"].get_ref<std::string&>() += said_[size - 1]["text"].get_ref<const std::string&>();
+    said_.erase(size - 1);
   }
-  if (said.empty() && calls.empty()) return {};
-  Value message = {{"role", "assistant"}, {"content", nullptr}};
-  if (!said.empty()) message["content"] = content_of(std::move(said));
-  if (!calls.empty()) message["tool_calls"] = std::move(calls);
-  messages_.push_back(std::move(message));
   return {};
+}
+
+void Reader::end_model() {
+  thought_.clear();
+  if (said_.empty() && calls_.empty()) return;
+  Value message = {{"role", "assistant"}, {"content", nullptr}};
+  if (!said_.empty()) message["content"] = content_of(std::exchange(said_, Value::array()));
+  if (!calls_.empty()) message["tool_calls"] = std::exchange(calls_, Value::array());
+  messages_.push_back(std::move(message));
 }
 
 }  // namespace

@@ -2,8 +2,8 @@
 //
 // A function's results become messages of their own, before what else their turn says. A result finds its call by id,
 // or by the function's name where the client keeps no ids; ids that come twice in a conversation, as models count them
-// anew in every answer, are told apart. Thoughts that an earlier turn showed are left out; signatures go to the gemini
-// kind only, which gave them.
+// anew in every answer, are told apart. Neighbouring turns of the model are one. Thoughts that an earlier turn showed
+// are left out, and signatures go to the kind that gave them (gemini_opaque.h).
 #pragma once
 
 #include <string_view>

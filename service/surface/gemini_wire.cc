@@ -52,12 +52,6 @@ std::string gemini_call_part(std::string_view id, std::string_view name, std::st
   return json::dump(part);
 }
 
-std::string gemini_signature(const Value& opaque) {
-  const auto it = opaque.find("data");
-  const bool own = opaque.value("type", "") == "thought_signature" && it != opaque.end() && it->is_string();
-  return own ? it->get<std::string>() : std::string();
-}
-
 std::string gemini_finish_reason(const Done& done, bool has_malformed_call) {
   if (done.finish_reason == "length") return "MAX_TOKENS";
   if (done.finish_reason == "content_filter") return "SAFETY";

@@ -23,9 +23,6 @@ void append_gemini_text(std::string& out, std::string_view text, bool is_thought
 std::string gemini_call_part(std::string_view id, std::string_view name, std::string_view arguments,
                              const std::string& signature);
 
-// Of an opaque event; "": another provider's, which has no place here.
-std::string gemini_signature(const json::Value& opaque);
-
 std::string gemini_finish_reason(const Done& done, bool has_malformed_call);
 std::string gemini_usage(const Done& done);  // a JSON object; "": nobody counted
 

@@ -131,6 +131,17 @@ describe('@google/genai', { concurrency: true, timeout: 60000 }, () => {
     assert.equal((await chat.sendMessage({ message })).text, 'Sunny in both.');
   });
 
+  test('a streamed chat, whose history is one turn a chunk, is two messages', async () => {
+    const chat = client.chats.create({ model: 'm', config: { tools: [{ functionDeclarations: [weather] }] } });
+    const chunks = await collect(await chat.sendMessageStream({ message: model.on('g chat stream', with_tools) }));
+    const message = chunks.flatMap(({ functionCalls }) => functionCalls ?? [])
+      .map(({ id, name }) => ({ functionResponse: { id, name, response: { sky: 'clear' } } }));
+    assert.equal(text_of(await collect(await chat.sendMessageStream({ message }))), 'Sunny in both.');
+    const { messages } = asked_by('g chat stream');
+    assert.deepEqual(messages.map(({ role }) => role), ['user', 'assistant', 'tool', 'tool']);
+    assert.equal(messages[1].content, 'I look. ');
+  });
+
   test('a call whose arguments are no JSON', async () => {
     const contents = model.on('g malformed', (answer) => answer.call(0, '{"city":', 'call_a', 'weather').end('tool_calls'));
     const chunks = await collect(await client.models.generateContentStream({ model: 'm', contents }));

@@ -1,6 +1,7 @@
 // The Gemini surface's chunks: what each event of the log becomes, as events and as an array, merged or not.
 #include <random>
 
+#include "service/surface/gemini_opaque.h"
 #include "tests/support/catch.h"
 #include "tests/surface/gemini_events.h"
 
@@ -58,6 +59,9 @@ TEST_CASE("Gemini face: calls side by side are told whole, with their signatures
       gemini_done("completed", R"(,"finish_reason":"tool_calls")")};
   const auto chunks = gemini_told(log);
   REQUIRE(chunks.size() == 3);
+  const Value held = parts_of(chunks)[3];  // Anthropic's, after the calls
+  CHECK(held["thought"] == true);
+  CHECK(foreign_opaque_of(held["thoughtSignature"]) == json::parse(log[5].payload).value());
   CHECK(calls_of(chunks) ==
         json::parse(R"([{"functionCall":{"id":"c0","name":"f","args":{"a":1}},"thoughtSignature":"s0"},
                         {"functionCall":{"id":"c1","name":"f","args":{}}}])")

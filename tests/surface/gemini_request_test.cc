@@ -2,6 +2,7 @@
 #include "service/upstream/gemini_request.h"
 
 #include "service/surface/gemini.h"
+#include "service/surface/gemini_opaque.h"
 #include "tests/support/catch.h"
 
 namespace tokenrelay::surface {
@@ -100,6 +101,34 @@ TEST_CASE("Gemini request: calls and results find each other") {
   CHECK(twice[1]["is_error"] == true);
   CHECK(twice[2]["tool_calls"][0]["id"] != "call_0");
   CHECK(twice[3]["tool_call_id"] == twice[2]["tool_calls"][0]["id"]);
+}
+
+TEST_CASE("Gemini request: what another provider wanted back goes to its kind alone") {
+  const auto signed_by = [](const char* opaque) { return gemini_signature(parsed(opaque)); };
+  const std::string thinking = signed_by(R"({"provider":"anthropic","type":"signature","data":"sig"})");
+  const std::string redacted = signed_by(R"({"provider":"anthropic","type":"redacted_thinking","data":"red"})");
+  const std::string item =
+      signed_by(R"({"provider":"openai-responses","type":"encrypted_reasoning","data":"e","id":"rs_1"})");
+  const std::string contents = R"([{"role":"model","parts":[{"text":"Let me ","thought":true}]},
+      {"role":"model","parts":[{"text":"see.","thought":true},{"text":"","thought":true,"thoughtSignature":")" +
+                               thinking + R"("},{"text":"","thought":true,"thoughtSignature":")" + redacted +
+                               R"("},{"text":"","thought":true,"thoughtSignature":")" + item + R"("}]},
+      {"role":"model","parts":[{"text":"So "}]},{"role":"model","parts":[{"text":"be it."}]},
+      {"role":"model","parts":[{"functionCall":{"id":"i","name":"f"},"thoughtSignature":"own"}]},
+      {"role":"model","parts":[{"text":""}]}])";
+  const auto turn = [&](std::string_view kind) {
+    const Value messages = messages_for(contents, kind);
+    REQUIRE(messages.size() == 1);
+    REQUIRE(messages[0]["tool_calls"].size() == 1);
+    CHECK(messages[0]["tool_calls"][0].contains("extra_content") == (kind == "gemini"));
+    return messages[0]["content"];
+  };
+  CHECK(turn("openai") == "So be it.");
+  CHECK(turn("gemini") == "So be it.");
+  CHECK(turn("anthropic") == parsed(R"([{"type":"thinking","thinking":"Let me see.","signature":"sig"},
+      {"type":"redacted_thinking","data":"red"},{"type":"text","text":"So be it."}])"));
+  CHECK(turn("openai-responses") == parsed(R"([{"type":"reasoning","id":"rs_1","encrypted_content":"e","summary":[]},
+      {"type":"text","text":"So be it."}])"));
 }
 
 TEST_CASE("Gemini request: generationConfig and tools in neutral words") {
