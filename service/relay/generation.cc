@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 
+#include "service/json/parse.h"
 #include "service/json/utf8.h"
 #include "service/relay/event_codec.h"
 
@@ -174,6 +175,7 @@ void Generation::on_tool_call(int index, std::string_view id, std::string_view n
   // A name may be as long as the upstream likes; an event may not.
   const size_t name_bytes = options_->event_bytes / 8;
   if (!id.empty()) tools_[i].first = id.substr(0, json::utf8_prefix(id, name_bytes));
+  if (tools_[i].first.empty()) tools_[i].first = draw_call_id();
   if (!name.empty()) tools_[i].second = name.substr(0, json::utf8_prefix(name, name_bytes));
   if (i < known_.tool_bytes.size()) {
     arguments = unsaid(known_.tool_bytes[i], arguments);
@@ -196,11 +198,28 @@ void Generation::on_first_byte() {
   owner_.on_generation_answered();
 }
 
+// An index of this generation's becomes one of the stream's, as on_tool_call has it.
 void Generation::on_opaque(std::string_view object) {
-  if (object.size() > max_opaque_bytes) return;  // a provider's whim; nothing that a reader misses
   if (known_.opaque > 0) return static_cast<void>(--known_.opaque);
+  auto value = json::parse(object);
+  if (!value || !value->is_object() || value->empty()) return;
+  if (const auto index = value->find("index"); index != value->end() && index->is_number_unsigned()) {
+    *index = index->get<uint64_t>() + first_tool_index_;
+  }
+  const std::string payload = json::dump(*value);
+  if (payload.size() > max_opaque_bytes) return;  // a provider's whim; nothing that a reader misses
   note_delta(EventKind::reasoning, 0);
-  owner_.append(EventKind::opaque, object);
+  owner_.append(EventKind::opaque, payload);
+}
+
+// Clients find a call by its id, over all turns of a conversation.
+std::string Generation::draw_call_id() const {
+  static constexpr char letters[] = "abcdefghijklmnopqrstuvwxyz234567";
+  unsigned char bytes[16];
+  context_.random(bytes, sizeof bytes);
+  std::string id = "call_";
+  for (const unsigned char byte : bytes) id += letters[byte % 32];
+  return id;
 }
 
 void Generation::on_resumable(std::string_view token) {

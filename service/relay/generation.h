@@ -74,6 +74,7 @@ class Generation final : private upstream::CallHandler, private Slots::Waiter {
   bool try_again(const upstream::Failure& failure);
   bool fall_back(const upstream::Failure& failure);
   bool append_seam(std::string_view reason);
+  std::string draw_call_id() const;
   void forget_token();
   std::string_view unsaid(uint64_t& known, std::string_view delta);
   bool append_split(storage::EventKind kind, std::string_view delta);

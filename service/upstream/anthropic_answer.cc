@@ -115,7 +115,7 @@ Taken AnthropicAnswer::start_block(int64_t index, std::string_view raw) {
   if (start.kind != Kind::tool_use) return block->opaque.size() > max_opaque_bytes ? Taken::too_large : Taken::event;
   block->tool = tools_++;
   if (has_members(start.input)) block->input = start.input;
-  const std::string id = start.id.empty() ? "call_" + std::to_string(block->tool) : start.id;
+  const std::string id = start.id;
   Lifeline::Watch watch(line_);
   handler_.on_tool_call(block->tool, id, start.name, {});
   return alive(!watch.gone());

@@ -115,7 +115,6 @@ bool ChatAnswer::on_tool(const ToolPiece& piece) {
 bool ChatAnswer::announce(size_t number) {
   Tool& tool = tools_[number];
   tool.announced = true;
-  if (tool.id.empty()) tool.id = "call_" + std::to_string(number);
   const std::string arguments = std::move(tool.held);
   const std::string id = tool.id, name = tool.name;  // the handler may destroy the answer
   Lifeline::Watch watch(line_);

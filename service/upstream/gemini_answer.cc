@@ -85,7 +85,7 @@ Taken GeminiAnswer::take_call(const GeminiPart& part) {
   if (part.name.empty()) return Taken::chunk;
   if (tools_ == max_tools) return Taken::too_large;
   const int number = tools_++;
-  const std::string id = part.id.empty() ? "call_" + std::to_string(number) : part.id;
+  const std::string id = part.id;
   const std::string arguments = part.args.empty() ? "{}" : json::repaired(part.args);
   Lifeline::Watch watch(line_);
   handler_.on_tool_call(number, id, part.name, arguments);

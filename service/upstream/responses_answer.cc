@@ -267,7 +267,6 @@ bool ResponsesAnswer::name_tool(Item& item, const ResponsesItem& content) {
 
 bool ResponsesAnswer::announce(Item& item) {
   item.number = tools_++;
-  if (item.call_id.empty()) item.call_id = "call_" + std::to_string(item.number);
   const std::string id = item.call_id, name = item.name, held = std::move(item.held);
   Lifeline::Watch watch(line_);
   handler_.on_tool_call(item.number, id, name, held);

@@ -74,14 +74,14 @@ class CallHandler {
   virtual void on_text(std::string_view delta) = 0;       // never empty
   virtual void on_reasoning(std::string_view delta) = 0;  // never empty
   // `index` counts the calls of this generation from 0; id and name come with the first piece (and again never);
-  // arguments_delta may be empty then.
+  // arguments_delta may be empty then. The id is "" where the provider gives none.
   virtual void on_tool_call(int index, std::string_view id, std::string_view name,
                             std::string_view arguments_delta) = 0;
   virtual void on_end(Outcome outcome) = 0;  // last call, exactly once
   virtual void on_first_byte() {}            // the response's head has arrived (status 2xx)
   // What the model wants to be given back untouched in a later turn: one JSON object on one line,
   // {"provider":KIND,"type":"signature"|"redacted_thinking"|"thought_signature"|"encrypted_reasoning","data":"…"} and
-  // what else that type needs (`index` of the tool call it belongs to, `id`).
+  // what else that type needs (`id`; `index` of the tool call it belongs to, counted as in on_tool_call).
   virtual void on_opaque(std::string_view) {}
   // The answer goes on at the upstream if this connection is lost; Provider::take_up() finds it by this token.
   virtual void on_resumable(std::string_view) {}

@@ -99,7 +99,7 @@ TEST_CASE("no fallback after the first delta", "[fallback]") {
     handler.on_tool_call(0, "i", "n", "");
   }
   SECTION("what the model wants back") {
-    handler.on_opaque("{}");
+    handler.on_opaque(R"({"provider":"p"})");
   }
   f.model->last().fail(FailureCode::upstream_overloaded, true);
   CHECK(owner.ends.size() == 1);

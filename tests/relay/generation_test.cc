@@ -117,6 +117,22 @@ TEST_CASE("every piece of a tool call carries its id and name, its index counts 
   CHECK(owner.generation->tool_calls() == 2);
 }
 
+TEST_CASE("a call without an id gets one, and what belongs to a call keeps belonging to it", "[generation]") {
+  RelayFixture f;
+  Owning owner(f);
+  owner.generation->begin();
+  auto& handler = *f.model->last().handler;
+  handler.on_tool_call(0, "", "get", "{}");
+  handler.on_tool_call(1, "", "get", "{}");
+  handler.on_opaque(R"({"provider":"p","type":"t","data":"d","index":1})");
+  REQUIRE(owner.events.size() == 3);
+  const auto first = *decode_tool_call(owner.events[0].second), second = *decode_tool_call(owner.events[1].second);
+  CHECK(first.id.size() == 21);
+  CHECK(first.id.starts_with("call_"));
+  CHECK(first.id != second.id);
+  CHECK(owner.events[2].second == R"({"provider":"p","type":"t","data":"d","index":8})");
+}
+
 TEST_CASE("no tool call's event is over the limit, whatever its names", "[generation]") {
   RelayFixture f;
   Owning owner(f);

@@ -46,7 +46,7 @@ std::vector<Expected> fixtures() {
            29 + 256},
           {"gemini-tool-call",
            "",
-           {{"call_0", "weather", R"({"location":"San Francisco"})", 0}},
+           {{"", "weather", R"({"location":"San Francisco"})", 0}},
            of_call,
            FinishReason::tool_calls,
            29,
