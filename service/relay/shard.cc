@@ -164,6 +164,10 @@ std::shared_ptr<Stream> Shard::adopt(storage::StreamRow row, std::string_view st
   return stream;
 }
 
+void Shard::each_live(const std::function<void(const std::shared_ptr<Stream>&)>& look) const {
+  for (const auto& [key, stream] : live_) look(stream);
+}
+
 size_t Shard::queued() const {
   return static_cast<size_t>(
       std::count_if(live_.begin(), live_.end(), [](const auto& s) { return s.second->status() == "queued"; }));

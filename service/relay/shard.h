@@ -69,6 +69,7 @@ class Shard final : public storage::Observer {
   void remove(std::string stream_id, Completion<bool> done);        // cancels first, if it runs
   std::shared_ptr<Stream> in_memory(const std::string& stream_id);  // live, or ended and still read; null: ask open()
   size_t live() const { return live_.size(); }
+  void each_live(const std::function<void(const std::shared_ptr<Stream>&)>& look) const;
   size_t queued() const;  // of these, waiting for a place at their upstream
 
   // ---- the process's end
