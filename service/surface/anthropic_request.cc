@@ -22,11 +22,12 @@ tl::unexpected<Fault> refuse(std::string param, std::string why) {
 }
 
 // Members that have one neutral name and nothing to translate.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 5> renamed = {{{"max_tokens", "max_tokens"},
-                                                                                   {"stop_sequences", "stop"},
-                                                                                   {"temperature", "temperature"},
-                                                                                   {"top_k", "top_k"},
-                                                                                   {"top_p", "top_p"}}};
+constexpr std::array<std::pair<std::string_view, std::string_view>, 5> renamed = {
+    {{"max_tokens", "max_completion_tokens"},
+     {"stop_sequences", "stop"},
+     {"temperature", "temperature"},
+     {"top_k", "top_k"},
+     {"top_p", "top_p"}}};
 
 // How hard a budget lets a model think, in the words that other dialects have.
 std::string effort_of(uint64_t budget) {

@@ -37,14 +37,6 @@ Value content_of(Value parts) {
   return parts;
 }
 
-void say_error(Value& parts, AnthropicPlace& where, const std::string& place) {
-  if (parts.empty() || parts[0]["type"] != "text") {
-    parts.insert(parts.begin(), Value{{"type", "text"}, {"text", ""}});
-    where.parts.insert(where.parts.begin(), place);
-  }
-  parts[0]["text"] = "Error: " + string_of(parts[0], "text");
-}
-
 class Reader {
  public:
   explicit Reader(std::string_view kind) : kind_(kind) {}
@@ -149,12 +141,7 @@ Checked Reader::tool_result(const Value& block, const std::string& place) {
     parts.back()["cache_control"] = block["cache_control"];
   }
   Value message = {{"role", "tool"}, {"tool_call_id", string_of(block, "tool_use_id")}};
-  const bool failed = block.contains("is_error") && block["is_error"] == true;
-  if (failed && kind_ == "openai") {  // it has no other word for it
-    say_error(parts, where, place);
-  } else if (failed) {
-    message["is_error"] = true;
-  }
+  if (block.contains("is_error") && block["is_error"] == true) message["is_error"] = true;
   message["content"] = content_of(std::move(parts));
   add(std::move(message), std::move(where));
   return {};
@@ -198,7 +185,6 @@ Checked Reader::assistant_block(const Value& block, const std::string& place, Va
   }
   auto part = neutral_part(block, place, kind_);
   if (!part) return tl::make_unexpected(part.error());
-  if (kind_ == "openai" && (type == "thinking" || type == "redacted_thinking")) return {};
   parts.push_back(std::move(*part));
   where.parts.push_back(place);
   return {};

@@ -26,8 +26,7 @@ struct AnthropicTurns {
   std::string client_place(const std::string& neutral) const;
 };
 
-// `kind`: of the upstream. Cache marks and what only Anthropic can be given are kept for that kind alone; an `openai`
-// upstream gets nothing that Chat Completions has no words for: its messages are passed on as they are.
+// `kind`: of the upstream. Cache marks and what only Anthropic can be given are kept for that kind alone.
 tl::expected<AnthropicTurns, Fault> read_anthropic_turns(const json::Value& system, const json::Value& messages,
                                                          std::string_view kind);
 

@@ -5,6 +5,7 @@
 
 #include "service/json/sax.h"
 #include "service/json/write.h"
+#include "service/upstream/openai_messages.h"
 
 namespace tokenrelay::upstream {
 namespace {
@@ -39,7 +40,7 @@ std::string openai_body(const ModelRequest& request, bool with_stream_options) {
   std::string model;
   json::append_string(model, request.model);
   append_member(body, "model", model);
-  append_member(body, "messages", request.messages);
+  append_member(body, "messages", openai_messages(request.messages));
   append_parameters(body, request.parameters);
   append_member(body, "stream", "true");
   if (with_stream_options) append_member(body, "stream_options", R"({"include_usage":true})");
