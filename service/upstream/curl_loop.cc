@@ -1,8 +1,5 @@
 #include "service/upstream/curl_loop.h"
 
-#include <sys/epoll.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <asio/io_context.hpp>
 #include <asio/post.hpp>
@@ -18,12 +15,6 @@ CURLM* make_multi() {
   CURLM* multi = initialised == CURLE_OK ? curl_multi_init() : nullptr;
   if (!multi) throw std::runtime_error("libcurl does not initialise");
   return multi;
-}
-
-int make_epoll() {
-  const int descriptor = epoll_create1(EPOLL_CLOEXEC);
-  if (descriptor < 0) throw std::runtime_error("no epoll descriptor for the upstream connections");
-  return descriptor;
 }
 
 uint32_t epoll_events(int what) {
@@ -47,14 +38,12 @@ bool erase(std::vector<CURL*>& list, CURL* easy) {
 
 }  // namespace
 
-std::shared_ptr<CurlLoop> CurlLoop::make(asio::io_context& context, Done done) {
-  std::shared_ptr<CurlLoop> loop(new CurlLoop(context, std::move(done)));
-  loop->watch();
-  return loop;
+std::shared_ptr<CurlLoop> CurlLoop::make(asio::io_context& context, std::shared_ptr<ReadySet> ready) {
+  return std::shared_ptr<CurlLoop>(new CurlLoop(context, std::move(ready)));
 }
 
-CurlLoop::CurlLoop(asio::io_context& context, Done done)
-    : multi_(make_multi()), epoll_(make_epoll()), ready_(context, epoll_), timer_(context), done_(std::move(done)) {
+CurlLoop::CurlLoop(asio::io_context& context, std::shared_ptr<ReadySet> ready)
+    : multi_(make_multi()), ready_(std::move(ready)), timer_(context) {
   curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, &CurlLoop::on_socket);
   curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
   curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, &CurlLoop::on_timer);
@@ -66,19 +55,13 @@ CurlLoop::~CurlLoop() {
   curl_multi_cleanup(multi_);
 }
 
-int CurlLoop::on_socket(CURL*, curl_socket_t socket, int what, void* self, void* known) {
+int CurlLoop::on_socket(CURL*, curl_socket_t socket, int what, void* self, void*) {
   CurlLoop& loop = *static_cast<CurlLoop*>(self);
   if (what == CURL_POLL_REMOVE) {
-    epoll_ctl(loop.epoll_, EPOLL_CTL_DEL, socket, nullptr);
-    return 0;
+    loop.ready_->forget(socket);
+  } else {
+    loop.ready_->watch(socket, epoll_events(what), loop);
   }
-  epoll_event event{};
-  event.events = epoll_events(what);
-  event.data.fd = socket;
-  // Where this fails, for want of memory, the transfer's timeouts end it. (-1 here would kill the multi handle for
-  // good.)
-  epoll_ctl(loop.epoll_, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, socket, &event);
-  if (!known) curl_multi_assign(loop.multi_, socket, self);
   return 0;
 }
 
@@ -120,25 +103,11 @@ void CurlLoop::on_due() {
   });
 }
 
-void CurlLoop::watch() {
-  ready_.async_wait(asio::posix::stream_descriptor::wait_read,
-                    [weak = weak_from_this()](const asio::error_code& error) {
-                      const auto alive = weak.lock();
-                      if (error || !alive) return;
-                      alive->take_ready();
-                      alive->watch();
-                    });
-}
-
-void CurlLoop::take_ready() {
-  epoll_event events[256];
-  const int count = epoll_wait(epoll_, events, std::size(events), 0);
-  for (int i = 0; i < count; ++i) {
-    enter([&] {
-      int running = 0;
-      curl_multi_socket_action(multi_, events[i].data.fd, curl_events(events[i].events), &running);
-    });
-  }
+void CurlLoop::on_ready(int descriptor, uint32_t events) {
+  enter([&] {
+    int running = 0;
+    curl_multi_socket_action(multi_, descriptor, curl_events(events), &running);
+  });
 }
 
 template <class Call>
@@ -155,8 +124,8 @@ void CurlLoop::settle() {
   settling_ = true;
   for (bool busy = true; busy;) {
     busy = !to_remove_.empty() || !to_add_.empty() || !to_unpause_.empty();
-    for (auto& [easy, owner] : std::exchange(to_remove_, {})) remove(easy, std::move(owner));
-    for (CURL* easy : std::exchange(to_add_, {})) add(easy);
+    for (auto& [easy, keeps] : std::exchange(to_remove_, {})) remove(easy, std::move(keeps));
+    for (CURL* easy : std::exchange(to_add_, {})) curl_multi_add_handle(multi_, easy);
     while (!to_unpause_.empty()) {
       CURL* const easy = to_unpause_.back();
       to_unpause_.pop_back();
@@ -164,24 +133,32 @@ void CurlLoop::settle() {
       curl_easy_pause(easy, CURLPAUSE_CONT);  // calls the write callback with what was kept
       inside_ = false;
     }
-    int left = 0;
-    if (const CURLMsg* message = curl_multi_info_read(multi_, &left)) {
-      busy = true;
-      if (message->msg == CURLMSG_DONE && !closed_) done_(message->easy_handle, message->data.result);
-    }
+    if (take_completed()) busy = true;
   }
   settling_ = false;
 }
 
-void CurlLoop::add(CURL* easy) {
+bool CurlLoop::take_completed() {
+  int left = 0;
+  const CURLMsg* const message = curl_multi_info_read(multi_, &left);
+  if (!message) return false;
+  char* owner = nullptr;
+  if (message->msg == CURLMSG_DONE && curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &owner) == CURLE_OK) {
+    reinterpret_cast<CurlOwner*>(owner)->completed(message->data.result);
+  }
+  return true;
+}
+
+void CurlLoop::add(CURL* easy, CurlOwner& owner) {
+  curl_easy_setopt(easy, CURLOPT_PRIVATE, &owner);
   if (inside_) return to_add_.push_back(easy);
   curl_multi_add_handle(multi_, easy);
 }
 
-void CurlLoop::remove(CURL* easy, std::shared_ptr<void> owner) {
+void CurlLoop::remove(CURL* easy, std::shared_ptr<void> keeps) {
   erase(to_unpause_, easy);
   if (inside_) {
-    to_remove_.emplace_back(easy, std::move(owner));
+    to_remove_.emplace_back(easy, std::move(keeps));
     return;
   }
   if (!erase(to_add_, easy)) curl_multi_remove_handle(multi_, easy);
@@ -193,10 +170,6 @@ void CurlLoop::unpause(CURL* easy) {
   asio::post(timer_.get_executor(), [weak = weak_from_this()] {
     if (const auto alive = weak.lock()) alive->settle();
   });
-}
-
-void CurlLoop::close() {
-  done_ = nullptr;
 }
 
 }  // namespace tokenrelay::upstream

@@ -1,22 +1,28 @@
 #include "service/upstream/http_client.h"
 
-#include <curl/curl.h>
-
 #include <unordered_map>
 
 #include "service/transport/loop.h"
-#include "service/transport/timer_wheel.h"
-#include "service/upstream/curl_loop.h"
-#include "service/upstream/http_exchange.h"
+#include "service/upstream/direct_exchange.h"
 #include "service/upstream/providers.h"
+#include "service/upstream/proxied_exchange.h"
 
 namespace tokenrelay::upstream {
 
 struct HttpClient::State {
-  explicit State(transport::Loop& on_loop) : loop(on_loop) {}
+  explicit State(transport::Loop& on_loop)
+      : loop(on_loop),
+        ready(ReadySet::make(loop.context())),
+        curl(CurlLoop::make(loop.context(), ready)),
+        idle(loop, ready) {}
+
   transport::Loop& loop;
-  std::shared_ptr<CurlLoop> curl;
-  std::unordered_map<CURL*, std::shared_ptr<HttpExchange>> exchanges;
+  const std::shared_ptr<ReadySet> ready;
+  const std::shared_ptr<CurlLoop> curl;
+  const Proxies proxies = Proxies::of_environment();
+  TlsClient tls;
+  IdleWires idle;
+  std::unordered_map<Exchange*, std::shared_ptr<Exchange>> exchanges;
 };
 
 namespace {
@@ -24,7 +30,7 @@ namespace {
 // What the owner of a transfer holds; the exchange itself is the client's.
 class Handle final : public Transfer {
  public:
-  explicit Handle(std::shared_ptr<HttpExchange> exchange) : exchange_(std::move(exchange)) {}
+  explicit Handle(std::shared_ptr<Exchange> exchange) : exchange_(std::move(exchange)) {}
   ~Handle() override {
     if (!finished_) exchange_->abandon();
   }
@@ -36,17 +42,26 @@ class Handle final : public Transfer {
   }
 
  private:
-  const std::shared_ptr<HttpExchange> exchange_;
+  const std::shared_ptr<Exchange> exchange_;
   bool finished_ = false;
 };
 
-std::shared_ptr<HttpExchange> begin(const std::shared_ptr<HttpClient::State>& state, HttpRequest request,
-                                    TransferHandler& handler) {
-  auto exchange = std::make_shared<HttpExchange>(state->loop, state->curl, std::move(request), handler);
-  exchange->on_removed = [weak = std::weak_ptr(state)](CURL* easy) {
-    if (const auto still = weak.lock()) still->exchanges.erase(easy);
+std::shared_ptr<Exchange> make_exchange(HttpClient::State& state, HttpRequest request, TransferHandler& handler) {
+  auto target = parse_target(request.url);
+  if (target && state.proxies.apply_to(target->origin)) {
+    return std::make_shared<ProxiedExchange>(state.loop, state.curl, std::move(request), handler);
+  }
+  const Wiring wiring{state.ready, state.curl, state.tls, state.idle};
+  return std::make_shared<DirectExchange>(state.loop, wiring, std::move(target), request, handler);
+}
+
+std::shared_ptr<Exchange> begin(const std::shared_ptr<HttpClient::State>& state, HttpRequest request,
+                                TransferHandler& handler) {
+  auto exchange = make_exchange(*state, std::move(request), handler);
+  exchange->on_over = [weak = std::weak_ptr(state)](Exchange& over) {
+    if (const auto still = weak.lock()) still->exchanges.erase(&over);
   };
-  state->exchanges.emplace(exchange->easy(), exchange);
+  state->exchanges.emplace(exchange.get(), exchange);
   exchange->start();
   return exchange;
 }
@@ -59,18 +74,10 @@ struct NobodyListens final : TransferHandler {
 
 }  // namespace
 
-HttpClient::HttpClient(transport::Loop& loop) : state_(std::make_shared<State>(loop)) {
-  state_->curl = CurlLoop::make(loop.context(), [weak = std::weak_ptr(state_)](CURL* easy, CURLcode result) {
-    const auto state = weak.lock();
-    if (!state) return;
-    const auto found = state->exchanges.find(easy);
-    if (found != state->exchanges.end()) std::shared_ptr(found->second)->completed(result);
-  });
-}
+HttpClient::HttpClient(transport::Loop& loop) : state_(std::make_shared<State>(loop)) {}
 
 HttpClient::~HttpClient() {
-  state_->curl->close();
-  for (auto exchanges = std::move(state_->exchanges); auto& [easy, exchange] : exchanges) exchange->abandon();
+  for (auto exchanges = std::move(state_->exchanges); auto& [key, exchange] : exchanges) exchange->abandon();
 }
 
 std::unique_ptr<Transfer> HttpClient::send(HttpRequest request, TransferHandler& handler) {

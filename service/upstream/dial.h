@@ -1,0 +1,39 @@
+// Dial: one TCP connection in the making, by libcurl: the name's lookup, every address in turn with IPv4 and IPv6 in
+// parallel (RFC 8305), the limit of time. The descriptor is then the caller's; libcurl keeps nothing of it.
+//
+// Threads: the loop's. Ownership: destroying it gives up, silently. `done` is called once, never before the constructor
+// has returned; it may destroy the dial.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "service/upstream/curl_loop.h"
+#include "service/upstream/http_client.h"
+
+namespace tokenrelay::upstream {
+
+class Dial final : private CurlOwner {
+ public:
+  struct Result {
+    int descriptor = -1;  // non-blocking, TCP_NODELAY, SO_KEEPALIVE; -1: see the cause
+    TransferEnd::Cause cause = TransferEnd::Cause::clean;
+    std::string message;
+  };
+  using Done = std::function<void(Result)>;
+
+  Dial(std::shared_ptr<CurlLoop> curl, const std::string& url, int64_t connect_ms, Done done);
+  ~Dial();
+  Dial(const Dial&) = delete;
+
+ private:
+  void completed(CURLcode result) override;
+  int take_descriptor();
+
+  const std::shared_ptr<CurlLoop> curl_;
+  CURL* easy_;
+  Done done_;
+};
+
+}  // namespace tokenrelay::upstream

@@ -1,0 +1,74 @@
+// DirectExchange: an exchange over a Wire of our own: HTTP/1.1, one read a token, straight from the shard's read buffer
+// to the handler. libcurl makes the connection (Dial).
+//
+// A connection that was idle may have been closed by the server at that very moment: a request that fails on one before
+// a byte has come back is asked once more, on a fresh one (RFC 9110 9.2.2). Bounds: no buffer of its own but for the
+// request, until the response begins, and for what a pause held back of one read (16 KiB).
+#pragma once
+
+#include <optional>
+
+#include "service/upstream/curl_loop.h"
+#include "service/upstream/dial.h"
+#include "service/upstream/exchange.h"
+#include "service/upstream/idle_wires.h"
+#include "service/upstream/response_reader.h"
+#include "service/upstream/target.h"
+
+namespace tokenrelay::upstream {
+
+// What the exchanges of a client share.
+struct Wiring {
+  std::shared_ptr<ReadySet> ready;
+  std::shared_ptr<CurlLoop> curl;
+  TlsClient& tls;
+  IdleWires& idle;
+};
+
+class DirectExchange final : public Exchange, private ReadyListener {
+ public:
+  // No target: the URL leads nowhere.
+  DirectExchange(transport::Loop& loop, Wiring wiring, std::optional<Target> target, const HttpRequest& request,
+                 TransferHandler& handler);
+
+  void start() override;
+
+ private:
+  enum class Phase { dialling, handshake, asking, reading };  // asking: the request is not all written
+
+  void dial();
+  void dialled(Dial::Result result);
+  void on_ready(int descriptor, uint32_t events) override;
+  void shake_hands();
+  void ask();
+  void write();
+  void read();
+  void watch();
+  void take(std::string_view bytes);
+  bool take_piece(std::string_view& bytes);
+  void finished(bool nothing_left);
+  void lost(Wire::Status how);
+  void hang_up();
+  void later(void (DirectExchange::*what)());
+  void take_held();
+  void fail_unaddressed();
+
+  void close() override { hang_up(); }
+  bool holds_back() const override { return held_.has_value(); }
+  void go_on() override { later(&DirectExchange::take_held); }
+
+  const Wiring wiring_;
+  const std::optional<Target> target_;
+  const int64_t connect_ms_;
+  std::string text_;    // the request; empty once it can not be asked again
+  size_t written_ = 0;  // of it
+  std::unique_ptr<Dial> dial_;
+  std::unique_ptr<Wire> wire_;
+  ResponseReader reader_;
+  std::optional<std::string> held_;  // what was read and not yet taken when the pause came
+  Phase phase_ = Phase::dialling;
+  bool reused_ = false;  // the wire was idle before
+  bool write_failed_ = false;
+};
+
+}  // namespace tokenrelay::upstream

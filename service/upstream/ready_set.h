@@ -1,0 +1,49 @@
+// ReadySet: an epoll set of its own, which a loop watches as one descriptor: a busy turn costs one wait for all the
+// upstream connections of a shard. Level-triggered.
+//
+// Promise: a listener hears only of descriptors that it watches, but perhaps once too often: a descriptor's number may
+// be used again within a turn. Watching anew hands a descriptor over; without a change of events that costs no system
+// call. Threads: the loop's. Ownership: none; a descriptor is forgotten before it is closed, and before its listener
+// goes. Errors: where the kernel is out of memory the set stays silent, and timeouts end the transfer. Bounds: 16 bytes
+// for each descriptor of the process, at most.
+#pragma once
+
+#include <sys/epoll.h>
+
+#include <asio/posix/stream_descriptor.hpp>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace tokenrelay::upstream {
+
+class ReadyListener {
+ public:
+  virtual void on_ready(int descriptor, uint32_t events) = 0;  // EPOLLIN, EPOLLOUT, EPOLLHUP, EPOLLERR
+
+ protected:
+  ~ReadyListener() = default;
+};
+
+class ReadySet : public std::enable_shared_from_this<ReadySet> {
+ public:
+  static std::shared_ptr<ReadySet> make(asio::io_context& context);
+
+  void watch(int descriptor, uint32_t events, ReadyListener& listener);
+  void forget(int descriptor);
+
+ private:
+  struct Watched {
+    ReadyListener* listener = nullptr;
+    uint32_t events = 0;
+  };
+
+  explicit ReadySet(asio::io_context& context);
+  void wait();
+  void take_ready();
+
+  asio::posix::stream_descriptor epoll_;
+  std::vector<Watched> watched_;  // by descriptor
+};
+
+}  // namespace tokenrelay::upstream
