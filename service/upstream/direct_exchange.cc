@@ -53,8 +53,7 @@ void DirectExchange::dialled(Dial::Result result) {
   const auto alive = shared_from_this();
   dial_.reset();
   if (result.descriptor < 0) return end(result.cause, std::move(result.message));
-  const Origin& origin = target_->origin;
-  wire_ = std::make_unique<Wire>(result.descriptor, origin, origin.tls ? &wiring_.tls : nullptr);
+  wire_ = std::make_unique<Wire>(result.descriptor, target_->origin, wiring_.tls);
   phase_ = Phase::handshake;
   shake_hands();
 }
