@@ -176,6 +176,7 @@ void DirectExchange::hang_up() {
   dial_.reset();
   if (!wire_) return;
   wiring_.ready->forget(wire_->descriptor());
+  if (phase_ == Phase::asking) wire_->reset_on_close();
   wire_.reset();
 }
 

@@ -93,6 +93,11 @@ bool Wire::is_dead() {
   return ::recv(descriptor_, &byte, 1, MSG_PEEK) >= 0 || !would_block();
 }
 
+void Wire::reset_on_close() {
+  const linger at_once{1, 0};
+  (void)::setsockopt(descriptor_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
 const char* Wire::fault() const {
   const long verified = tls_ ? SSL_get_verify_result(tls_.get()) : X509_V_OK;
   return verified == X509_V_OK ? "the TLS handshake failed" : X509_verify_cert_error_string(verified);

@@ -33,6 +33,7 @@ class Wire {
   bool has_unread() const;                         // decrypted or not; waiting for the descriptor would not tell
   bool is_dead();                                  // for one that is idle: closed, or it says what nobody asked for
   const char* fault() const;                       // why the handshake failed
+  void reset_on_close();                           // else what is still to be sent would be, after closing
 
  private:
   Status status_of(int result);
