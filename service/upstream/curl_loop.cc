@@ -143,9 +143,8 @@ bool CurlLoop::take_completed() {
   const CURLMsg* const message = curl_multi_info_read(multi_, &left);
   if (!message) return false;
   char* owner = nullptr;
-  if (message->msg == CURLMSG_DONE && curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &owner) == CURLE_OK) {
-    reinterpret_cast<CurlOwner*>(owner)->completed(message->data.result);
-  }
+  if (message->msg == CURLMSG_DONE) curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &owner);
+  if (owner) reinterpret_cast<CurlOwner*>(owner)->completed(message->data.result);
   return true;
 }
 
@@ -156,6 +155,7 @@ void CurlLoop::add(CURL* easy, CurlOwner& owner) {
 }
 
 void CurlLoop::remove(CURL* easy, std::shared_ptr<void> keeps) {
+  curl_easy_setopt(easy, CURLOPT_PRIVATE, nullptr);  // its end may be among the messages already
   erase(to_unpause_, easy);
   if (inside_) {
     to_remove_.emplace_back(easy, std::move(keeps));

@@ -11,6 +11,7 @@ namespace {
 
 using Cause = TransferEnd::Cause;
 
+constexpr int reads_at_once = 8;                      // the other streams have their turn then
 thread_local std::array<char, 16 << 10> read_buffer;  // no read begins before the last one's bytes were taken
 
 }  // namespace
@@ -99,20 +100,22 @@ void DirectExchange::on_ready(int, uint32_t) {
   const auto alive = shared_from_this();
   if (phase_ == Phase::handshake) return shake_hands();
   if (phase_ == Phase::asking) write();
-  if (!paused()) read();
+  if (may_take()) read();
   if (wire_) watch();
 }
 
 // One read each time, unless TLS holds more that the descriptor would not tell of.
 void DirectExchange::read() {
-  do {
+  for (int turn = 0; turn < reads_at_once; ++turn) {
     const Wire::Io io = wire_->read(read_buffer.data(), read_buffer.size());
     if (io.status == Wire::Status::again) return;
     if (io.status != Wire::Status::done) return lost(io.status);
     if (phase_ == Phase::reading && !text_.empty()) text_ = std::string();
     reused_ = false;
     take({read_buffer.data(), io.bytes});
-  } while (wire_ && !paused() && wire_->has_unread());
+    if (!wire_ || !may_take() || !wire_->has_unread()) return;
+  }
+  later(&DirectExchange::take_held);
 }
 
 void DirectExchange::take(std::string_view bytes) {
@@ -147,12 +150,12 @@ bool DirectExchange::take_piece(std::string_view& bytes) {
 }
 
 void DirectExchange::take_held() {
-  if (paused() || !wire_) return;
+  if (paused() || !wire_ || phase_ == Phase::handshake) return;
   if (held_) {
     const std::string held = *std::exchange(held_, std::nullopt);
     take(held);
   }
-  if (wire_ && !paused() && wire_->has_unread()) read();
+  if (wire_ && may_take() && wire_->has_unread()) read();
   if (wire_) watch();
 }
 

@@ -51,6 +51,7 @@ class DirectExchange final : public Exchange, private ReadyListener {
   void hang_up();
   void later(void (DirectExchange::*what)());
   void take_held();
+  bool may_take() const { return !paused() && !held_; }  // what is held comes before what is read
   void fail_unaddressed();
 
   void close() override { hang_up(); }

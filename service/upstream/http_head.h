@@ -1,4 +1,4 @@
-// The head of an upstream's response, line by line as libcurl hands it over.
+// What the relay wants to know of the head of an upstream's response, line by line.
 #pragma once
 
 #include <string_view>

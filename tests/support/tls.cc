@@ -52,20 +52,20 @@ std::shared_ptr<SSL_CTX> make_context(const TlsClientOptions& options) {
 
 }  // namespace
 
-Certificate make_certificate(const std::string& name) {
+Certificate make_certificate(const std::string& name, const std::string& others, long seconds) {
   EVP_PKEY* key = EVP_EC_gen("P-256");
   X509* certificate = X509_new();
   X509_set_version(certificate, 2);
   ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1);
   X509_gmtime_adj(X509_getm_notBefore(certificate), -3600);
-  X509_gmtime_adj(X509_getm_notAfter(certificate), 86'400);
+  X509_gmtime_adj(X509_getm_notAfter(certificate), seconds);
   X509_set_pubkey(certificate, key);
   X509_NAME* subject = X509_get_subject_name(certificate);
   X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>(name.c_str()), -1, -1,
                              0);
   X509_set_issuer_name(certificate, subject);
   add_extension(certificate, NID_basic_constraints, "critical,CA:TRUE");
-  add_extension(certificate, NID_subject_alt_name, "DNS:localhost,IP:127.0.0.1");
+  add_extension(certificate, NID_subject_alt_name, others.c_str());
   X509_sign(certificate, key, EVP_sha256());
   BIO* certificate_text = BIO_new(BIO_s_mem());
   BIO* key_text = BIO_new(BIO_s_mem());

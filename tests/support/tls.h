@@ -11,11 +11,13 @@
 
 namespace tokenrelay::support {
 
-// For localhost and 127.0.0.1, a P-256 key, valid for a day; `name` is its common name.
+// A P-256 key, valid for a day; `name` is its common name, `others` (OpenSSL's notation) are whom it is for. Negative
+// seconds: it has run out.
 struct Certificate {
   std::string certificate, key;  // PEM
 };
-Certificate make_certificate(const std::string& name);
+Certificate make_certificate(const std::string& name, const std::string& others = "DNS:localhost,IP:127.0.0.1",
+                             long seconds = 86'400);
 
 struct TlsClientOptions {
   std::string ca = {};    // PEM file; empty: whatever the server shows is taken

@@ -4,7 +4,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/pem.h>
-#include <openssl/x509v3.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -19,43 +18,17 @@ namespace {
 
 constexpr int poll_ms = 20;
 
-void add_extension(X509* certificate, int kind, const std::string& value) {
-  X509_EXTENSION* const extension = X509V3_EXT_conf_nid(nullptr, nullptr, kind, value.c_str());
-  X509_add_ext(certificate, extension, -1);
-  X509_EXTENSION_free(extension);
-}
-
-std::string pem_of(X509* certificate) {
-  BIO* const bio = BIO_new(BIO_s_mem());
-  PEM_write_bio_X509(bio, certificate);
-  char* data = nullptr;
-  const long size = BIO_get_mem_data(bio, &data);
-  std::string text(data, static_cast<size_t>(size));
-  BIO_free(bio);
-  return text;
-}
-
-// A P-256 key and a certificate that vouches for itself; its PEM.
-std::string certify(SSL_CTX* context, const TlsFront::Options& options) {
-  EVP_PKEY* const key = EVP_EC_gen("P-256");
-  X509* const certificate = X509_new();
-  X509_set_version(certificate, 2);
-  ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1);
-  X509_gmtime_adj(X509_getm_notBefore(certificate), -7200);
-  X509_gmtime_adj(X509_getm_notAfter(certificate), options.expired ? -3600 : 86'400);
-  X509_set_pubkey(certificate, key);
-  X509_NAME* const subject = X509_get_subject_name(certificate);
-  X509_NAME_add_entry_by_txt(subject, "O", MBSTRING_ASC, reinterpret_cast<const unsigned char*>("test"), -1, -1, 0);
-  X509_set_issuer_name(certificate, subject);
-  add_extension(certificate, NID_basic_constraints, "critical,CA:TRUE");
-  add_extension(certificate, NID_subject_alt_name, options.names);
-  X509_sign(certificate, key, EVP_sha256());
-  SSL_CTX_use_certificate(context, certificate);
-  SSL_CTX_use_PrivateKey(context, key);
-  const std::string pem = pem_of(certificate);
-  X509_free(certificate);
-  EVP_PKEY_free(key);
-  return pem;
+void show(SSL_CTX* context, const Certificate& shown) {
+  BIO* const certificate = BIO_new_mem_buf(shown.certificate.data(), -1);
+  BIO* const key = BIO_new_mem_buf(shown.key.data(), -1);
+  X509* const parsed = PEM_read_bio_X509(certificate, nullptr, nullptr, nullptr);
+  EVP_PKEY* const parsed_key = PEM_read_bio_PrivateKey(key, nullptr, nullptr, nullptr);
+  SSL_CTX_use_certificate(context, parsed);
+  SSL_CTX_use_PrivateKey(context, parsed_key);
+  X509_free(parsed);
+  EVP_PKEY_free(parsed_key);
+  BIO_free(certificate);
+  BIO_free(key);
 }
 
 int select_http11(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in, unsigned size,
@@ -77,9 +50,12 @@ bool readable(int descriptor) {
 }  // namespace
 
 TlsFront::TlsFront(uint16_t plain_port, Options options)
-    : plain_port_(plain_port), options_(std::move(options)), context_(SSL_CTX_new(TLS_server_method()), SSL_CTX_free) {
+    : plain_port_(plain_port),
+      options_(std::move(options)),
+      shown_(make_certificate("upstream", options_.names, options_.expired ? -60 : 86'400)),
+      context_(SSL_CTX_new(TLS_server_method()), SSL_CTX_free) {
   std::signal(SIGPIPE, SIG_IGN);
-  certificate_ = certify(context_.get(), options_);
+  show(context_.get(), shown_);
   SSL_CTX_set_alpn_select_cb(context_.get(), select_http11, &with_alpn_);
   listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};

@@ -12,6 +12,8 @@
 #include <thread>
 #include <vector>
 
+#include "tests/support/tls.h"
+
 namespace tokenrelay::support {
 
 class TlsFront {
@@ -29,7 +31,7 @@ class TlsFront {
 
   uint16_t port() const { return port_; }
   std::string base_url(const std::string& host = "localhost") const;
-  std::string certificate() const { return certificate_; }  // PEM
+  std::string certificate() const { return shown_.certificate; }  // PEM
   size_t handshakes() const { return handshakes_; }
   size_t resumed() const { return resumed_; }
   size_t with_alpn() const { return with_alpn_; }  // offered http/1.1
@@ -42,8 +44,8 @@ class TlsFront {
 
   const uint16_t plain_port_;
   const Options options_;
-  std::shared_ptr<SSL_CTX> context_;
-  std::string certificate_;
+  const Certificate shown_;
+  const std::shared_ptr<SSL_CTX> context_;
   int listener_ = -1;
   uint16_t port_ = 0;
   std::atomic<bool> stopping_{false};
