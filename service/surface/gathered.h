@@ -26,8 +26,8 @@ struct Item {
 
 // The terminal event, read.
 struct Done {
-  std::string status;         // completed, cancelled, failed, interrupted
-  std::string finish_reason;  // stop, length, tool_calls, content_filter, other; "" if not completed
+  std::string status;             // completed, cancelled, failed, interrupted
+  std::string finish_reason;      // stop, length, tool_calls, content_filter, other; "" if not completed
   std::string finish_reason_raw;  // the provider's own word, with `other`
   std::optional<uint64_t> input_tokens, output_tokens;
   std::optional<relay::StreamError> error;

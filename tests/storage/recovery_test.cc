@@ -1,6 +1,6 @@
 #include "storage/recovery.h"
-#include "storage/schema.h"
 
+#include "storage/schema.h"
 #include "tests/storage/raw_database.h"
 #include "tests/storage/sqlite_harness.h"
 #include "tests/support/catch.h"
