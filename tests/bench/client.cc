@@ -33,20 +33,21 @@ void Client::watch(int fd, uint32_t events, int operation) {
   epoll_ctl(epoll_, operation, fd, &event);
 }
 
-Client::Connection Client::open(uint16_t port, std::string request, ResponseSink& sink) {
+Client::Connection Client::open(Endpoint to, std::string request, ResponseSink& sink) {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) throw std::runtime_error(std::string("no socket: ") + std::strerror(errno));
   const int on = 1;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   sockaddr_in address{};
   address.sin_family = AF_INET;
-  address.sin_port = htons(port);
+  address.sin_port = htons(to.port);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 && errno != EINPROGRESS) {
     ::close(fd);
     throw std::runtime_error(std::string("cannot connect: ") + std::strerror(errno));
   }
-  links_.emplace(fd, Link{&sink, std::move(request), {}});
+  if (to.tls && !tls_) tls_ = support::tls_client();
+  links_.emplace(fd, Link{&sink, std::move(request), support::Channel(fd, to.tls ? tls_ : nullptr)});
   watch(fd, EPOLLIN | EPOLLOUT, EPOLL_CTL_ADD);
   return fd;
 }
@@ -66,20 +67,25 @@ void Client::close_all() {
 }
 
 void Client::flush(int fd, Link& link) {
-  const ssize_t sent = ::send(fd, link.unsent.data(), link.unsent.size(), MSG_NOSIGNAL);
+  const ssize_t sent = link.channel.write(link.unsent);
   if (sent > 0) link.unsent.erase(0, static_cast<size_t>(sent));
-  watch(fd, link.unsent.empty() ? uint32_t{EPOLLIN} : EPOLLIN | EPOLLOUT, EPOLL_CTL_MOD);
+  const bool wants = !link.unsent.empty() && (sent > 0 || link.channel.wants_out());
+  watch(fd, wants ? EPOLLIN | EPOLLOUT : uint32_t{EPOLLIN}, EPOLL_CTL_MOD);
 }
 
 void Client::serve(int fd, uint32_t events) {
   const auto found = links_.find(fd);
   if (found == links_.end()) return;
-  if ((events & EPOLLOUT) != 0) flush(fd, found->second);
+  Link& link = found->second;
+  if ((events & EPOLLOUT) != 0) flush(fd, link);
   if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) == 0) return;
-  const ssize_t got = recv(fd, buffer_.data(), buffer_.size(), 0);
-  if (got < 0 && errno == EAGAIN) return;
-  if (got > 0 && found->second.response.feed({buffer_.data(), static_cast<size_t>(got)}, *found->second.sink)) return;
-  if (got != 0 || !found->second.response.between()) ++lost_;
+  const ssize_t got = link.channel.read(buffer_.data(), buffer_.size());
+  if (got < 0 && errno == EAGAIN) {
+    if (!link.unsent.empty()) flush(fd, link);  // the handshake went on
+    return;
+  }
+  if (got > 0 && link.response.feed({buffer_.data(), static_cast<size_t>(got)}, *link.sink)) return;
+  if (got != 0 || !link.response.finish(*link.sink)) ++lost_;
   close(fd);
 }
 

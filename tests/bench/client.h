@@ -8,8 +8,15 @@
 #include <unordered_map>
 
 #include "tests/bench/response.h"
+#include "tests/support/channel.h"
 
 namespace tokenrelay::bench {
+
+// A port of this machine.
+struct Endpoint {
+  uint16_t port = 0;
+  bool tls = false;
+};
 
 class Client {
  public:
@@ -20,7 +27,7 @@ class Client {
   Client(const Client&) = delete;
 
   // Connects and sends. The sink must live until close() or the client's end. Throws if descriptors or ports run out.
-  Connection open(uint16_t port, std::string request, ResponseSink& sink);
+  Connection open(Endpoint to, std::string request, ResponseSink& sink);
   void send(Connection connection, std::string request);  // the next request, once the last response is complete
   void close(Connection connection);
   void close_all();
@@ -38,13 +45,15 @@ class Client {
   struct Link {
     ResponseSink* sink;
     std::string unsent;
-    Response response;
+    support::Channel channel;
+    Response response = {};
   };
   void watch(int fd, uint32_t events, int operation);
   void flush(int fd, Link& link);
   void serve(int fd, uint32_t events);
 
   int epoll_;
+  support::TlsContext tls_;  // once it is needed
   size_t lost_ = 0;
   std::unordered_map<int, Link> links_;
   std::string buffer_;

@@ -4,27 +4,17 @@
 #include <unistd.h>
 
 #include <deque>
-#include <optional>
-#include <stdexcept>
 
 #include "tests/bench/client.h"
 #include "tests/bench/modes.h"
+#include "tests/bench/relay_server.h"
+#include "tests/bench/requests.h"
 #include "tests/support/fake_upstream_fleet.h"
 
 namespace tokenrelay::bench {
 namespace {
 
 using support::monotonic_us;
-
-std::string request(std::string_view path, std::string_view accept, std::string_view body) {
-  std::string out = "POST ";
-  out += path;
-  out += " HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nAccept: ";
-  out += accept;
-  out += "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n";
-  out += body;
-  return out;
-}
 
 struct Poster final : ResponseSink {
   Client* client = nullptr;
@@ -63,42 +53,9 @@ struct Posters {
 
 }  // namespace
 
-std::string create_stream(bool as_events) {
-  return request("/v1/streams", as_events ? "text/event-stream" : "application/json",
-                 R"({"model":"bench","prompt":"Say it."})");
-}
-
-std::string chat_request() {
-  return request("/v1/chat/completions", "text/event-stream",
-                 R"({"model":"bench","messages":[{"role":"user","content":"Say it."}],"stream":true})");
-}
-
-std::string read_stream(const std::string& stream_id, const std::string& last_id, bool coalesce) {
-  std::string out = "GET /v1/streams/" + stream_id + "/events" + (coalesce ? "" : "?coalesce=0") +
-                    " HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n";
-  if (!last_id.empty()) out += "Last-Event-ID: " + last_id + "\r\n";
-  return out + "\r\n";
-}
-
-std::string new_stream(uint16_t port) {
-  struct Sink final : ResponseSink {
-    std::string body;
-    bool complete = false;
-    void on_head(int, std::string_view) override {}
-    void on_body(std::string_view bytes) override { body += bytes; }
-    void on_complete() override { complete = true; }
-  } sink;
-  Client client;
-  client.open(port, create_stream(false), sink);
-  client.run([&] { return sink.complete || client.lost() > 0; }, 10);
-  const size_t at = sink.body.find("strm_");
-  if (at == sink.body.npos) throw std::runtime_error("no stream was created: " + sink.body);
-  return sink.body.substr(at, sink.body.find('"', at) - at);
-}
-
 void run_post(const Setting& setting, const Load& load, Report& report) {
   support::FakeUpstreamFleet fleet({.deltas = 1, .per_second = 0});
-  const RelayServer server(setting, fleet.port());
+  const RelayServer server(setting, {fleet.port()});
   Client client;
   Posters posters;
   std::vector<uint32_t> latency_us;
@@ -106,7 +63,7 @@ void run_post(const Setting& setting, const Load& load, Report& report) {
     Poster& poster = posters.all.emplace_back();
     poster.client = &client;
     poster.sent_us = monotonic_us();
-    poster.connection = client.open(server.port(), create_stream(false), poster);
+    poster.connection = client.open(server.at(), create_stream(false), poster);
   }
   client.run_for(std::min(load.warm_up, 2.0));
   for (auto& poster : posters.all) poster.latency_us = &latency_us;

@@ -4,6 +4,8 @@
 
 #include "tests/bench/client.h"
 #include "tests/bench/modes.h"
+#include "tests/bench/relay_server.h"
+#include "tests/bench/requests.h"
 #include "tests/bench/sse_check.h"
 #include "tests/support/fake_upstream_fleet.h"
 
@@ -21,7 +23,7 @@ struct Reads {
 };
 
 // One after another, each over a connection that is there already, as a browser's would be.
-Reads read_again(uint16_t port, const std::string& stream, bool coalesce, int rounds, Report& report) {
+Reads read_again(Endpoint to, const std::string& stream, bool coalesce, int rounds, Report& report) {
   Client client;
   Reads reads;
   Window window;
@@ -36,7 +38,7 @@ Reads read_again(uint16_t port, const std::string& stream, bool coalesce, int ro
     sink.check = std::make_unique<SseCheck>(Dialect::relay, window);
     const int64_t from = monotonic_us();
     if (connection < 0) {
-      connection = client.open(port, read_stream(stream, "", coalesce), sink);
+      connection = client.open(to, read_stream(stream, "", coalesce), sink);
     } else {
       client.send(connection, read_stream(stream, "", coalesce));
     }
@@ -64,7 +66,7 @@ void run_storm(const RelayServer& server, const std::string& stream, const std::
   const CpuTimes before = server.cpu();
   const int64_t from = monotonic_us();
   for (int i = 0; i < storm; ++i) {
-    client.open(server.port(), read_stream(stream, last_id), readers.emplace_back(Dialect::relay, window));
+    client.open(server.at(), read_stream(stream, last_id), readers.emplace_back(Dialect::relay, window));
   }
   client.run([&] { return std::all_of(readers.begin(), readers.end(), [](const SseCheck& r) { return r.ended(); }); },
              30);
@@ -82,21 +84,21 @@ void run_storm(const RelayServer& server, const std::string& stream, const std::
 
 void run_replay(const Setting& setting, const Load& load, Report& report) {
   support::FakeUpstreamFleet fleet({.deltas = tokens, .per_second = 2000});
-  RelayServer server(setting, fleet.port());
-  const std::string stream = new_stream(server.port());
+  RelayServer server(setting, {fleet.port()});
+  const std::string stream = new_stream(server.at());
   Window window;
   SseCheck first(Dialect::relay, window);
   {
     Client client;
-    client.open(server.port(), read_stream(stream), first);
+    client.open(server.at(), read_stream(stream), first);
     client.run([&] { return first.ended(); }, 60);
   }
   if (const auto fault = first.fault(tokens); !fault.empty()) return report.fault("replay: " + fault);
-  add_row("merged", read_again(server.port(), stream, true, load.rounds, report), report);
-  add_row("coalesce=0", read_again(server.port(), stream, false, load.rounds, report), report);
+  add_row("merged", read_again(server.at(), stream, true, load.rounds, report), report);
+  add_row("coalesce=0", read_again(server.at(), stream, false, load.rounds, report), report);
   server.restart();
-  add_row("after a restart", read_again(server.port(), stream, true, load.rounds, report), report);
-  add_row("… coalesce=0", read_again(server.port(), stream, false, load.rounds, report), report);
+  add_row("after a restart", read_again(server.at(), stream, true, load.rounds, report), report);
+  add_row("… coalesce=0", read_again(server.at(), stream, false, load.rounds, report), report);
   server.restart();
   // start is 1, so the middle is the event with seq 1 + tokens / 2.
   const std::string middle =

@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cstring>
+#include <utility>
 
 namespace tokenrelay::bench {
 namespace {
@@ -36,7 +37,7 @@ bool Response::take_head(std::string_view& bytes, ResponseSink& sink) {
   const bool chunked = header(line_, "\r\nTransfer-Encoding: ", "\r\ntransfer-encoding: ") == "chunked";
   left_ = 0;
   std::from_chars(length.data(), length.data() + length.size(), left_);
-  state_ = chunked ? State::chunk_size : left_ > 0 ? State::sized : State::head;
+  state_ = chunked ? State::chunk_size : length.empty() ? State::endless : left_ > 0 ? State::sized : State::head;
   sink.on_head(status, line_);
   std::string().swap(line_);
   if (state_ == State::head) sink.on_complete();
@@ -62,6 +63,11 @@ void Response::body(std::string_view& bytes, ResponseSink& sink) {
   sink.on_body(part);
 }
 
+bool Response::finish(ResponseSink& sink) {
+  if (state_ == State::endless) sink.on_complete();
+  return state_ == State::endless || (state_ == State::head && line_.empty());
+}
+
 bool Response::feed(std::string_view bytes, ResponseSink& sink) {
   while (!bytes.empty()) {
     switch (state_) {
@@ -73,6 +79,9 @@ bool Response::feed(std::string_view bytes, ResponseSink& sink) {
         if (left_ > 0) break;
         state_ = State::head;
         sink.on_complete();
+        break;
+      case State::endless:
+        sink.on_body(std::exchange(bytes, {}));
         break;
       case State::chunk_size: {
         if (!take_line(bytes)) break;

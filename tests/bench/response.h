@@ -1,6 +1,6 @@
 // Response: one HTTP/1.1 response after another on one connection, as bytes arrive. For servers that are our own
-// children, so it is quick rather than strict: status, Content-Length or chunked, and the body handed on without a
-// copy.
+// children, so it is quick rather than strict: status, Content-Length, chunked or up to the
+// connection's end, and the body handed on without a copy.
 #pragma once
 
 #include <cstdint>
@@ -21,10 +21,11 @@ class Response {
  public:
   // False: this is not HTTP.
   bool feed(std::string_view bytes, ResponseSink& sink);
-  bool between() const { return state_ == State::head && line_.empty(); }
+  // The connection ended; false: in the middle of a response.
+  bool finish(ResponseSink& sink);
 
  private:
-  enum class State : uint8_t { head, sized, chunk_size, chunk_data, chunk_end, trailer };
+  enum class State : uint8_t { head, sized, endless, chunk_size, chunk_data, chunk_end, trailer };
   bool take_head(std::string_view& bytes, ResponseSink& sink);
   bool take_line(std::string_view& bytes);  // into line_, without its end; false: more is needed
   void body(std::string_view& bytes, ResponseSink& sink);

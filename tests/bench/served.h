@@ -1,4 +1,4 @@
-// The servers under test, each a child of the benchmark on the server's core: the relay, and nginx as a bare proxy.
+// The servers under test, each a child of the benchmark on the server's core, and what starting one takes.
 #pragma once
 
 #include <filesystem>
@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/bench/client.h"
 #include "tests/bench/figures.h"
 #include "tests/support/process.h"
 
@@ -24,42 +25,32 @@ struct Setting {
 class Served {
  public:
   virtual ~Served() = default;
-  virtual uint16_t port() const = 0;
+  virtual Endpoint at() const = 0;
   virtual pid_t pid() const = 0;
   CpuTimes cpu() const { return cpu_of(pid()); }
 };
 
-class RelayServer final : public Served {
+// A directory of its own in `directory`, removed with all that is in it.
+class FreshDirectory {
  public:
-  RelayServer(const Setting& setting, uint16_t upstream_port);  // started and listening, else throws
-  ~RelayServer() override;
-  uint16_t port() const override { return port_; }
-  pid_t pid() const override { return process_->pid(); }
-  void restart();                                // SIGTERM, wait, and again on the same log; another port
-  double start_ms() const { return start_ms_; }  // from exec to the first line (which follows recovery), to 1 ms
+  explicit FreshDirectory(const std::filesystem::path& in);
+  ~FreshDirectory();
+  FreshDirectory(const FreshDirectory&) = delete;
+  operator const std::filesystem::path&() const { return path_; }
+  std::filesystem::path operator/(const char* name) const { return path_ / name; }
 
  private:
-  void start();
-  const Setting setting_;
-  const std::string upstream_;
-  std::filesystem::path directory_;
-  std::unique_ptr<support::Process> process_;
-  uint16_t port_ = 0;
-  double start_ms_ = 0;
+  std::filesystem::path path_;
 };
 
-class NginxServer final : public Served {
- public:
-  NginxServer(const Setting& setting, uint16_t upstream_port);  // throws if it does not start
-  ~NginxServer() override;
-  static bool installed();
-  uint16_t port() const override { return port_; }
-  pid_t pid() const override { return process_->pid(); }
+std::unique_ptr<support::Process> start_on_server_core(const Setting& setting, support::ProcessOptions options);
 
- private:
-  std::filesystem::path directory_;
-  std::unique_ptr<support::Process> process_;
-  uint16_t port_ = 0;
-};
+// The port in the child's first line, which begins with `expected`; throws with what it wrote to `err` instead.
+uint16_t announced_port(support::Process& process, const std::filesystem::path& out, const std::filesystem::path& err,
+                        const std::string& expected);
+
+// What every TLS port here shows: the upstream's, the relay's and nginx's. Written to certificate.pem and key.pem.
+const support::Certificate& certificate();
+void write_certificate(const FreshDirectory& directory);
 
 }  // namespace tokenrelay::bench

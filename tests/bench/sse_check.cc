@@ -3,12 +3,12 @@
 #include <charconv>
 #include <cstring>
 
-#include "tests/support/fake_upstream_fleet.h"
+#include "tests/support/fleet_delta.h"
 
 namespace tokenrelay::bench {
 namespace {
 
-constexpr size_t stamp_bytes = 16;
+using support::stamp_digits;
 
 }  // namespace
 
@@ -53,9 +53,9 @@ void SseCheck::line(std::string_view line) {
 }
 
 void SseCheck::data(std::string_view json) {
-  if (dialect_ == Dialect::chat && json == "[DONE]") ++dones_;
+  if (dialect_ != Dialect::relay && json == "[DONE]") ++dones_;
   if (named_) return;
-  const std::string_view before = dialect_ == Dialect::relay ? "{\"delta\":\"" : "\"content\":\"";
+  const std::string_view before = dialect_ == Dialect::chat ? "\"content\":\"" : "{\"delta\":\"";
   const size_t at = json.find(before);
   if (at == json.npos) return;
   const size_t from = at + before.size();
@@ -66,8 +66,8 @@ void SseCheck::text(std::string_view stamps) {
   ++events_;
   if (window_.open) ++window_.events;
   if (dones_ > 0) fault_ = "text after the end";
-  if (stamps.size() % stamp_bytes != 0) fault_ = "a delta was split";
-  for (; stamps.size() >= stamp_bytes; stamps.remove_prefix(stamp_bytes)) {
+  if (stamps.size() % stamp_digits != 0) fault_ = "a delta was split";
+  for (; stamps.size() >= stamp_digits; stamps.remove_prefix(stamp_digits)) {
     const int64_t stamp = support::read_stamp(stamps).value_or(0);
     if (stamp < last_stamp_us_) fault_ = "a delta is foreign or out of order";
     last_stamp_us_ = stamp;
@@ -79,6 +79,7 @@ void SseCheck::text(std::string_view stamps) {
 }
 
 void SseCheck::id(std::string_view event_id) {
+  if (dialect_ == Dialect::nchan) return;
   uint64_t seq = 0;
   const size_t dash = event_id.find('-');
   if (dash == event_id.npos) {
@@ -96,7 +97,7 @@ std::string SseCheck::fault(uint64_t expected_deltas) const {
   if (status_ != 200) return "status " + std::to_string(status_);
   if (deltas_ != expected_deltas) return std::to_string(deltas_) + " of " + std::to_string(expected_deltas) + " deltas";
   if (dones_ != 1) return std::to_string(dones_) + " ends";
-  if (!complete_) return "no clean end";
+  if (!ended()) return "no clean end";
   if (dialect_ == Dialect::relay && verdicts_ != 1) return "no verdict";
   return "";
 }

@@ -1,7 +1,7 @@
 // SseCheck: reads one stream's SSE body and knows whether it was whole. Each delta's text is a time stamp of 16 digits
-// (tests/support/fake_upstream_fleet.h), so the text of a whole stream is a known number of stamps that only grow: a
-// lost, repeated or misplaced delta shows. Understands the relay's events and the upstream's own chunks (from the
-// upstream itself, or through a proxy).
+// (tests/support/fleet_delta.h), so the text of a whole stream is a known number of stamps that only grow: a
+// lost, repeated or misplaced delta shows. Understands the relay's events, the upstream's own chunks (from the
+// upstream itself, or through a proxy) and nchan's messages.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@
 
 namespace tokenrelay::bench {
 
-enum class Dialect { relay, chat };
+enum class Dialect { relay, chat, nchan };  // nchan: ends with [DONE], but the connection stays
 
 // Where the clients of one kind count what they read while the window is open.
 struct Window {
@@ -33,8 +33,9 @@ class SseCheck final : public ResponseSink {
   uint64_t deltas() const { return deltas_; }
   uint64_t events() const { return events_; }
   uint32_t heartbeats() const { return heartbeats_; }
+  bool answered() const { return status_ != 0; }
   bool resumed() const { return verdicts_ == 1; }
-  bool ended() const { return complete_; }
+  bool ended() const { return complete_ || (dialect_ == Dialect::nchan && dones_ > 0); }
   const std::string& last_id() const { return last_id_; }
 
   // "" or what is wrong with a stream that should have had so many deltas.

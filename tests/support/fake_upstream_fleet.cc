@@ -10,22 +10,18 @@
 
 #include <cerrno>
 #include <charconv>
-#include <cinttypes>
-#include <cstdio>
 #include <cstring>
-#include <ctime>
 #include <queue>
 #include <random>
 #include <stdexcept>
 #include <unordered_map>
 #include <vector>
 
+#include "tests/support/channel.h"
 #include "tests/support/fake_upstream_script.h"
 
 namespace tokenrelay::support {
 namespace {
-
-constexpr size_t stamp_digits = 16;
 
 size_t length_of_body(std::string_view head) {
   for (const char* name : {"\r\nContent-Length: ", "\r\ncontent-length: "}) {
@@ -39,51 +35,23 @@ size_t length_of_body(std::string_view head) {
   return 0;
 }
 
-// One chunk of the body around a place for the stamp.
-struct Template {
-  std::string bytes;
-  size_t stamp_at;
-};
-
-Template make_template(const FakeUpstreamFleet::Options& options) {
-  const std::string text(std::max(options.delta_bytes, stamp_digits), ' ');
-  std::string payload =
-      options.openai_sized
-          ? R"({"id":"chatcmpl-CbXlOgL0oWgOzjzXqk9Xp1LzTq3Qw","object":"chat.completion.chunk","created":1763000000,"model":)"
-            R"("gpt-4.1-nano-2025-04-14","service_tier":"default","system_fingerprint":"fp_950f36939b","choices":[{"index":0,)"
-            R"("delta":{"content":"@"},"logprobs":null,"finish_reason":null}],"usage":null,"obfuscation":"Zk2vQ8xT"})"
-          : script::delta_payload(R"({"content":"@"})");
-  payload.replace(payload.find('@'), 1, text);
-  Template made{script::chunk(script::event(payload)), 0};
-  made.stamp_at = made.bytes.find(text);
-  return made;
-}
-
 struct Stream {
-  std::string in, out;  // what was read; what the socket did not take
-  int sent = -1;        // deltas; -1: no answer under way
+  Channel channel;
+  std::string in = {}, out = {};  // what was read; what the socket did not take
+  int sent = -1;                  // deltas; -1: no answer under way
   int64_t due_us = 0;
   bool wants_write = false;
 };
 
 }  // namespace
 
-int64_t monotonic_us() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1000;
-}
-
-std::optional<int64_t> read_stamp(std::string_view text) {
-  int64_t value = 0;
-  if (text.size() < stamp_digits) return std::nullopt;
-  const auto [stop, error] = std::from_chars(text.data(), text.data() + stamp_digits, value);
-  if (error != std::errc() || stop != text.data() + stamp_digits) return std::nullopt;
-  return value;
-}
-
 struct FakeUpstreamFleet::State {
-  explicit State(Options given) : options(given), chunk(make_template(given)) {
+  explicit State(Options given)
+      : options(std::move(given)),
+        tls(options.tls ? tls_server(*options.tls) : nullptr),
+        delta(options.delta_bytes, options.openai_sized),
+        per_second(options.per_second),
+        deltas(options.deltas) {
     listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     const int on = 1;
     setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
@@ -117,6 +85,13 @@ struct FakeUpstreamFleet::State {
     epoll_ctl(epoll, operation, fd, &event);
   }
 
+  void set_end() {
+    int longest = 0;
+    for (const auto& [fd, stream] : streams) longest = std::max(longest, stream.sent);
+    deltas = longest + 1;
+    end_known = true;
+  }
+
   void run() {
     epoll_event events[256];
     while (!stopping) {
@@ -128,6 +103,7 @@ struct FakeUpstreamFleet::State {
         else if (fd != wake && streams.count(fd))
           serve(fd, events[i].events);
       }
+      if (ending && !end_known) set_end();
       send_due();
     }
   }
@@ -142,7 +118,7 @@ struct FakeUpstreamFleet::State {
     for (int fd; (fd = accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0;) {
       const int on = 1;
       setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-      streams.emplace(fd, Stream{});
+      streams.emplace(fd, Stream{Channel(fd, tls)});
       open = streams.size();
       watch(fd, EPOLLIN, EPOLL_CTL_ADD);
     }
@@ -156,16 +132,17 @@ struct FakeUpstreamFleet::State {
 
   void serve(int fd, uint32_t events) {
     if (events & EPOLLOUT && !flush(fd)) return drop(fd);
+    const auto found = streams.find(fd);
     if (!(events & (EPOLLIN | EPOLLHUP | EPOLLERR))) return;
     char bytes[16 << 10];
-    const ssize_t count = recv(fd, bytes, sizeof bytes, 0);
+    const ssize_t count = found->second.channel.read(bytes, sizeof bytes);
     if (count == 0 || (count < 0 && errno != EAGAIN)) return drop(fd);
-    if (count > 0) streams[fd].in.append(bytes, static_cast<size_t>(count));
+    if (count > 0) found->second.in.append(bytes, static_cast<size_t>(count));
     begin_if_whole(fd);
   }
 
   void begin_if_whole(int fd) {
-    Stream& stream = streams[fd];
+    Stream& stream = streams.at(fd);
     if (stream.sent >= 0) return;
     const size_t end = stream.in.find("\r\n\r\n");
     if (end == stream.in.npos) return;
@@ -182,7 +159,10 @@ struct FakeUpstreamFleet::State {
     due.emplace(stream.due_us, fd);
   }
 
-  double interval_us() const { return options.per_second > 0 ? 1e6 / options.per_second : 0; }
+  double interval_us() const {
+    const double rate = per_second;
+    return rate > 0 ? 1e6 / rate : 0;
+  }
 
   void send_due() {
     const int64_t now = monotonic_us();
@@ -191,21 +171,21 @@ struct FakeUpstreamFleet::State {
       due.pop();
       const auto found = streams.find(fd);
       if (found == streams.end() || found->second.sent < 0 || found->second.due_us != at) continue;  // of a closed one
-      if (options.per_second > 0) worst_lag = std::max<int64_t>(worst_lag, now - at);
+      if (per_second > 0) worst_lag = std::max<int64_t>(worst_lag, now - at);
       if (!send_one(fd, found->second)) drop(fd);
     }
   }
 
   bool send_one(int fd, Stream& stream) {
-    if (stream.sent == options.deltas) {
+    if (stream.sent >= deltas) {
       stream.sent = -1;
       ++finished;
       stream.out += script::chunk(script::event(script::finish_payload())) +
-                    script::chunk(script::event(script::usage_payload(3, options.deltas))) +
-                    script::chunk(script::done) + script::last_chunk;
+                    script::chunk(script::event(script::usage_payload(3, deltas))) + script::chunk(script::done) +
+                    script::last_chunk;
       return flush(fd);
     }
-    if (options.per_second <= 0 && stream.wants_write) {  // as fast as the peer reads
+    if (per_second <= 0 && stream.wants_write) {  // as fast as the peer reads
       stream.due_us = monotonic_us() + 1000;
       due.emplace(stream.due_us, fd);
       return true;
@@ -214,33 +194,33 @@ struct FakeUpstreamFleet::State {
     ++sent;
     stream.due_us += static_cast<int64_t>(interval_us());
     due.emplace(stream.due_us, fd);
-    const size_t at = stream.out.size() + chunk.stamp_at;
-    stream.out += chunk.bytes;
-    char digits[stamp_digits + 1];
-    std::snprintf(digits, sizeof digits, "%016" PRId64, monotonic_us());
-    stream.out.replace(at, stamp_digits, digits, stamp_digits);
+    delta.append_to(stream.out);
     return stream.wants_write ? stream.out.size() < (8u << 20) : flush(fd);
   }
 
   // False: the peer is gone.
   bool flush(int fd) {
-    Stream& stream = streams[fd];
+    Stream& stream = streams.at(fd);
     while (!stream.out.empty()) {
-      const ssize_t count = ::send(fd, stream.out.data(), stream.out.size(), MSG_NOSIGNAL);
-      if (count < 0) {
-        if (errno != EAGAIN) return false;
+      const ssize_t count = stream.channel.write(stream.out);
+      if (count <= 0) {
+        if (count == 0 || errno != EAGAIN) return false;
         break;
       }
       stream.out.erase(0, static_cast<size_t>(count));
     }
-    const bool wants = !stream.out.empty();
+    const bool wants = !stream.out.empty() && stream.channel.wants_out();
     if (wants != stream.wants_write) watch(fd, EPOLLIN | (wants ? uint32_t{EPOLLOUT} : 0u), EPOLL_CTL_MOD);
     stream.wants_write = wants;
     return true;
   }
 
   const Options options;
-  const Template chunk;
+  const TlsContext tls;
+  const FleetDelta delta;
+  std::atomic<double> per_second;
+  std::atomic<int> deltas;
+  std::atomic<bool> ending{false}, end_known{false};
   uint16_t port = 0;
   int listener = -1, epoll = -1, wake = -1;
   std::atomic<bool> stopping{false};
@@ -254,13 +234,25 @@ struct FakeUpstreamFleet::State {
 };
 
 FakeUpstreamFleet::FakeUpstreamFleet(Options options)
-    : state_(std::make_unique<State>(options)), thread_([this] { state_->run(); }) {}
+    : state_(std::make_unique<State>(std::move(options))), thread_([this] { state_->run(); }) {}
 
 FakeUpstreamFleet::~FakeUpstreamFleet() {
   state_->stopping = true;
   const uint64_t one = 1;
   [[maybe_unused]] const ssize_t written = write(state_->wake, &one, sizeof one);
   thread_.join();
+}
+
+std::string FakeUpstreamFleet::base_url() const {
+  return (state_->tls ? "https://127.0.0.1:" : "http://127.0.0.1:") + std::to_string(port()) + "/v1";
+}
+void FakeUpstreamFleet::set_per_second(double rate) {
+  state_->per_second = rate;
+}
+uint64_t FakeUpstreamFleet::end_together() {
+  state_->ending = true;
+  while (!state_->end_known) std::this_thread::yield();
+  return static_cast<uint64_t>(state_->deltas.load());
 }
 
 uint16_t FakeUpstreamFleet::port() const {

@@ -1,7 +1,6 @@
 // FakeUpstreamFleet: many paced Chat Completions streams from one epoll thread, for benches. Every POST is answered by
 // `deltas` text deltas at `per_second`, then finish, usage and [DONE]. Each delta's text begins with the time of its
-// write: 16 digits, CLOCK_MONOTONIC in microseconds; then spaces up to `delta_bytes`. So latency can be measured in any
-// process of the machine (read_stamp).
+// write (tests/support/fleet_delta.h), then spaces up to `delta_bytes`.
 #pragma once
 
 #include <atomic>
@@ -9,15 +8,12 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <thread>
 
+#include "tests/support/fleet_delta.h"
+#include "tests/support/tls.h"
+
 namespace tokenrelay::support {
-
-int64_t monotonic_us();
-
-// The stamp at the start of a delta's text.
-std::optional<int64_t> read_stamp(std::string_view text);
 
 class FakeUpstreamFleet {
  public:
@@ -28,6 +24,7 @@ class FakeUpstreamFleet {
     bool openai_sized = false;  // chunks of 323 B as OpenAI sends them, instead of about 180
     bool random_phase = true;   // streams that begin together do not tick together
     uint16_t port = 0;          // 0: any
+    std::optional<Certificate> tls = {};
   };
 
   explicit FakeUpstreamFleet(Options options);
@@ -35,7 +32,11 @@ class FakeUpstreamFleet {
   FakeUpstreamFleet(const FakeUpstreamFleet&) = delete;
 
   uint16_t port() const;
-  std::string base_url() const { return "http://127.0.0.1:" + std::to_string(port()) + "/v1"; }
+  std::string base_url() const;
+  // From each stream's next delta on.
+  void set_per_second(double rate);
+  // All streams under way end at the same number of deltas, one more than the longest has had; waits until it is known.
+  uint64_t end_together();
   uint64_t deltas_sent() const;
   size_t open_connections() const;
   size_t streams_started() const;
