@@ -118,12 +118,13 @@ void attempt(const Mode& mode, const Setting& setting, const Load& load, Report&
   try {
     mode(setting, load, report);
   } catch (const std::exception& error) {
-    report.fault(error.what());
+    report.fault(std::string("a mode did not run: ") + error.what());
   }
 }
 
 int run(Chosen& chosen) {
   raise_descriptor_limit();
+  stop_on_signals();
   std::filesystem::create_directories(chosen.setting.directory);
   const auto where = chosen.setting.pinned ? "pinned: upstream and clients on core 0, server on core 1" : "not pinned";
   Report report(machine_line(chosen.setting.directory) + "\n" + where + "; median of " + std::to_string(chosen.repeat));
@@ -163,6 +164,8 @@ int main(int argc, char** argv) {
     return run(chosen);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
+  } catch (const Stopped&) {
+    return 130;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "bench: %s\n", error.what());
     return 1;

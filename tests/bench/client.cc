@@ -13,7 +13,8 @@
 #include <stdexcept>
 #include <utility>
 
-#include "tests/support/fake_upstream_fleet.h"
+#include "tests/bench/machine.h"
+#include "tests/support/fleet_delta.h"
 
 namespace tokenrelay::bench {
 
@@ -93,6 +94,7 @@ bool Client::run(const std::function<bool()>& done, double seconds) {
   const int64_t until = monotonic_us() + static_cast<int64_t>(seconds * 1e6);
   epoll_event events[512];
   while (!done()) {
+    throw_if_stopped();
     const int64_t left_us = until - monotonic_us();
     if (left_us <= 0) return false;
     const int wait_ms = static_cast<int>(std::min<int64_t>((left_us + 999) / 1000, 100));

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -19,6 +20,8 @@
 
 namespace tokenrelay::bench {
 namespace {
+
+volatile std::sig_atomic_t stopped = 0;
 
 std::string processor() {
   std::ifstream lines("/proc/cpuinfo");
@@ -106,6 +109,14 @@ void run_on(Place place) {
     CPU_SET(place == Place::driver ? 0 : 1, &set);
   }
   if (sched_setaffinity(0, sizeof set, &set) != 0) throw std::runtime_error("cannot pin: try --unpinned");
+}
+
+void stop_on_signals() {
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) std::signal(number, [](int) { stopped = 1; });
+}
+
+void throw_if_stopped() {
+  if (stopped != 0) throw Stopped();
 }
 
 void raise_descriptor_limit() {

@@ -16,6 +16,12 @@ enum class Place { driver, server, anywhere };
 // For the calling thread and what it starts from now on.
 void run_on(Place place);
 
+// SIGINT, SIGTERM and SIGHUP end the benchmark at its next wait, by throwing Stopped: children and directories are
+// removed.
+struct Stopped {};
+void stop_on_signals();
+void throw_if_stopped();
+
 void raise_descriptor_limit();
 size_t descriptor_limit();
 

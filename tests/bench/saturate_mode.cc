@@ -17,6 +17,7 @@ constexpr double late_ms = 100;      // p99 of a delta
 constexpr double least_read = 0.97;  // of what was sent meanwhile
 constexpr double past = 1.5;         // times the rate kept up with
 constexpr double driver_full = 95;   // per cent of its core
+constexpr double least_sent = 0.95;  // of what it should have sent
 
 struct Step {
   double sent = 0, read = 0;  // per second
@@ -93,11 +94,12 @@ Step climb(const std::string& name, Dialect dialect, const std::string& request,
   int failed = 0;
   for (int i = 0; i < steps && failed < 2; ++i, rate *= factor) {
     const Step step = run.step(rate, std::min(load.seconds, 4.0));
-    cpu.emplace_back(step.sent, step.measured.cpu_percent());
-    latency.emplace_back(step.sent, step.p99_ms);
+    const double wanted = rate * load.streams;
+    cpu.emplace_back(wanted, step.measured.cpu_percent());
+    latency.emplace_back(wanted, step.p99_ms);
     failed = step.kept_up() ? 0 : failed + 1;
     if (step.kept_up()) best = step;
-    if (step.measured.driver_percent() < driver_full) continue;
+    if (step.measured.driver_percent() < driver_full && step.sent >= least_sent * wanted) continue;
     report.note("saturate: " + name + ": the driver's core was full at " + std::to_string(static_cast<int>(step.sent)) +
                 " tokens/s: the server may keep up with more");
     break;
