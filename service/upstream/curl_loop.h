@@ -25,7 +25,7 @@ class CurlOwner {
   ~CurlOwner() = default;
 };
 
-class CurlLoop : public std::enable_shared_from_this<CurlLoop>, private ReadyListener {
+class CurlLoop final : public std::enable_shared_from_this<CurlLoop>, private ReadyListener {
  public:
   static std::shared_ptr<CurlLoop> make(asio::io_context& context, std::shared_ptr<ReadySet> ready);
   ~CurlLoop();
