@@ -56,8 +56,10 @@ tl::expected<uint64_t, std::string> check_message(const Value& message, const st
   }
   const auto content = message.find("content");
   if (content == message.end() || content->is_null()) {
-    // An assistant's turn that only calls tools has no content.
+    // An assistant's turn that only calls tools, or refuses, has no content.
     if (message.contains("tool_calls") || message.contains("function_call")) return 0;
+    if (const auto refusal = message.find("refusal"); refusal != message.end() && refusal->is_string())
+      return refusal->get_ref<const std::string&>().size();
     return refuse(where + ".content is missing");
   }
   return text_bytes(*content, where);

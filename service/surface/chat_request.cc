@@ -13,6 +13,13 @@ using Refused = tl::unexpected<Fault>;
 // Other protocols' names for what the relay sets itself: passing them on would be two requests in one.
 constexpr std::array<std::string_view, 4> foreign = {"prompt", "input", "contents", "background"};
 
+// What comes back for these has no place in the log, so the client would miss it without a word.
+bool asks_for_more_than_text(const std::string& name, const Value& value) {
+  if (name == "logprobs") return value == true;
+  if (name == "top_logprobs" || name == "audio") return !value.is_null() && value != 0;
+  return name == "modalities" && value.is_array() && value != Value::array({"text"});
+}
+
 Refused refuse(std::string param, std::string message) {
   return tl::make_unexpected(invalid(std::move(param), std::move(message)));
 }
@@ -34,6 +41,8 @@ tl::expected<void, Fault> read_member(const std::string& name, const Value& valu
   } else if (name == "stream_options") {
     if (!value.is_object() && !value.is_null()) return refuse(name, "must be an object");
     out.include_usage = value.is_object() && value.contains("include_usage") && value["include_usage"] == true;
+  } else if (asks_for_more_than_text(name, value)) {
+    return refuse(name, "this relay carries text, reasoning and tool calls");
   } else if (std::find(foreign.begin(), foreign.end(), name) != foreign.end()) {
     return refuse(name, "is no member of a chat completion request");
   } else {

@@ -100,9 +100,9 @@ Value gemini_error(const Fault& fault) {
 }
 
 Value anthropic_error(const Fault& fault, std::string_view request_id) {
-  return Value{{"type", "error"},
-               {"error", Value{{"type", anthropic_type(fault.status)}, {"message", fault.message}}},
-               {"request_id", std::string(request_id)}};
+  Value out = {{"type", "error"}, {"error", Value{{"type", anthropic_type(fault.status)}, {"message", fault.message}}}};
+  if (!request_id.empty()) out["request_id"] = std::string(request_id);
+  return out;
 }
 
 void add_retry_headers(Dialect dialect, const Fault& fault, http::HeaderList& headers) {
@@ -114,9 +114,8 @@ void add_retry_headers(Dialect dialect, const Fault& fault, http::HeaderList& he
 
 // What the client wrote wrong reads better with the field's name in it.
 std::string with_param(const Fault& fault) {
-  return fault.param.empty() || fault.message.find(fault.param) != fault.message.npos
-             ? fault.message
-             : fault.param + ": " + fault.message;
+  return fault.param.empty() || fault.message.starts_with(fault.param) ? fault.message
+                                                                       : fault.param + ": " + fault.message;
 }
 
 struct FailureStatus {

@@ -110,6 +110,7 @@ struct Step {
     sign(call, given_back(part, "callProviderMetadata", upstream_kind));
     calls.push_back(std::move(call));
     results.push_back(Value{{"role", "tool"}, {"tool_call_id", id}, {"content", result_of(part)}});
+    if (word_of(part, "state") == "output-error") results.back()["is_error"] = true;
     return {};
   }
 };

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "service/api/create_request.h"
 #include "service/surface/responses_parts.h"
 #include "service/surface/ui.h"
@@ -62,6 +64,14 @@ Checked read_messages(const Value& body, const std::string& system, const Provid
   return {};
 }
 
+// It stands in a path: what no client could ask for again is no name.
+Checked check_chat(const std::string& chat) {
+  const bool dots = chat == "." || chat == "..";
+  const bool control = std::any_of(chat.begin(), chat.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+  if (dots || control) return refuse("id", "is no name that a path could hold");
+  return {};
+}
+
 }  // namespace
 
 std::string ui_field(const std::string& neutral_field) {
@@ -75,6 +85,7 @@ tl::expected<UiAsked, Fault> parse_ui_request(std::string_view text, int max_dep
   UiAsked out;
   std::string system;
   Checked read = read_text(*body, "id", max_chat_bytes, out.chat);
+  if (read) read = check_chat(out.chat);
   if (read) read = read_text(*body, "model", max_model_bytes, out.model);
   if (read) read = read_text(*body, "system", text.size(), system);
   if (read) read = read_parameters(*body, out);

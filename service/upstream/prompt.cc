@@ -123,6 +123,12 @@ tl::expected<void, Unsupported> read_content(const Value& raw, PromptMessage& me
     if (!part.text.empty()) message.parts.push_back(std::move(part));
     return {};
   }
+  if (const std::string refusal = word(raw, "refusal"); content.is_null() && !refusal.empty()) {
+    PromptPart part;
+    part.kind = Kind::refusal;
+    part.text = refusal;
+    message.parts.push_back(std::move(part));
+  }
   if (!content.is_array()) return {};
   for (size_t i = 0; i < content.size(); ++i) {
     auto part = read_part(content[i], place + ".content[" + std::to_string(i) + "]");
@@ -141,6 +147,9 @@ tl::expected<PromptMessage, Unsupported> read_message(const Value& raw, size_t n
   message.role = *role;
   message.tool_call_id = word(raw, "tool_call_id");
   message.name = word(raw, "name");
+  if (message.role != Role::tool && !message.name.empty()) {
+    return refuse(place + ".name", "has no equivalent at this upstream");
+  }
   message.is_error = member(raw, "is_error") == true;
   if (const auto read = read_content(raw, message, place); !read) return tl::make_unexpected(read.error());
   if (raw.contains("function_call")) return refuse(place + ".function_call", "use tool_calls");

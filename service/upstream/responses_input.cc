@@ -77,6 +77,7 @@ void add_reasoning(const PromptPart& part, Value& items) {
 Done add_result(const PromptMessage& message, Value& items) {
   if (message.tool_call_id.empty()) return refuse(place_of(message) + ".tool_call_id", "is missing");
   Value output = Value::array();
+  if (message.is_error) output.push_back(Value{{"type", "input_text"}, {"text", "Error: "}});  // it has no other word
   for (size_t i = 0; i < message.parts.size(); ++i) {
     auto part = content_of(message.parts[i], Role::tool, place_of(message, i));
     if (!part) return tl::make_unexpected(part.error());
@@ -90,7 +91,6 @@ Done add_result(const PromptMessage& message, Value& items) {
 
 Done add_turn(const PromptMessage& message, Value& items) {
   if (message.role == Role::tool) return add_result(message, items);
-  if (!message.name.empty()) return refuse(place_of(message) + ".name", "has no equivalent at this upstream");
   Value content = Value::array();
   for (size_t i = 0; i < message.parts.size(); ++i) {
     const PromptPart& part = message.parts[i];

@@ -141,3 +141,10 @@ TEST_CASE("a body nested too deep is refused", "[create_request]") {
   CHECK_FALSE(parse_create_request(nested(64), 64));
   CHECK_FALSE(parse_create_request(nested(100'000), 64));
 }
+
+TEST_CASE("a turn that refused is given back as the SDKs hand it out", "[create_request]") {
+  const auto parsed = tokenrelay::api::parse_create_request(
+      R"({"messages":[{"role":"assistant","content":null,"refusal":"no"},{"role":"user","content":"hi"}]})", 64);
+  REQUIRE(parsed);
+  CHECK(parsed->prompt_bytes == 4);
+}

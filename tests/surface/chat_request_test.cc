@@ -54,6 +54,10 @@ TEST_CASE("null is as good as absent", "[chat_request]") {
 
 TEST_CASE("a refused chat request names its field", "[chat_request]") {
   CHECK(refused("{" + messages + R"(,"n":2})").param == "n");
+  CHECK(refused("{" + messages + R"(,"logprobs":true})").param == "logprobs");
+  CHECK(refused("{" + messages + R"(,"top_logprobs":3})").param == "top_logprobs");
+  CHECK(refused("{" + messages + R"(,"modalities":["text","audio"]})").param == "modalities");
+  CHECK(refused("{" + messages + R"(,"audio":{"voice":"v"}})").param == "audio");
   CHECK(refused("{" + messages + R"(,"stream":"yes"})").param == "stream");
   CHECK(refused("{" + messages + R"(,"stream_options":[]})").param == "stream_options");
   CHECK(refused("{" + messages + R"(,"model":7})").param == "model");

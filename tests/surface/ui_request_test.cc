@@ -135,7 +135,9 @@ TEST_CASE("tool parts: calls, then results, in order, step by step", "[ui_messag
   CHECK(messages[0]["tool_calls"][0] == Value{{"id", "a"}, {"type", "function"}, {"function", weather}});
   CHECK(messages[0]["tool_calls"][1]["function"]["name"] == "time");
   CHECK(messages[1] == tool_message("a", R"({"sun":1})"));
-  CHECK(messages[2] == tool_message("b", "no clock"));
+  Value failed = tool_message("b", "no clock");
+  failed["is_error"] = true;
+  CHECK(messages[2] == failed);
   CHECK(messages[3] == Value{{"role", "assistant"}, {"content", "Sunny."}});
 }
 
