@@ -46,7 +46,7 @@ struct Crowd {
 
 struct Measured {
   CpuTimes cpu, driver;
-  double seconds = 0;
+  double seconds = 1;
   double cpu_percent() const { return cpu.total / seconds / 1e4; }
   double driver_percent() const { return driver.total / seconds / 1e4; }
 };
