@@ -147,11 +147,17 @@ int run(Chosen& chosen) {
   return report.faulty() ? 1 : 0;
 }
 
+// Takes half of the core that it shares with the server; its parent kills it.
+[[noreturn]] void spin() {
+  for (volatile uint64_t turns = 0;;) turns = turns + 1;
+}
+
 }  // namespace
 }  // namespace tokenrelay::bench
 
 int main(int argc, char** argv) {
   using namespace tokenrelay::bench;
+  if (argc == 2 && std::string_view(argv[1]) == "spin") spin();
   if (argc == 4 && std::string_view(argv[1]) == "floor") return serve_floor(std::atof(argv[2]), std::atoi(argv[3]));
   Chosen chosen;
   chosen.setting.binary = TOKENRELAY_BINARY;
