@@ -94,19 +94,20 @@ Step climb(const std::string& name, Dialect dialect, const std::string& request,
   Report::Curve cpu, latency;
   double rate = load.per_second;
   int failed = 0;
-  bool driver_was_full = false;
+  std::string limit;
   for (int i = 0; i < steps && failed < 2; ++i, rate *= factor) {
     const Step step = run.step(rate, std::min(load.seconds, 4.0));
     const double wanted = rate * load.streams;
     cpu.emplace_back(wanted, step.measured.cpu_percent());
     latency.emplace_back(wanted, step.p99_ms);
     failed = step.kept_up() ? 0 : failed + 1;
-    if (step.kept_up()) best = step;
-    if (step.measured.driver_percent() > driver_full || step.sent < least_sent * wanted) driver_was_full = true;
-    if (step.sent < least_sent * wanted) break;
+    if (step.kept_up() && step.read > best.read) best = step;
+    if (step.measured.driver_percent() > driver_full) limit = "this process's core was full too";
+    if (step.sent >= least_sent * wanted) continue;
+    if (limit.empty()) limit = "others took this process's core";
+    break;
   }
-  if (driver_was_full)
-    report.note("saturate " + name + ": the driver's core was full too: the server may keep up with more");
+  if (!limit.empty()) report.note("saturate " + name + ": " + limit + ": the server may keep up with more");
   run.end(load.per_second, "saturate " + name, report);
   report.draw("saturation cpu", name, cpu);
   report.draw("saturation p99", name, latency);
