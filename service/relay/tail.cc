@@ -1,5 +1,6 @@
 #include "service/relay/tail.h"
 
+#include <algorithm>
 #include <cassert>
 
 #include "service/relay/format.h"
@@ -20,6 +21,9 @@ uint64_t Tail::bytes_after(Seq seq) const {
 
 void Tail::push(storage::EventKind kind, std::string_view payload) {
   entries_.push_back({end_offset(), kind});
+  // Doubling would leave a thousand streams with as much room as text.
+  const size_t size = bytes_.size() + payload.size();
+  if (size > bytes_.capacity()) bytes_.reserve(size + std::max<size_t>(256, size / 4));
   bytes_ += payload;
 }
 

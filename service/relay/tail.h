@@ -21,7 +21,7 @@ namespace tokenrelay::relay {
 class Tail {
  public:
   static constexpr size_t tail_bytes = 32 << 10;
-  static constexpr size_t tail_events = 256;
+  static constexpr size_t tail_events = 128;
   static constexpr size_t wire_bytes = 16 << 10;  // a reader with more undelivered is behind …
   static constexpr size_t wire_events = 64;       // … or with more events than this
   static constexpr size_t kept_bytes = 2 << 10;   // encoded text that is kept for readers that come after the first
