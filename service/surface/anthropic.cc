@@ -61,6 +61,7 @@ void add_opaque(const Value& opaque, Value& blocks) {
 Value blocks_of(const Gathered& gathered) {
   Value blocks = Value::array();
   for (const Item& item : gathered.items) {
+    if (item.voided) continue;
     switch (item.kind) {
       case Item::Kind::text:
         blocks.push_back(Value{{"type", "text"}, {"text", item.text}});

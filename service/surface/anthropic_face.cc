@@ -79,9 +79,14 @@ class AnthropicFace final : public Face {
       case EventKind::done:
         return end(read_done(payload));
       case EventKind::steer:
+        return close_calls();  // void, but told: a block that is open here would overlap with what follows
       case EventKind::upstream:
         return;
     }
+  }
+
+  void close_calls() {
+    for (const Call& call : std::exchange(calls_, {})) stop_block(call.number);
   }
 
   void open(Plain kind) {
@@ -167,7 +172,7 @@ class AnthropicFace final : public Face {
       return write("error", fault_json(Dialect::anthropic, fault_of(*done.error, std::nullopt), ""));
     }
     close_plain();
-    for (const Call& call : calls_) stop_block(call.number);
+    close_calls();
     const Value delta = {{"stop_reason", anthropic_stop_reason(done)}, {"stop_sequence", nullptr}};
     write("message_delta",
           json::dump(Value{{"type", "message_delta"}, {"delta", delta}, {"usage", anthropic_usage(done)}}));

@@ -30,6 +30,7 @@ Value tool_calls_of(const Gathered& gathered) {
   Value calls = Value::array();
   std::map<uint64_t, size_t> places;  // by the call's index
   for (const auto& item : gathered.items) {
+    if (item.voided) continue;
     if (item.kind == Item::Kind::tool_call) {
       places[item.index] = calls.size();
       calls.push_back(Value{

@@ -51,7 +51,7 @@ void Gathered::add(EventKind kind, std::string_view payload) {
     case EventKind::text:
     case EventKind::reasoning: {
       const auto as = kind == EventKind::text ? Item::Kind::text : Item::Kind::reasoning;
-      if (!grows(as)) items.push_back({as, {}, 0, {}, {}, {}});
+      if (!grows(as)) items.push_back({as, {}, 0, {}, {}, {}, false});
       items.back().text += payload;
       return;
     }
@@ -67,15 +67,21 @@ void Gathered::add(EventKind kind, std::string_view payload) {
                        piece->index,
                        std::string(piece->id),
                        std::string(piece->name),
-                       {}});
+                       {},
+                       false});
       return;
     case EventKind::opaque:
-      items.push_back({Item::Kind::opaque, {}, 0, {}, {}, object_of(payload)});
+      items.push_back({Item::Kind::opaque, {}, 0, {}, {}, object_of(payload), false});
       return;
     case EventKind::done:
       done = read_done(payload);
       return;
     case EventKind::steer:
+      for (auto& item : items) {
+        const bool of_call = item.kind == Item::Kind::opaque && item.opaque.contains("index");
+        item.voided |= of_call || item.kind == Item::Kind::tool_call;
+      }
+      return;
     case EventKind::upstream:
       return;
   }

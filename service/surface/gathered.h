@@ -1,6 +1,7 @@
 // Gathered: a stream's events as the items of one answer, in order: what a surface needs to write it whole.
 //
-// Pure function of the log. `steer` and `upstream` events are invisible: text goes on in the same item.
+// Pure function of the log. `steer` and `upstream` events are invisible: text goes on in the same item. But a tool call
+// that was made before a steer is void: its generation was closed, nobody will answer it (CONTRACT, Control).
 #pragma once
 
 #include <cstdint>
@@ -22,6 +23,7 @@ struct Item {
   uint64_t index = 0;
   std::string id, name;  // tool_call
   json::Value opaque;    // {"provider","type","data",…} (upstream.h, on_opaque)
+  bool voided = false;   // a tool call that a steer closed, and what belongs to it: in no answer
 };
 
 // The terminal event, read.

@@ -75,6 +75,7 @@ std::string gemini_response(const GeminiFacts& facts, const Gathered& gathered) 
   std::string parts;
   bool malformed = false;
   for (const auto& item : gathered.items) {
+    if (item.voided) continue;
     std::string part;
     if (item.kind == Item::Kind::tool_call) {
       part = gemini_call_part(item.id, item.name, item.text, signature_of_call(gathered, item.index));

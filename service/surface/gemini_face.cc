@@ -34,8 +34,11 @@ class GeminiFace final : public Face {
         return opaque(payload);
       case EventKind::done:
         return end(read_done(payload));
+      case EventKind::steer:  // what was not told yet is void
+        calls_.clear();
+        held_.clear();
+        return;
       case EventKind::start:
-      case EventKind::steer:
       case EventKind::upstream:
         return;
     }

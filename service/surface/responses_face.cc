@@ -38,6 +38,7 @@ class ResponsesFace final : public Face {
       case EventKind::done:
         return end(*gathered_.done);
       case EventKind::steer:
+        return drop_calls();
       case EventKind::upstream:
         return;
     }
@@ -153,6 +154,11 @@ class ResponsesFace final : public Face {
       event("response.function_call_arguments.done", number, Value{{"name", said.name}, {"arguments", said.text}});
       item_done(number, cut ? "incomplete" : "completed");
     }
+  }
+
+  // They are void: told as cut short, never as done, and in no final output.
+  void drop_calls() {
+    for (const auto& [index, number] : std::exchange(calls_, {})) item_done(number, "incomplete");
   }
 
   // --- events about the whole

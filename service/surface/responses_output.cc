@@ -157,6 +157,7 @@ Value response_object(const ResponseFacts& facts, const Gathered& gathered, cons
   const bool whole = out["status"] == "completed";
   const std::string_view last = whole ? "completed" : gathered.done ? "incomplete" : "in_progress";
   for (size_t i = 0; i < output.items().size(); ++i) {
+    if (gathered.items[output.items()[i].said].voided) continue;
     const bool open = i + 1 == output.items().size() && !output.items()[i].opaque;
     out["output"].push_back(item_json(facts, gathered, output, i, open ? last : "completed"));
   }

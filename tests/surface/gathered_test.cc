@@ -82,4 +82,21 @@ TEST_CASE("payloads that are not what they should be leave nothing behind and br
   CHECK(all.done->status.empty());
 }
 
+TEST_CASE("calls that a steer closed are void, and what belongs to them; later ones count", "[gathered]") {
+  Gathered all;
+  all.add(storage::EventKind::text, "I look.");
+  all.add(storage::EventKind::tool_call, call(0, "{\"x").payload);
+  all.add(storage::EventKind::opaque, R"({"type":"thought_signature","data":"s","index":0})");
+  all.add(storage::EventKind::opaque, R"({"type":"signature","data":"t"})");
+  all.add(storage::EventKind::steer, R"({"content":"shorter"})");
+  all.add(storage::EventKind::tool_call, call(1, "{}").payload);
+  all.add(storage::EventKind::upstream, R"({"attempt":2,"reason":"r"})");  // the same generation goes on
+  REQUIRE(all.items.size() == 5);
+  CHECK_FALSE(all.items[0].voided);
+  CHECK(all.items[1].voided);
+  CHECK(all.items[2].voided);
+  CHECK_FALSE(all.items[3].voided);
+  CHECK_FALSE(all.items[4].voided);
+}
+
 }  // namespace tokenrelay::surface
