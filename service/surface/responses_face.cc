@@ -143,7 +143,9 @@ class ResponsesFace final : public Face {
       calls_[piece->index] = number;
       item_added(number, Value{{"arguments", ""}});
     }
-    const std::string place = place_of(calls_[piece->index]) + ",\"delta\":";
+    const auto call = calls_.find(piece->index);
+    if (call == calls_.end()) return;
+    const std::string place = place_of(call->second) + ",\"delta\":";
     delta("response.function_call_arguments.delta", place, piece->arguments, "}", merged);
   }
 
