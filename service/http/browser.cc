@@ -59,7 +59,8 @@ HeaderList cors_headers(const Request& request, const std::vector<std::string>& 
   if (origin && allows(allowed, *origin)) {
     headers.emplace_back("Access-Control-Allow-Origin", any ? "*" : std::string(*origin));
     if (!any) headers.emplace_back("Access-Control-Allow-Credentials", "true");
-    headers.emplace_back("Access-Control-Expose-Headers", "Location, Stream-Id, Request-Id, Retry-After, X-Request-Id, X-Should-Retry");
+    headers.emplace_back("Access-Control-Expose-Headers",
+                         "Location, Stream-Id, Request-Id, Retry-After, X-Request-Id, X-Should-Retry");
   }
   if (!any) headers.emplace_back("Vary", "Origin");  // also without one: a cache must not serve this to another origin
   return headers;

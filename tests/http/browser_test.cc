@@ -42,7 +42,8 @@ TEST_CASE("CORS headers go to the origins that are listed", "[browser]") {
   auto headers = cors_headers(from("https://app.example"), listed);
   CHECK(value(headers, allow_origin) == "https://app.example");
   CHECK(value(headers, "Access-Control-Allow-Credentials") == "true");
-  CHECK(value(headers, "Access-Control-Expose-Headers") == "Location, Stream-Id, Request-Id, Retry-After, X-Request-Id, X-Should-Retry");
+  CHECK(value(headers, "Access-Control-Expose-Headers") ==
+        "Location, Stream-Id, Request-Id, Retry-After, X-Request-Id, X-Should-Retry");
   CHECK(value(headers, "Vary") == "Origin");
   for (const char* foreign : {"https://evil.example", "https://app.example.evil", "http://app.example", "null", ""}) {
     auto none = cors_headers(from(foreign), listed);
