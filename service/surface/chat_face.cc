@@ -31,7 +31,7 @@ class ChatFace final : public Face {
         return opaque(payload);
       case EventKind::done:
         return end(read_done(payload));
-      case EventKind::steer:
+      case EventKind::steer:  // A half call stays half: arguments that nobody said could be acted on.
       case EventKind::upstream:
         return;
     }

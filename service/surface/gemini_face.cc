@@ -34,9 +34,10 @@ class GeminiFace final : public Face {
         return opaque(payload);
       case EventKind::done:
         return end(read_done(payload));
-      case EventKind::steer:  // what was not told yet is void
+      case EventKind::steer:  // what was not told yet is void, and what could not be told is no fault of the answer's
         calls_.clear();
         held_.clear();
+        malformed_ = false;
         return;
       case EventKind::start:
       case EventKind::upstream:

@@ -92,6 +92,23 @@ TEST_CASE("steer and upstream events are invisible", "[chat_face]") {
   CHECK(chunks.size() == 4);
 }
 
+TEST_CASE("a call that a steer closed: no arguments are made up in chunks, and it is in no whole answer",
+          "[chat_face]") {
+  ChatFixture f;
+  const Written log = {started(), text("a"),  call(0, "{\"x"), event(EventKind::steer, R"({"content":"c"})"),
+                       text("b"), completed()};
+  const auto chunks = f.chunks(log);
+  REQUIRE(chunks.size() == 5);
+  CHECK(delta_of(chunks[2])["tool_calls"][0]["function"]["arguments"] == "{\"x");
+  CHECK(delta_of(chunks[3]) == Value{{"content", "b"}});
+  Gathered gathered;
+  for (const auto& one : log) gathered.add(one.kind, one.payload);
+  const auto choice = json::parse(chat_completion(*f.answer, gathered).body).value()["choices"][0];
+  CHECK(choice["message"]["content"] == "ab");
+  CHECK_FALSE(choice["message"].contains("tool_calls"));
+  CHECK(choice["finish_reason"] == "stop");
+}
+
 TEST_CASE("a failed answer ends with its error and without an end mark", "[chat_face]") {
   ChatFixture f;
   const auto bytes = f.bytes(

@@ -42,6 +42,15 @@ TEST_CASE("Gemini: the half call is never told", "[steer]") {
   CHECK(bytes.find("\"STOP\"") != bytes.npos);
 }
 
+TEST_CASE("Gemini: a half call that text followed before the steer decides no finish reason", "[steer]") {
+  const auto face = make_gemini_face({"x", "m"}, false);
+  const Written log = {started(),  call(0, "{\"x"), text("and"), event(storage::EventKind::steer, R"({"content":"c"})"),
+                       text("so"), completed()};
+  const auto bytes = bytes_of(log, *face);
+  CHECK(bytes.find("MALFORMED") == bytes.npos);
+  CHECK(bytes.find("\"STOP\"") != bytes.npos);
+}
+
 TEST_CASE("Responses: the half call is done as incomplete at the steer, and in no output", "[steer]") {
   ResponseFacts facts;
   facts.key = "x";
