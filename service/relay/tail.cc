@@ -74,13 +74,13 @@ void Tail::encode(const std::vector<Run>& runs, Seq after, Seq upto) {
 
 std::optional<std::string_view> Tail::wire(const std::vector<Run>& runs, Seq after, Seq upto) {
   assert(upto <= last() && after < upto);
-  const uint64_t payload_bytes = bytes_after(after) - bytes_after(upto);
+  const bool several = upto - after > 1;
   if (upto - after > wire_events || after + 1 < first_) return std::nullopt;
-  if (payload_bytes > wire_bytes && upto - after > 1) return std::nullopt;  // without encoding it first
+  if (several && bytes_after(after) - bytes_after(upto) > wire_bytes) return std::nullopt;  // without encoding it first
   encode(runs, after, upto);
   const auto from = after + 1 == wire_first_ ? 0 : wire_ends_[after - wire_first_];
   const auto to = wire_ends_[upto - wire_first_];
-  if (to - from > wire_bytes && upto - after > 1) return std::nullopt;
+  if (several && to - from > wire_bytes) return std::nullopt;
   return std::string_view(wire_).substr(from, to - from);
 }
 
