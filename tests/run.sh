@@ -3,6 +3,7 @@
 #   tests/run.sh                          release build: layers, format, unit, end-to-end and browser tests
 #   tests/run.sh --sanitize [asan|tsan]   the same suite on a sanitizer build (without a name: both, one after the other)
 #   --units                               only the unit tests
+#   --units-of "storage http"             only those of these layers
 # The last line is "N passed, N failed"; the status is 0 only if nothing failed. Needs no terminal.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -18,7 +19,8 @@ while [ $# -gt 0 ]; do
         *) presets+=(asan tsan) ;;
       esac ;;
     --units) units=1 ;;
-    *) sed -n '2,6s/^# //p' "$0"; exit 2 ;;
+    --units-of) units=$2; shift ;;
+    *) sed -n '2,7s/^# //p' "$0"; exit 2 ;;
   esac
   shift
 done

@@ -43,7 +43,12 @@ build() {
   local preset=$1 log=build/$1.log start=$SECONDS
   local -a targets=()
   if [ -n "$units" ]; then
-    mapfile -t targets < <(sed -n 's/^test_layer(\([a-z_]*\) .*/\1/p' tests/CMakeLists.txt)
+    if [ "$units" = 1 ]; then
+      mapfile -t targets < <(sed -n 's/^test_layer(\([a-z_]*\) .*/\1/p' tests/CMakeLists.txt)
+    else
+      read -ra targets <<<"$units"
+      targets=("${targets[@]/#/unit_}")
+    fi
     targets=(--target "${targets[@]}")
   fi
   say "building $preset"
@@ -76,6 +81,7 @@ count_cases() {
 programs() {
   local preset=$1 only=() counted
   [ -z "$units" ] || only=(-R '^unit_')
+  [ -z "$units" ] || [ "$units" = 1 ] || only=(-R "^unit_(${units// /|})\$")
   say "unit and end-to-end tests ($preset)"
   # The kernel may place mappings where ThreadSanitizer cannot have them: -R takes the randomness out.
   local -a run=()
