@@ -3,8 +3,6 @@
 // Complete at message_stop, or with one whole message instead of a stream (servers that ignore `stream`); every other
 // end is a truncation. A 429 that does not say when to come back is a spend cap, and not retried.
 
-#include "service/transport/loop.h"
-#include "service/transport/timer_wheel.h"
 #include "service/upstream/anthropic_answer.h"
 #include "service/upstream/anthropic_request.h"
 #include "service/upstream/providers.h"
@@ -39,20 +37,11 @@ class AnthropicCall final : public SseCall {
 
   const std::shared_ptr<Shared> shared_;
   AnthropicAnswer answer_;
-  std::optional<Unsupported> unsupported_;
-  transport::Timer refusal_{shared_->client->loop().timers(), [this] {
-                              fail({FailureCode::upstream_bad_request, unsupported_->field + ": " + unsupported_->why,
-                                    false, std::nullopt, 0});
-                            }};
 };
 
 void AnthropicCall::post(const ModelRequest& request) {
   auto body = anthropic_body(request);
-  if (!body) {  // refuses() was not asked
-    unsupported_ = std::move(body.error());
-    refusal_.arm(0);
-    return;
-  }
+  if (!body) return fail_unasked(std::move(body.error()));
   HttpRequest http;
   http.url = anthropic_url(options().base_url);
   http.headers = anthropic_headers(request, options());

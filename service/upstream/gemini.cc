@@ -4,8 +4,6 @@
 // one whole response, or an array of them, instead of a stream (servers that ignore alt=sse).
 
 #include "service/json/sax.h"
-#include "service/transport/loop.h"
-#include "service/transport/timer_wheel.h"
 #include "service/upstream/gemini_answer.h"
 #include "service/upstream/gemini_failure.h"
 #include "service/upstream/gemini_request.h"
@@ -44,20 +42,11 @@ class GeminiCall final : public SseCall {
 
   const std::shared_ptr<Shared> shared_;
   GeminiAnswer answer_;
-  std::optional<Unsupported> unsupported_;
-  transport::Timer refusal_{shared_->client->loop().timers(), [this] {
-                              fail({FailureCode::upstream_bad_request, unsupported_->field + ": " + unsupported_->why,
-                                    false, std::nullopt, 0});
-                            }};
 };
 
 void GeminiCall::post(const ModelRequest& request) {
   auto body = gemini_body(request);
-  if (!body) {  // refuses() was not asked
-    unsupported_ = std::move(body.error());
-    refusal_.arm(0);
-    return;
-  }
+  if (!body) return fail_unasked(std::move(body.error()));
   HttpRequest http;
   http.url = gemini_url(options().base_url, request.model);
   http.headers = gemini_headers(request, options());

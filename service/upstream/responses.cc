@@ -76,17 +76,12 @@ class ResponsesCall final : public SseCall {
   int tries_ = 0;
   int64_t lost_at_ms_ = 0;
   uint64_t taken_before_ = 0;
-  std::optional<Unsupported> unsupported_;
   transport::Timer next_try_{shared_->client->loop().timers(), [this] { ask_again(); }};
 };
 
 void ResponsesCall::begin() {
   auto request = responses_request(request_, options().background);
-  if (!request) {  // refuses() was not asked
-    unsupported_ = std::move(request.error());
-    next_try_.arm(0);
-    return;
-  }
+  if (!request) return fail_unasked(std::move(request.error()));
   background_ = request->background;
   HttpRequest post = http(HttpRequest::Method::post, "/responses", true);
   post.body = std::move(request->body);
@@ -130,10 +125,6 @@ void ResponsesCall::resume() {
 }
 
 void ResponsesCall::ask_again() {
-  if (unsupported_) {
-    return fail(
-        {FailureCode::upstream_bad_request, unsupported_->field + ": " + unsupported_->why, false, std::nullopt, 0});
-  }
   std::string path = "/responses/" + id_ + "?stream=true";
   if (answer_.sequence()) path += "&starting_after=" + std::to_string(*answer_.sequence());
   send(http(HttpRequest::Method::get, path, false));

@@ -16,10 +16,16 @@ std::string_view trimmed(std::string_view text) {
 }
 
 SseCall::SseCall(std::shared_ptr<HttpClient> client, const ProviderOptions& options, CallHandler& handler)
-    : client_(std::move(client)),
-      options_(options),
-      handler_(handler),
-      end_of_body_(client_->loop().timers(), [this] { complete(); }) {}
+    : client_(std::move(client)), options_(options), handler_(handler), end_of_body_(client_->loop().timers(), [this] {
+        if (!unsupported_) return complete();
+        fail({FailureCode::upstream_bad_request, unsupported_->field + ": " + unsupported_->why, false, std::nullopt,
+              0});
+      }) {}
+
+void SseCall::fail_unasked(Unsupported why) {
+  unsupported_ = std::move(why);
+  end_of_body_.arm(0);
+}
 
 void SseCall::ask(HttpRequest request) {
   transfer_.reset();

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -49,6 +50,8 @@ class SseCall : public Call, private TransferHandler, private SseSink {
   // ---- what a dialect may do
   void complete(bool keep_connection = false);
   void fail(Failure failure);
+  // Nothing can be asked, because refuses() was not: fails by that, after the call was given to its owner.
+  void fail_unasked(Unsupported why);
   void body_mark_changed();  // marked() may have changed outside take_event()
 
   CallHandler& handler() { return handler_; }
@@ -75,7 +78,8 @@ class SseCall : public Call, private TransferHandler, private SseSink {
   const ProviderOptions& options_;  // the provider's shared state keeps it as long as the dialect holds that
   CallHandler& handler_;
   std::unique_ptr<SseParser> parser_;
-  transport::Timer end_of_body_;
+  std::optional<Unsupported> unsupported_;
+  transport::Timer end_of_body_;  // or, where nothing was asked, the end of a call that never began
   std::unique_ptr<Transfer> transfer_;
   HttpHead head_;
   Body body_ = Body::unknown;
