@@ -54,6 +54,7 @@ std::optional<Fault> replace(const relay::Stream& stream, const Gathered& gather
     const bool known =
         reference.number < output.items().size() && item_id(facts, gathered, output, reference.number) == reference.id;
     if (!known) return unknown(reference);
+    if (gathered.items[output.items()[reference.number].said].voided) return unknown(reference);  // by a steer
     bytes += gathered.items[output.items()[reference.number].said].text.size();
     if (bytes > max_referenced_bytes) return invalid("input", "what it refers to is too long");
     input[reference.at] = item_json(facts, gathered, output, reference.number, "completed");
