@@ -1,5 +1,6 @@
 #include "storage/append_queue.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "storage/journal.h"
@@ -9,6 +10,7 @@ namespace {
 
 constexpr size_t kBatchBytes = 1 << 20;     // of a journal row; one append may exceed it
 constexpr size_t kBatchOpBytes = 16 << 20;  // of operations: request bodies, mostly
+constexpr size_t kUsualBytes = 64 << 10;
 constexpr size_t kBatchOperations = 512;
 
 size_t size_of(const NewStream& s) {
@@ -31,6 +33,7 @@ Batch& AppendQueue::open_batch(size_t bytes) {
   }
   if (full) {
     auto batch = std::make_unique<Batch>();
+    batch->row.reserve(usual_bytes_);
     batch->row.assign(kJournalHead, '\0');
     batch->first_at = Clock::now();
     batches_.push_back(std::move(batch));
@@ -113,6 +116,7 @@ std::unique_ptr<Batch> AppendQueue::take() {
   if (batches_.empty()) return nullptr;
   auto batch = std::move(batches_.front());
   batches_.pop_front();
+  usual_bytes_ = std::min(batch->row.size(), kUsualBytes);
   taken_at_ = batch->first_at;
   return batch;
 }

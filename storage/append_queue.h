@@ -93,6 +93,7 @@ class AppendQueue {
   mutable std::mutex mutex_;
   std::condition_variable ready_;
   std::deque<std::unique_ptr<Batch>> batches_;
+  size_t usual_bytes_ = 0;        // of the last batch's row: the next one grows at once to it
   bool idle_ = false;             // the writer waits for work, not for a time
   Clock::time_point taken_at_{};  // since when the batch that the writer holds has waited; epoch: it holds none
   bool stop_ = false;

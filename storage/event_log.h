@@ -64,12 +64,12 @@ struct Run {
 
 struct StreamRow {
   StreamKey key = 0;
-  std::string stream_id, owner, model, provider, metadata, idempotency_key, body_hash;
-  std::string status;  // "" while it runs
-  std::string done;    // payload of the terminal event, "" while it runs
+  Seq last_seq = 0;       // last durable
+  std::vector<Run> runs;  // in order, at least one
   int64_t created_ms = 0, finished_ms = 0;
-  Seq last_seq = 0;          // last durable
-  std::vector<Run> runs;     // in order, at least one
+  std::string stream_id, owner, model, provider, metadata, idempotency_key, body_hash;
+  std::string status;        // "" while it runs
+  std::string done;          // payload of the terminal event, "" while it runs
   std::string continuation;  // as given to keep_continuation(); only what recovery asks about has it
 };
 
@@ -81,6 +81,7 @@ struct Page {
 struct Durable {
   StreamKey key;
   Seq seq;  // everything up to here is durable
+  bool operator==(const Durable&) const = default;
 };
 
 // What the log tells its owner, on the owner's loop thread.

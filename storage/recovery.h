@@ -3,10 +3,10 @@
 #pragma once
 
 #include <map>
-#include <unordered_map>
 #include <vector>
 
 #include "storage/database.h"
+#include "storage/key_table.h"
 #include "storage/log_context.h"
 #include "storage/stream_rows.h"
 #include "storage/stream_writes.h"
@@ -20,8 +20,8 @@ struct OpenStream {
 };
 
 struct Recovered {
-  std::unordered_map<StreamKey, OpenStream> open;  // streams that go on
-  std::vector<StreamRow> continued;                // the same, with the run that began now
+  KeyTable<OpenStream> open;         // streams that go on
+  std::vector<StreamRow> continued;  // the same, with the run that began now
   StreamKey next_key = 1;
   uint64_t next_row = 1;
 };

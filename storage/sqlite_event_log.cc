@@ -79,7 +79,7 @@ class SqliteEventLog final : public EventLog {
   Reader reader_{context_};
   std::unique_ptr<Checkpointer> checkpointer_;
   std::unique_ptr<Writer> writer_;
-  std::unordered_map<StreamKey, OpenStream> open_;  // loop thread
+  KeyTable<OpenStream> open_;  // loop thread
   bool closed_ = false;
 };
 
@@ -96,7 +96,7 @@ Result<void> SqliteEventLog::configure(Database& db) {
   if (auto ready = prepare_schema(db); !ready) return ready;
   std::string pragmas =
       "PRAGMA wal_autocheckpoint=0; PRAGMA secure_delete=ON; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY;"
-      "PRAGMA cache_size=-16384; PRAGMA journal_size_limit=" +
+      "PRAGMA cache_size=-4096; PRAGMA journal_size_limit=" +
       std::to_string(2 * context_.options.wal_restart_bytes);
   int rc = db.exec(pragmas.c_str());
   if (rc != SQLITE_OK) return tl::unexpected(db.error(rc, "configure the database"));
@@ -158,28 +158,28 @@ void SqliteEventLog::create(NewStream stream, Completion<Created> done) {
 }
 
 void SqliteEventLog::append(StreamKey key, Seq first, std::span<const EventView> events) {
-  auto it = open_.find(key);
-  assert(it != open_.end() && "the stream is not open");
-  assert(first == it->second.next && first + events.size() <= kMaxSeq && "a gap or a repeat");
+  OpenStream* const stream = open_.find(key);
+  assert(stream != nullptr && "the stream is not open");
+  assert(first == stream->next && first + events.size() <= kMaxSeq && "a gap or a repeat");
   if (events.empty()) return;
-  it->second.next += events.size();
-  for (const auto& e : events) it->second.bytes += kEntryHead + e.payload.size();
+  stream->next += events.size();
+  for (const auto& e : events) stream->bytes += kEntryHead + e.payload.size();
   if (context_.health.state() == LogState::failed) return;
   queue_.append(key, first, events);
 }
 
 void SqliteEventLog::keep_continuation(StreamKey key, std::string continuation) {
-  assert(open_.contains(key) && "the stream is not open");
+  assert(open_.find(key) != nullptr && "the stream is not open");
   if (context_.health.state() == LogState::failed) return;
   queue_.keep({key, std::move(continuation)});
 }
 
 void SqliteEventLog::finish(StreamKey key, Seq seq, Ending ending) {
-  auto it = open_.find(key);
-  assert(it != open_.end() && "the stream is not open");
-  assert(seq == it->second.next && "a gap or a repeat");
-  uint64_t bytes = it->second.bytes + kEntryHead + ending.done.size();
-  open_.erase(it);
+  const OpenStream* const stream = open_.find(key);
+  assert(stream != nullptr && "the stream is not open");
+  assert(seq == stream->next && "a gap or a repeat");
+  const uint64_t bytes = stream->bytes + kEntryHead + ending.done.size();
+  open_.erase(key);
   if (context_.health.state() == LogState::failed) return;
   queue_.finish({key, seq, stored_size(bytes), std::move(ending)});
 }

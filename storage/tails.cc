@@ -14,39 +14,39 @@ void Tails::open(StreamKey key, Seq last) {
 
 void Tails::forget(StreamKey key) {
   std::lock_guard lock(mutex_);
-  auto it = tails_.find(key);
-  if (it == tails_.end()) return;
-  for (const auto& c : it->second.chunks) bytes_ -= c.entries.size();
-  tails_.erase(it);
+  const Tail* const tail = tails_.find(key);
+  if (tail == nullptr) return;
+  for (const auto& c : tail->chunks) bytes_ -= c.entries.size();
+  tails_.erase(key);
 }
 
 void Tails::finish(StreamKey key) {
   std::lock_guard lock(mutex_);
-  auto it = tails_.find(key);
-  if (it == tails_.end()) return;
-  it->second.finished = true;
-  if (it->second.chunks.empty()) tails_.erase(it);
+  Tail* const tail = tails_.find(key);
+  if (tail == nullptr) return;
+  tail->finished = true;
+  if (tail->chunks.empty()) tails_.erase(key);
 }
 
-void Tails::commit(std::string_view records, uint64_t commit, std::vector<std::pair<StreamKey, Seq>>& reached) {
+void Tails::commit(std::string_view records, uint64_t commit, std::vector<Durable>& reached) {
   std::lock_guard lock(mutex_);
-  const size_t mine = reached.size();
   RecordReader walk(records);
   for (Record r; walk.next(r);) {
-    auto it = tails_.find(r.key);
-    if (it == tails_.end()) continue;
-    append_locked(it->second, r);
-    if (it->second.commit == commit) continue;
-    it->second.commit = commit;
-    reached.emplace_back(r.key, 0);
+    Tail* const tail = tails_.find(r.key);
+    if (tail == nullptr) continue;
+    append_locked(*tail, r);
+    if (tail->commit != commit) {
+      tail->commit = commit;
+      tail->place = reached.size();
+      reached.push_back({r.key, 0});
+    }
+    reached[tail->place].seq = tail->last;
   }
-  for (size_t i = mine; i < reached.size(); ++i) reached[i].second = tails_.find(reached[i].first)->second.last;
 }
 
 void Tails::append(const Record& record) {
   std::lock_guard lock(mutex_);
-  auto it = tails_.find(record.key);
-  if (it != tails_.end()) append_locked(it->second, record);
+  if (Tail* const tail = tails_.find(record.key)) append_locked(*tail, record);
 }
 
 void Tails::append_locked(Tail& tail, const Record& record) {
@@ -70,40 +70,38 @@ void Tails::append_locked(Tail& tail, const Record& record) {
 
 void Tails::drop(StreamKey key, size_t chunks) {
   std::lock_guard lock(mutex_);
-  auto it = tails_.find(key);
-  if (it == tails_.end()) return;
-  auto& all = it->second.chunks;
+  Tail* const tail = tails_.find(key);
+  if (tail == nullptr) return;
+  auto& all = tail->chunks;
   for (size_t i = 0; i < chunks; ++i) bytes_ -= all[i].entries.size();
   all.erase(all.begin(), all.begin() + static_cast<ptrdiff_t>(chunks));
-  if (all.empty() && it->second.finished) tails_.erase(it);
+  if (all.empty() && tail->finished) tails_.erase(key);
 }
 
 const Tails::Tail* Tails::find(StreamKey key) const {
-  auto it = tails_.find(key);
-  return it == tails_.end() ? nullptr : &it->second;
+  return tails_.find(key);
 }
 
 std::vector<StreamKey> Tails::waiting() const {
   std::vector<StreamKey> keys;
-  for (const auto& [key, tail] : tails_) {
+  tails_.each([&](StreamKey key, const Tail& tail) {
     if (!tail.chunks.empty()) keys.push_back(key);
-  }
-  std::sort(keys.begin(), keys.end());
+  });
   return keys;
 }
 
 std::vector<StreamKey> Tails::keys() const {
   std::vector<StreamKey> keys;
-  for (const auto& [key, tail] : tails_) keys.push_back(key);
+  tails_.each([&](StreamKey key, const Tail&) { keys.push_back(key); });
   return keys;
 }
 
 Tails::Answer Tails::read(StreamKey key, Seq after, size_t max_bytes) const {
   auto block = std::make_shared<Block>();
   std::lock_guard lock(mutex_);
-  auto it = tails_.find(key);
-  if (it == tails_.end()) return {};
-  const Tail& tail = it->second;
+  const Tail* const found = tails_.find(key);
+  if (found == nullptr) return {};
+  const Tail& tail = *found;
   if (after >= tail.last) return {true, std::move(block)};
   if (tail.chunks.empty() || tail.chunks.front().first > after + 1) return {};
   auto chunk = std::upper_bound(tail.chunks.begin(), tail.chunks.end(), after + 1,
@@ -119,9 +117,9 @@ Tails::Answer Tails::read(StreamKey key, Seq after, size_t max_bytes) const {
 
 std::optional<Tails::End> Tails::end(StreamKey key) const {
   std::lock_guard lock(mutex_);
-  auto it = tails_.find(key);
-  if (it == tails_.end()) return std::nullopt;
-  return End{it->second.last, it->second.finished};
+  const Tail* const tail = tails_.find(key);
+  if (tail == nullptr) return std::nullopt;
+  return End{tail->last, tail->finished};
 }
 
 uint64_t Tails::bytes() const {

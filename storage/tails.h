@@ -8,11 +8,11 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
-#include "storage/event.h"
+#include "storage/event_log.h"
 #include "storage/journal.h"
+#include "storage/key_table.h"
 
 namespace tokenrelay::storage {
 
@@ -28,7 +28,8 @@ class Tails {
   struct Tail {
     Seq last = 0;           // last durable seq of the stream, in memory or not
     bool finished = false;  // the terminal event is durable
-    uint64_t commit = 0;    // the last commit that reached it
+    uint64_t commit = 0;    // the last commit that reached it …
+    size_t place = 0;       // … and where that is told
     std::vector<Chunk> chunks;
   };
 
@@ -38,7 +39,7 @@ class Tails {
   void finish(StreamKey key);
   // Appends what a committed row holds; `reached` gets each stream once, with its new end. Records of unknown streams
   // are skipped: a stream may be removed while its row waits.
-  void commit(std::string_view records, uint64_t commit, std::vector<std::pair<StreamKey, Seq>>& reached);
+  void commit(std::string_view records, uint64_t commit, std::vector<Durable>& reached);
   void append(const Record& record);
   // The stream's first `chunks` chunks are in segments now. A finished stream without chunks is forgotten.
   void drop(StreamKey key, size_t chunks);
@@ -63,7 +64,7 @@ class Tails {
   void append_locked(Tail& tail, const Record& record);
 
   mutable std::mutex mutex_;
-  std::unordered_map<StreamKey, Tail> tails_;
+  KeyTable<Tail> tails_;
   uint64_t bytes_ = 0;
 };
 

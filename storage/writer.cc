@@ -1,5 +1,7 @@
 #include "storage/writer.h"
 
+#include <algorithm>
+
 #include "storage/journal.h"
 
 namespace tokenrelay::storage {
@@ -7,8 +9,11 @@ namespace {
 
 using std::chrono::milliseconds;
 
+// A sync costs the same whatever it carries: the more events per second, the further apart.
 constexpr double kBusyRate = 20'000;  // events per second from which commits keep kBusyInterval
 constexpr auto kBusyInterval = milliseconds(2);
+constexpr double kFullRate = 45'000;  // about what a core does; there a wait is worth less than the core's time
+constexpr auto kFullInterval = milliseconds(3);
 constexpr auto kRateWindow = milliseconds(50);
 constexpr auto kStallAfter = milliseconds(250);  // of failing: a lock held for a moment is no stall
 constexpr auto kGiveUpAfter = milliseconds(1000);
@@ -169,9 +174,8 @@ void Writer::apply(Batch& batch, Outcome& outcome) {
   }
   Figures& figures = context_.figures;
   if (batch.row.size() > kJournalHead) {
-    std::vector<std::pair<StreamKey, Seq>> reached;
-    context_.tails.commit(std::string_view(batch.row).substr(kJournalHead), ++commit_number_, reached);
-    for (const auto& [key, last] : reached) delivery->durable.push_back({key, last});
+    delivery->durable.reserve(batch.events);
+    context_.tails.commit(std::string_view(batch.row).substr(kJournalHead), ++commit_number_, delivery->durable);
     tidy_.row_written(next_row_++, batch.row.size());
     figures.commits.fetch_add(1, std::memory_order_relaxed);
     figures.commit_events.fetch_add(batch.events + batch.creates.size(), std::memory_order_relaxed);
@@ -255,8 +259,8 @@ void Writer::pace(size_t events, Clock::time_point began) {
     rate_events_ = 0;
   }
   Clock::duration interval = std::chrono::microseconds(context_.options.commit_interval_us);
-  if (events_per_second_ > kBusyRate && interval > Clock::duration::zero() && interval < kBusyInterval) {
-    interval = kBusyInterval;
+  if (events_per_second_ > kBusyRate && interval > Clock::duration::zero()) {
+    interval = std::max<Clock::duration>(interval, events_per_second_ > kFullRate ? kFullInterval : kBusyInterval);
   }
   next_commit_ = began + interval;
   if (!reserve_.held() && now >= reserve_at_) {

@@ -114,11 +114,11 @@ Dress native_dress(const relay::Stream& stream, relay::Verdict verdict) {
 SseReader::SseReader(Api& api, std::shared_ptr<relay::Stream> stream, Place place, Dress dress,
                      http::TakenConnection connection, http::HeaderList extra_headers)
     : api_(api),
-      heartbeat_ms_(api.settings().heartbeat_ms),
-      preface_(std::move(dress.preface)),
       format_(std::move(dress.format)),
       heartbeat_line_(dress.heartbeat),
+      heartbeat_ms_(api.settings().heartbeat_ms),
       says_when_(dress.says_when),
+      preface_(std::move(dress.preface)),
       body_(std::move(connection), body_options(api.settings(), std::move(dress.headers), std::move(extra_headers)),
             *this),
       subscriber_(std::move(stream), place.after, place.coalesce, format_ ? *format_ : relay::sse_format(), *this),
@@ -132,7 +132,7 @@ SseReader::~SseReader() {
 }
 
 void SseReader::start() {
-  last_write_ms_ = api_.shard.context().now_ms();
+  last_write_ms_ = api_.loop.clock().coarse_ms();
   heartbeat_.arm(heartbeat_ms_);
   const relay::Stream& stream = subscriber_.stream();
   if (stream.ended() && subscriber_.position() == stream.durable()) {  // all there is is in the preface
@@ -145,15 +145,16 @@ void SseReader::start() {
 
 void SseReader::send(std::string_view events, bool last) {
   const std::array<std::string_view, 2> parts = {preface_, events};
-  const auto due = std::span(parts).subspan(preface_.empty() ? 1 : 0);
-  last_write_ms_ = api_.shard.context().now_ms();
+  const bool first = !preface_.empty();
+  const auto due = std::span(parts).subspan(first ? 0 : 1);
+  last_write_ms_ = api_.loop.clock().coarse_ms();
   if (last) {
     body_.finish(due);
     over();
   } else {
     body_.write(due);
   }
-  std::string().swap(preface_);
+  if (first) std::string().swap(preface_);
 }
 
 void SseReader::cut(relay::CutReason reason) {
@@ -178,12 +179,12 @@ void SseReader::on_gone() {
 
 // After a write the next beat is late by design: it is put off, not cancelled, so that writing costs no timer.
 void SseReader::beat() {
-  const int64_t silent_ms = api_.shard.context().now_ms() - last_write_ms_;
+  const int64_t silent_ms = api_.loop.clock().coarse_ms() - last_write_ms_;
   const int64_t due_in_ms = heartbeat_ms_ - heartbeat_ms_ / 30 - silent_ms;  // a little early: "at most"
   if (due_in_ms > 0) return heartbeat_.arm(due_in_ms);
   heartbeat_.arm(heartbeat_ms_ - heartbeat_ms_ / 30);
   if (!body_.has_room()) return;
-  last_write_ms_ = api_.shard.context().now_ms();
+  last_write_ms_ = api_.loop.clock().coarse_ms();
   body_.write({&heartbeat_line_, 1});
   api_.metrics.heartbeat();
 }

@@ -52,13 +52,13 @@ class SseReader final : public Reader, private relay::Sink, private http::Stream
   void over();
 
   Api& api_;
-  const int64_t heartbeat_ms_;
-  int64_t last_write_ms_ = 0;
-  std::string preface_;  // until it has left
   const std::unique_ptr<relay::Format> format_;
   const std::string_view heartbeat_line_;
+  const int64_t heartbeat_ms_;
   const bool says_when_;
   bool released_ = false;
+  std::string preface_;  // until it has left
+  int64_t last_write_ms_ = 0;
   http::StreamingBody body_;
   relay::Subscriber subscriber_;
   transport::Timer heartbeat_;

@@ -26,14 +26,6 @@ iovec piece(std::string_view bytes) {
 struct StreamingBody::State : std::enable_shared_from_this<State> {
   Owner* owner;
   transport::Socket socket;
-  transport::Timer stall;
-  int64_t stall_ms;
-  size_t unread_bytes;
-  std::string waiting;  // the head until it leaves; then what the kernel did not take of the last write
-  std::string unread;
-  std::function<void(transport::Socket, std::string)> resume;
-  std::function<void()> ended;
-  std::shared_ptr<State> self;  // finished, but not all has left: nobody else may own it any more
   bool chunked;
   bool head_only;
   bool head_due = true;
@@ -41,18 +33,26 @@ struct StreamingBody::State : std::enable_shared_from_this<State> {
   bool failed = false;   // the connection is broken, and the owner will be told
   bool finished = false;
   bool closed = false;  // cut, gone, or given back
+  std::string waiting;  // the head until it leaves; then what the kernel did not take of the last write
+  transport::Timer stall;
+  int64_t stall_ms;
+  size_t unread_bytes;
+  std::string unread;
+  std::function<void(transport::Socket, std::string)> resume;
+  std::function<void()> ended;
+  std::shared_ptr<State> self;  // finished, but not all has left: nobody else may own it any more
 
   State(TakenConnection&& taken, Options& options, Owner& of)
       : owner(&of),
         socket(std::move(taken.socket)),
+        chunked(!taken.http10),
+        head_only(taken.head_only),
         stall(socket.loop().timers(), [this] { on_broken(); }),
         stall_ms(options.write_stall_ms),
         unread_bytes(options.unread_bytes),
         unread(std::move(taken.unread)),
         resume(std::move(taken.resume)),
-        ended(std::move(taken.ended)),
-        chunked(!taken.http10),
-        head_only(taken.head_only) {
+        ended(std::move(taken.ended)) {
     if (options.status != 0) append_status_line(waiting, options.status);
     append_headers(waiting, taken.head);
     append_headers(waiting, options.headers);
@@ -128,8 +128,10 @@ struct StreamingBody::State : std::enable_shared_from_this<State> {
     if (out.empty()) return true;
     size_t total = 0;
     for (const iovec& one : out) total += one.iov_len;
+    const bool was_head_due = head_due;
     auto wrote = socket.write(out);
     if (wrote.status == IoStatus::failed) return fail_later();
+    if (!was_head_due && wrote.bytes == total) return true;
     keep_rest(out, wrote.bytes, total);
     return !blocked;
   }

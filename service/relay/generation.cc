@@ -27,13 +27,13 @@ metrics::DeltaKind metric_kind(EventKind kind) {
 Generation::Generation(Context& context, std::shared_ptr<const Options> options, Route route,
                        upstream::ModelRequest request, uint64_t prompt_bytes, uint64_t first_tool_index, Owner& owner)
     : context_(context),
+      owner_(owner),
       options_(std::move(options)),
-      attempts_(std::move(route)),
-      request_(std::move(request)),
       prompt_bytes_(prompt_bytes),
       first_tool_index_(first_tool_index),
-      owner_(owner),
-      timer_(context.loop.timers(), [this] { on_timer(); }) {}
+      timer_(context.loop.timers(), [this] { on_timer(); }),
+      attempts_(std::move(route)),
+      request_(std::move(request)) {}
 
 Generation::~Generation() {
   close();

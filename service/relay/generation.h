@@ -81,21 +81,21 @@ class Generation final : private upstream::CallHandler, private Slots::Waiter {
   void note_delta(storage::EventKind kind, size_t bytes);
 
   Context& context_;
-  std::shared_ptr<const Options> options_;
-  Attempts attempts_;
-  upstream::ModelRequest request_;
-  const uint64_t prompt_bytes_, first_tool_index_;
   Owner& owner_;
+  std::shared_ptr<const Options> options_;
+  int64_t last_delta_us_ = 0, first_call_us_ = 0;
+  uint64_t output_bytes_ = 0;
+  Said known_;  // what is still to come again of an answer that was taken up
+  const uint64_t prompt_bytes_, first_tool_index_;
 
   std::unique_ptr<upstream::Call> call_;
   transport::Timer timer_;  // waiting for a place, or for the next try
   enum class State { idle, queued, calling, backing_off, closed } state_ = State::idle;
-  std::shared_ptr<Upstream> place_;  // where it has a place, or waits for one
   bool has_slot_ = false, answered_ = false, paused_ = false;
-  int64_t last_delta_us_ = 0, first_call_us_ = 0;
-  uint64_t output_bytes_ = 0;
-  std::string token_;  // of an answer that can be taken up
-  Said known_;         // what is still to come again of an answer that was taken up
+  Attempts attempts_;
+  upstream::ModelRequest request_;
+  std::shared_ptr<Upstream> place_;                         // where it has a place, or waits for one
+  std::string token_;                                       // of an answer that can be taken up
   std::vector<std::pair<std::string, std::string>> tools_;  // id and name of each tool call so far
 };
 

@@ -121,7 +121,7 @@ void Shard::create(NewStream what, Completion<CreatedStream> done) {
     made.key = created->key;
     made.runs = {Run{created->run, 1, 1}};
     const auto stream = adopt(std::move(made), start);
-    live_.emplace(stream->row().key, stream);
+    live_[stream->row().key] = stream;
     metrics_.stream_created();
     stream->begin(std::move(prompt));
     if (drain_is_over_) interrupt(*stream);
@@ -134,7 +134,7 @@ void Shard::go_on(storage::StreamRow row) {
   const auto from = read_continuation(std::exchange(row.continuation, {}));
   const auto route = from ? route_of(*from, *models_, row.model) : std::nullopt;
   const auto stream = adopt(std::move(row), {});
-  live_.emplace(stream->row().key, stream);
+  live_[stream->row().key] = stream;
   if (!route) return stream->interrupt("relay_restarted", "the relay stopped before the answer was complete");
   stream->go_on(*route, *from);
 }
@@ -165,12 +165,20 @@ std::shared_ptr<Stream> Shard::adopt(storage::StreamRow row, std::string_view st
 }
 
 void Shard::each_live(const std::function<void(const std::shared_ptr<Stream>&)>& look) const {
-  for (const auto& [key, stream] : live_) look(stream);
+  live_.each([&](storage::StreamKey, const std::shared_ptr<Stream>& stream) { look(stream); });
+}
+
+// For whoever tells each of them something, at which it may end.
+std::vector<std::shared_ptr<Stream>> Shard::all_live() const {
+  std::vector<std::shared_ptr<Stream>> all;
+  each_live([&](const auto& stream) { all.push_back(stream); });
+  return all;
 }
 
 size_t Shard::queued() const {
-  return static_cast<size_t>(
-      std::count_if(live_.begin(), live_.end(), [](const auto& s) { return s.second->status() == "queued"; }));
+  size_t queued = 0;
+  each_live([&](const auto& stream) { queued += stream->status() == "queued" ? 1 : 0; });
+  return queued;
 }
 
 // ---- finding
@@ -232,14 +240,15 @@ void Shard::remove_now(const std::shared_ptr<Stream>& stream, const Completion<b
 // ---- what the log says
 
 void Shard::on_durable(std::span<const storage::Durable> streams) {
+  const int64_t now_ms = context_->wall_ms();
   for (const auto& [key, seq] : streams) {
-    const auto it = live_.find(key);
-    if (it == live_.end()) continue;  // being created: its completion comes next
-    const auto stream = it->second;   // it may leave live_ inside
-    if (seq > stream->durable()) stream->on_durable(seq);
+    const auto* const live = live_.find(key);
+    if (live == nullptr) continue;  // being created: its completion comes next
+    Stream& stream = **live;        // it leaves live_ at its own end only, and looks after itself there
+    if (seq > stream.durable()) stream.on_durable(seq, now_ms);
   }
   if (context_->paused_streams > 0 && log_->uncommitted_bytes() <= options_->uncommitted_bytes / 2) {
-    for (const auto& [key, stream] : live_) {
+    for (const auto& stream : all_live()) {
       if (stream->paused()) stream->resume_upstream();
     }
   }
@@ -261,8 +270,7 @@ void Shard::on_log_state() {
     case storage::LogState::failed:
       break;
   }
-  const auto streams = live_;  // whoever is told may do anything
-  for (const auto& [key, stream] : streams) stream->on_log_failed();
+  for (const auto& stream : all_live()) stream->on_log_failed();
   if (drained_) loop_.post(std::exchange(drained_, nullptr));
 }
 
@@ -277,8 +285,7 @@ void Shard::watch_log() {
 }
 
 void Shard::close_generations() {
-  auto streams = live_;
-  for (const auto& [key, stream] : streams) stream->fail("log_unavailable", "the log could not commit for too long");
+  for (const auto& stream : all_live()) stream->fail("log_unavailable", "the log could not commit for too long");
 }
 
 // ---- the end
@@ -302,8 +309,7 @@ void Shard::finish_drain() {
     return;
   }
   drain_timer_.arm(last_commit_ms);
-  auto streams = live_;
-  for (const auto& [key, stream] : streams) interrupt(*stream);
+  for (const auto& stream : all_live()) interrupt(*stream);
 }
 
 void Shard::interrupt(Stream& stream) {

@@ -17,6 +17,7 @@
 #include "service/relay/options.h"
 #include "service/relay/stream.h"
 #include "storage/event_log.h"
+#include "storage/key_table.h"
 
 namespace tokenrelay::relay {
 
@@ -84,6 +85,7 @@ class Shard final : public storage::Observer {
  private:
   std::optional<Error> refusal(const Route& route) const;  // why nothing new may start now
   void refuse_new(const NewStream& what, Error error, Completion<CreatedStream> done);
+  std::vector<std::shared_ptr<Stream>> all_live() const;
   std::shared_ptr<Stream> adopt(storage::StreamRow row, std::string_view start);
   void on_ended(Stream& stream);
   void on_row(storage::Result<storage::StreamRow> row, const Completion<std::shared_ptr<Stream>>& done);
@@ -105,7 +107,7 @@ class Shard final : public storage::Observer {
   std::unique_ptr<Context> context_;  // outlives the log, whose pending completions may hold the last of a stream
   std::unique_ptr<storage::EventLog> log_;
 
-  std::unordered_map<storage::StreamKey, std::shared_ptr<Stream>> live_;
+  storage::KeyTable<std::shared_ptr<Stream>> live_;
   std::unordered_map<std::string, std::weak_ptr<Stream>> known_;  // live, or ended with readers
   size_t creating_ = 0;
   std::unordered_map<std::string, int64_t> expiring_since_ms_;  // spared because they are being read

@@ -15,11 +15,11 @@ Stream::Stream(Context& context, std::shared_ptr<const Options> options, storage
                std::function<void(Stream&)> on_ended)
     : context_(context),
       options_(std::move(options)),
+      phase_(row.status.empty() ? Phase::queued : Phase::ended),
+      updated_ms_(row.finished_ms ? row.finished_ms : row.created_ms),
+      tail_(start.empty() ? row.last_seq : 0),
       row_(std::move(row)),
-      on_ended_(std::move(on_ended)),
-      phase_(row_.status.empty() ? Phase::queued : Phase::ended),
-      updated_ms_(row_.finished_ms ? row_.finished_ms : row_.created_ms),
-      tail_(start.empty() ? row_.last_seq : 0) {
+      on_ended_(std::move(on_ended)) {
   if (!start.empty()) tail_.push(EventKind::start, start);
 }
 
@@ -239,19 +239,22 @@ void Stream::retire_generation() {
   context_.loop.post([old = std::shared_ptr<Generation>(std::move(generation_))] {});
 }
 
-void Stream::on_durable(Seq seq) {
+void Stream::on_durable(Seq seq, int64_t wall_ms) {
+  tail_.trim(row_.last_seq);  // what is new is still wanted
   row_.last_seq = row_.runs.back().last_seq = seq;
-  updated_ms_ = context_.wall_ms();
+  updated_ms_ = wall_ms;
   uncommitted_bytes_ = tail_.bytes_after(seq);
   const bool over = phase_ == Phase::ending && seq == tail_.last();
   if (over) phase_ = Phase::ended;
+  const bool readers_only = !over && !paused_ && steered_ == 0 && waiting_for_durable_.empty();
   wake_followers();
-  tail_.trim(seq);
+  if (readers_only) return;  // nothing of this object after the write, which leaves it in no cache
   if (paused_) follow_pressure();
   if (steered_ != 0 && seq >= steered_ && !over && !reading_conversation_) go_on_steered();
   const auto self = shared_from_this();  // on_ended_ may drop the last other owner
-  while (!waiting_for_durable_.empty() && waiting_for_durable_.begin()->first <= seq) {
-    const auto then = std::move(waiting_for_durable_.extract(waiting_for_durable_.begin()).mapped());
+  while (!waiting_for_durable_.empty() && waiting_for_durable_.front().first <= seq) {
+    const auto then = std::move(waiting_for_durable_.front().second);
+    waiting_for_durable_.erase(waiting_for_durable_.begin());
     then(true);
   }
   if (!over) return;
@@ -281,7 +284,9 @@ void Stream::when_ended(std::function<void(bool)> then) {
 void Stream::when_durable(Seq seq, std::function<void(bool)> then) {
   if (seq <= durable()) return then(true);
   if (broken_) return then(false);
-  waiting_for_durable_.emplace(seq, std::move(then));
+  const auto later = [](Seq place, const auto& waiting) { return place < waiting.first; };
+  const auto at = std::upper_bound(waiting_for_durable_.begin(), waiting_for_durable_.end(), seq, later);
+  waiting_for_durable_.emplace(at, seq, std::move(then));
 }
 
 void Stream::when_answered(int64_t within_ms, std::function<void()> then) {
@@ -342,6 +347,7 @@ void Stream::notify_unread() {
 
 // Backwards: a reader that leaves inside its turn is replaced by one that has had its own.
 void Stream::wake_followers() {
+  if (followers_.size() == 1) return followers_.front()->pump();
   for (size_t i = followers_.size(); i-- > 0;) {
     if (i < followers_.size()) followers_[i]->pump();
   }

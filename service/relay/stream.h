@@ -57,7 +57,7 @@ class Stream final : public std::enable_shared_from_this<Stream>, private Genera
   tl::expected<Seq, Refusal> steer(std::string content);  // the steer event's place; see commands.h
   void interrupt(std::string code, std::string message);  // the relay cannot go on with it
   void fail(std::string code, std::string message);
-  void on_durable(Seq seq);  // from the shard, once per commit
+  void on_durable(Seq seq, int64_t wall_ms);  // from the shard, once per commit
   void on_log_failed();
   void resume_upstream();  // the process's log has room again
   bool paused() const { return paused_; }
@@ -104,20 +104,28 @@ class Stream final : public std::enable_shared_from_this<Stream>, private Genera
   void notify_unread();
   void notify_answered();
 
+  // What every append and every commit touches stands together: a thousand streams do not fit into a core's cache.
   Context& context_;
   std::shared_ptr<const Options> options_;
-  storage::StreamRow row_;
-  std::function<void(Stream&)> on_ended_;
   Phase phase_;
-  bool broken_ = false, paused_ = false;
-  int64_t updated_ms_;
+  bool broken_ = false, paused_ = false, said_anything_ = false, answered_ = false;
+  bool reading_conversation_ = false;
+  bool resumable_ = false;  // the log holds a continuation
+  bool taking_up_ = false;  // the generation is one that another process began
   uint64_t stored_bytes_ = 0, uncommitted_bytes_ = 0;
+  int64_t updated_ms_;
+  Seq steered_ = 0;  // the last steer event that no generation has seen yet
+  std::unique_ptr<Generation> generation_;
+  std::vector<Subscriber*> followers_;
+  Tail tail_;
+  std::vector<std::pair<Seq, std::function<void(bool)>>> waiting_for_durable_;  // by place
+  storage::StreamRow row_;
+
+  std::function<void(Stream&)> on_ended_;
   uint64_t tool_calls_ = 0;
   UsageTotal usage_;
   std::string failure_code_;
 
-  Tail tail_;
-  std::vector<Subscriber*> followers_;
   std::map<Seq, std::vector<BlockRead>> reads_;  // in flight, by position
   Seq shared_after_ = 0;                         // the block last read, while somebody still holds it
   std::weak_ptr<const storage::Block> shared_block_;
@@ -126,17 +134,10 @@ class Stream final : public std::enable_shared_from_this<Stream>, private Genera
   std::string request_id_;
   uint64_t prompt_bytes_ = 0;
   OnDisconnect on_disconnect_;
-  std::unique_ptr<Generation> generation_;
-  bool resumable_ = false;  // the log holds a continuation
-  bool taking_up_ = false;  // the generation is one that another process began
-  Seq steered_ = 0;         // the last steer event that no generation has seen yet
-  bool reading_conversation_ = false;
   uint32_t steers_ = 0;
   std::unique_ptr<DisconnectPolicy> policy_;
   std::unique_ptr<transport::Timer> time_limit_;
   std::vector<std::function<void(bool)>> waiting_for_end_;
-  std::multimap<Seq, std::function<void(bool)>> waiting_for_durable_;
-  bool answered_ = false, said_anything_ = false;
   std::optional<upstream::Failure> failure_;
   std::unique_ptr<transport::Timer> answered_timer_;  // armed while when_answered() waits
   std::vector<std::function<void()>> waiting_for_answer_;

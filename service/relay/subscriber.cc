@@ -45,7 +45,9 @@ void Subscriber::pump() {
       deliver_from_block(durable);
     } else if (!stream_->tail().holds(position_ + 1)) {
       read_log();
-    } else if (!deliver_wire(durable)) {
+    } else if (deliver_wire(durable)) {
+      return;
+    } else {
       deliver_from_tail(durable);
     }
   }

@@ -55,11 +55,11 @@ class Subscriber {
   Format& format_;
   Seq position_;          // everything up to here was handed to the sink
   const Seq replay_end_;  // what was durable on arrival is a replay
+  const bool coalesce_;
+  bool attached_ = false, reading_ = false, over_ = false;
   std::shared_ptr<const storage::Block> block_;
   std::shared_ptr<bool> alive_;  // guards a pending read
   size_t place_ = 0;             // in the stream's list of followers
-  const bool coalesce_;
-  bool attached_ = false, reading_ = false, over_ = false;
 };
 
 }  // namespace tokenrelay::relay

@@ -8,15 +8,14 @@
 namespace tokenrelay::relay {
 
 std::string_view Tail::payload(Seq seq) const {
-  const auto i = seq - first_;
-  const auto begin = entries_[i].offset - dropped_;
-  const auto end = (i + 1 < entries_.size() ? entries_[i + 1].offset : end_offset()) - dropped_;
+  const uint32_t begin = at(seq).offset - dropped_;
+  const uint32_t end = (seq < last() ? at(seq + 1).offset : end_offset()) - dropped_;
   return std::string_view(bytes_).substr(begin, end - begin);
 }
 
 uint64_t Tail::bytes_after(Seq seq) const {
   if (seq >= last()) return 0;
-  return end_offset() - (seq < first_ ? entries_.front() : entries_[seq + 1 - first_]).offset;
+  return end_offset() - at(std::max(seq + 1, first_)).offset;
 }
 
 void Tail::push(storage::EventKind kind, std::string_view payload) {
@@ -28,14 +27,17 @@ void Tail::push(storage::EventKind kind, std::string_view payload) {
 }
 
 void Tail::trim(Seq durable) {
-  size_t front = 0;
-  while (!entries_.empty() && first_ <= durable &&
-         (end_offset() - entries_.front().offset > tail_bytes || entries_.size() > tail_events)) {
-    entries_.pop_front();
+  if (bytes_.size() <= tail_bytes && count() <= tail_events) return;
+  while (count() > 0 && first_ <= durable && (end_offset() - at(first_).offset > tail_bytes || count() > tail_events)) {
+    ++forgotten_;
     ++first_;
   }
-  front = (entries_.empty() ? end_offset() : entries_.front().offset) - dropped_;
-  if (front > bytes_.size() / 2 || front > tail_bytes / 2) {  // moving bytes now and then, not at each trim
+  if (forgotten_ > tail_events / 4) {  // moving entries and bytes now and then, not at each trim
+    entries_.erase(entries_.begin(), entries_.begin() + forgotten_);
+    forgotten_ = 0;
+  }
+  const uint32_t front = (count() == 0 ? end_offset() : at(first_).offset) - dropped_;
+  if (front > bytes_.size() / 2 || front > tail_bytes / 2) {
     bytes_.erase(0, front);
     dropped_ += front;
   }

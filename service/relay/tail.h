@@ -7,7 +7,6 @@
 // back-pressure); wire_bytes + one event of encoded text.
 #pragma once
 
-#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -29,9 +28,9 @@ class Tail {
   explicit Tail(Seq last = 0) : first_(last + 1), wire_first_(last + 1) {}
 
   Seq first() const { return first_; }  // first() == last() + 1: empty
-  Seq last() const { return first_ + entries_.size() - 1; }
+  Seq last() const { return first_ + count() - 1; }
   bool holds(Seq seq) const { return seq >= first_ && seq <= last(); }
-  storage::EventKind kind(Seq seq) const { return entries_[seq - first_].kind; }
+  storage::EventKind kind(Seq seq) const { return at(seq).kind; }
   std::string_view payload(Seq seq) const;
 
   uint64_t bytes_after(Seq seq) const;  // payload bytes of the events after `seq`
@@ -45,17 +44,20 @@ class Tail {
 
  private:
   struct Entry {
-    uint64_t offset;  // of the payload, counted over the stream's life
+    uint32_t offset;  // of the payload, counted over the stream's life; it may turn over, since differences are meant
     storage::EventKind kind;
   };
+  size_t count() const { return entries_.size() - forgotten_; }
+  const Entry& at(Seq seq) const { return entries_[forgotten_ + (seq - first_)]; }
   void encode(const std::vector<Run>& runs, Seq after, Seq upto);
   void forget_encoded(Seq upto);
-  uint64_t end_offset() const { return dropped_ + bytes_.size(); }
+  uint32_t end_offset() const { return dropped_ + static_cast<uint32_t>(bytes_.size()); }
 
   Seq first_;
-  std::deque<Entry> entries_;
-  std::string bytes_;  // payloads from offset dropped_ on
-  uint64_t dropped_ = 0;
+  std::vector<Entry> entries_;
+  uint32_t forgotten_ = 0;  // entries at the front that are moved over now and then, not one by one
+  uint32_t dropped_ = 0;    // the offset at which bytes_ begins
+  std::string bytes_;       // payloads
 
   Seq wire_first_;  // first event in wire_
   std::string wire_;

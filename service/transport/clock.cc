@@ -21,6 +21,10 @@ class SystemClock final : public Clock {
     timespec t = now(CLOCK_REALTIME);
     return int64_t{t.tv_sec} * 1'000 + t.tv_nsec / 1'000'000;
   }
+  int64_t coarse_ms() const override {
+    timespec t = now(CLOCK_MONOTONIC_COARSE);
+    return int64_t{t.tv_sec} * 1'000 + t.tv_nsec / 1'000'000;
+  }
 };
 
 }  // namespace

@@ -67,11 +67,11 @@ struct Socket::State {
   };
 
   Loop& loop;
+  std::unique_ptr<TlsSession> tls;
   Descriptor io;
+  bool resets = false;  // its close is a reset, and says no goodbye
   Wait reading;
   Wait writing;
-  std::unique_ptr<TlsSession> tls;
-  bool resets = false;  // its close is a reset, and says no goodbye
 
   explicit State(Loop& owner) : loop(owner), io(owner.context()) {}
 

@@ -29,10 +29,10 @@ class Timer {
  private:
   friend class TimerWheel;
   TimerWheel& wheel_;
-  std::function<void()> fire_;
   Timer* prev_ = nullptr;
   Timer* next_ = nullptr;
   int64_t due_tick_ = 0;
+  std::function<void()> fire_;
 };
 
 class TimerWheel {

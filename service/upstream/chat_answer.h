@@ -53,18 +53,18 @@ class ChatAnswer final : private ChunkSink {
 
   CallHandler& handler_;
   Lifeline line_;
-  std::string scratch_;  // the reader's
-  std::string joined_;   // the joiners'
-  json::Joiner text_, reasoning_;
-  // What the last delta's chunk looked like; nearly always the next one differs in nothing but the delta.
-  json::Shape shape_;
+  bool finish_known_ = false;
   bool shape_is_text_ = true;
+  json::Joiner text_, reasoning_;
   int said_ = 0;                // pieces of the chunk being read
   std::string_view last_said_;  // the last of them
-  std::vector<Tool> tools_;
   uint64_t seen_ = 0, finished_ = 0;
+  // What the last delta's chunk looked like; nearly always the next one differs in nothing but the delta.
+  json::Shape shape_;
+  std::string scratch_;  // the reader's
+  std::string joined_;   // the joiners'
+  std::vector<Tool> tools_;
   std::string finish_reason_;
-  bool finish_known_ = false;
   Usage usage_;
   ProviderError error_;
 };

@@ -19,11 +19,11 @@ thread_local std::array<char, 16 << 10> read_buffer;  // no read begins before t
 DirectExchange::DirectExchange(transport::Loop& loop, Wiring wiring, std::optional<Target> target,
                                const HttpRequest& request, TransferHandler& handler)
     : Exchange(loop, request.timeouts, handler),
+      reader_(loop.clock()),
+      text_(target ? request_text(request, *target) : ""),
       wiring_(std::move(wiring)),
-      target_(std::move(target)),
       connect_ms_(request.timeouts.connect_ms),
-      text_(target_ ? request_text(request, *target_) : ""),
-      reader_(loop.clock()) {}
+      target_(std::move(target)) {}
 
 void DirectExchange::start() {
   if (!target_) return later(&DirectExchange::fail_unaddressed);
@@ -91,21 +91,34 @@ void DirectExchange::write() {
 void DirectExchange::watch() {
   const bool waits_for_room = phase_ != Phase::reading && wire_->wants_room();
   const bool reads = !paused() || phase_ == Phase::handshake;
-  const uint32_t events = (reads ? uint32_t{EPOLLIN} : 0u) | (waits_for_room ? uint32_t{EPOLLOUT} : 0u);
+  uint32_t events = (reads ? uint32_t{EPOLLIN} : 0u) | (waits_for_room ? uint32_t{EPOLLOUT} : 0u);
+  // Edges spare the kernel a second look at every connection that was read. TLS does not read a descriptor empty.
+  if (events != 0 && !wire_->secure()) events |= uint32_t{EPOLLET} | EPOLLRDHUP;
+  watch(events);
+}
+
+void DirectExchange::watch(uint32_t events) {
+  if (std::exchange(watched_, events) == events) return;
   events ? wiring_.ready->watch(wire_->descriptor(), events, *this) : wiring_.ready->forget(wire_->descriptor());
 }
 
-// Whatever `events` says: what happens shows what there is.
-void DirectExchange::on_ready(int, uint32_t) {
+// Of `events` only the peer's end counts: what happens shows what else there is.
+void DirectExchange::on_ready(int, uint32_t events) {
   const auto alive = shared_from_this();
+  peer_closed_ |= (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
   if (phase_ == Phase::handshake) return shake_hands();
   if (phase_ == Phase::asking) write();
   if (may_take()) read();
   if (wire_) watch();
 }
 
-// One read each time, unless TLS holds more that the descriptor would not tell of.
+// A read that does not fill the buffer leaves nothing in the kernel but perhaps the end, which it told of.
+bool DirectExchange::reads_on(size_t count) const {
+  return wire_->secure() ? wire_->has_unread() : peer_closed_ || count == read_buffer.size();
+}
+
 void DirectExchange::read() {
+  unread_ = false;
   for (int turn = 0; turn < reads_at_once; ++turn) {
     const Wire::Io io = wire_->read(read_buffer.data(), read_buffer.size());
     if (io.status == Wire::Status::again) return;
@@ -113,8 +126,9 @@ void DirectExchange::read() {
     if (phase_ == Phase::reading && !text_.empty()) text_ = std::string();
     reused_ = false;
     take({read_buffer.data(), io.bytes});
-    if (!wire_ || !may_take() || !wire_->has_unread()) return;
+    if (!wire_ || !may_take() || !reads_on(io.bytes)) return;
   }
+  unread_ = true;
   later(&DirectExchange::take_held);
 }
 
@@ -155,7 +169,7 @@ void DirectExchange::take_held() {
     const std::string held = *std::exchange(held_, std::nullopt);
     take(held);
   }
-  if (wire_ && may_take() && wire_->has_unread()) read();
+  if (wire_ && may_take() && (unread_ || wire_->has_unread())) read();
   if (wire_) watch();
 }
 
@@ -178,7 +192,8 @@ void DirectExchange::lost(Wire::Status how) {
 void DirectExchange::hang_up() {
   dial_.reset();
   if (!wire_) return;
-  wiring_.ready->forget(wire_->descriptor());
+  watch(0);
+  peer_closed_ = unread_ = false;
   if (phase_ == Phase::asking) wire_->reset_on_close();
   wire_.reset();
 }

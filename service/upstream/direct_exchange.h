@@ -25,7 +25,7 @@ struct Wiring {
   IdleWires& idle;
 };
 
-class DirectExchange final : public Exchange, private ReadyListener {
+class DirectExchange final : private ReadyListener, public Exchange {
  public:
   // No target: the URL leads nowhere.
   DirectExchange(transport::Loop& loop, Wiring wiring, std::optional<Target> target, const HttpRequest& request,
@@ -43,7 +43,9 @@ class DirectExchange final : public Exchange, private ReadyListener {
   void ask();
   void write();
   void read();
+  bool reads_on(size_t count) const;
   void watch();
+  void watch(uint32_t events);
   void take(std::string_view bytes);
   bool take_piece(std::string_view& bytes);
   void finished(bool nothing_left);
@@ -58,18 +60,22 @@ class DirectExchange final : public Exchange, private ReadyListener {
   bool holds_back() const override { return held_.has_value(); }
   void go_on() override { later(&DirectExchange::take_held); }
 
-  const Wiring wiring_;
-  const std::optional<Target> target_;
-  const int64_t connect_ms_;
-  std::string text_;    // the request; empty once it can not be asked again
-  size_t written_ = 0;  // of it
-  std::unique_ptr<Dial> dial_;
+  // What every read needs stands together: a thousand streams do not fit into a core's cache.
   std::unique_ptr<Wire> wire_;
-  ResponseReader reader_;
-  std::optional<std::string> held_;  // what was read and not yet taken when the pause came
   Phase phase_ = Phase::dialling;
   bool reused_ = false;  // the wire was idle before
   bool write_failed_ = false;
+  bool peer_closed_ = false;  // the kernel says that nothing follows what it has
+  bool unread_ = false;       // a turn ended before the kernel had no more, and the ReadySet will not say so again
+  uint32_t watched_ = 0;      // the events that the ReadySet knows of
+  ResponseReader reader_;
+  std::optional<std::string> held_;  // what was read and not yet taken when the pause came
+  std::string text_;                 // the request; empty once it can not be asked again
+  size_t written_ = 0;               // of it
+  std::unique_ptr<Dial> dial_;
+  const Wiring wiring_;
+  const int64_t connect_ms_;
+  const std::optional<Target> target_;
 };
 
 }  // namespace tokenrelay::upstream

@@ -25,7 +25,7 @@ const char* what_was_late(Cause late) {
 }  // namespace
 
 Exchange::Exchange(transport::Loop& loop, Timeouts timeouts, TransferHandler& handler)
-    : loop_(loop), timeouts_(timeouts), handler_(&handler), timer_(loop.timers(), [this] { expired(); }) {}
+    : loop_(loop), handler_(&handler), timer_(loop.timers(), [this] { expired(); }), timeouts_(timeouts) {}
 
 void Exchange::connecting() {
   asked_ = false;
@@ -46,18 +46,25 @@ void Exchange::say_head(const HttpHead& head) {
 
 void Exchange::say_body(std::string_view bytes) {
   if (!handler_) return;
-  expect(Cause::idle_timeout, timeouts_.idle_ms);
+  if (late_ == Cause::idle_timeout && timer_.armed()) {
+    heard_ms_ = loop_.clock().coarse_ms();
+  } else {
+    expect(Cause::idle_timeout, timeouts_.idle_ms);
+  }
   handler_->on_body(bytes);
 }
 
 void Exchange::expect(Cause cause, int64_t within_ms) {
   late_ = cause;
+  heard_ms_ = loop_.clock().coarse_ms();
   if (!paused_) timer_.arm(within_ms);
 }
 
 void Exchange::expired() {
   const auto alive = shared_from_this();
   if (draining_) return leave();
+  const int64_t left_ms = heard_ms_ + timeouts_.idle_ms - loop_.clock().coarse_ms();
+  if (late_ == Cause::idle_timeout && left_ms > 0) return timer_.arm(left_ms);
   end(late_, what_was_late(late_));
 }
 
@@ -88,7 +95,7 @@ void Exchange::leave() {
   if (std::exchange(over_, true)) return;
   timer_.cancel();
   close();
-  if (on_over) on_over(*this);
+  if (on_over_) on_over_(*this);
 }
 
 void Exchange::pause() {

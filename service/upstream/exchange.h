@@ -18,12 +18,11 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   virtual ~Exchange() = default;
 
   virtual void start() = 0;  // calls no handler before it returns
+  void when_over(std::function<void(Exchange&)> then) { on_over_ = std::move(then); }
   void abandon();            // silent, and the connection is closed
   void drain();              // silent, and the connection is closed unless the body ends soon
   void pause();
   void resume();
-
-  std::function<void(Exchange&)> on_over;
 
  protected:
   Exchange(transport::Loop& loop, Timeouts timeouts, TransferHandler& handler);
@@ -53,11 +52,13 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   void expired();
   void leave();
 
-  const Timeouts timeouts_;
   TransferHandler* handler_;  // null: silent
-  transport::Timer timer_;
+  int64_t heard_ms_ = 0;      // the last byte; each puts the timer's end off, but only this is written down
   TransferEnd::Cause late_ = TransferEnd::Cause::clean;  // what the timer's end means
   bool asked_ = false, head_said_ = false, draining_ = false, paused_ = false, over_ = false;
+  transport::Timer timer_;
+  const Timeouts timeouts_;
+  std::function<void(Exchange&)> on_over_;
 };
 
 }  // namespace tokenrelay::upstream

@@ -60,9 +60,9 @@ std::shared_ptr<Exchange> make_exchange(HttpClient::State& state, HttpRequest re
 std::shared_ptr<Exchange> begin(const std::shared_ptr<HttpClient::State>& state, HttpRequest request,
                                 TransferHandler& handler) {
   auto exchange = make_exchange(*state, std::move(request), handler);
-  exchange->on_over = [weak = std::weak_ptr(state)](Exchange& over) {
+  exchange->when_over([weak = std::weak_ptr(state)](Exchange& over) {
     if (const auto still = weak.lock()) still->exchanges.erase(&over);
-  };
+  });
   state->exchanges.emplace(exchange.get(), exchange);
   exchange->start();
   return exchange;

@@ -23,9 +23,9 @@ class OpenAiCall final : public SseCall {
  public:
   OpenAiCall(std::shared_ptr<Shared> shared, ModelRequest request, CallHandler& handler)
       : SseCall(shared->client, shared->options, handler),
+        answer_(handler),
         shared_(std::move(shared)),
-        request_(std::move(request)),
-        answer_(handler) {
+        request_(std::move(request)) {
     post();
   }
 
@@ -40,9 +40,9 @@ class OpenAiCall final : public SseCall {
   const Usage& usage() const override { return answer_.usage(); }
   bool refused(const HttpHead& head, std::string_view body) override;
 
+  ChatAnswer answer_;
   const std::shared_ptr<Shared> shared_;
   const ModelRequest request_;
-  ChatAnswer answer_;
   bool sent_stream_options_ = false;
 };
 

@@ -1,5 +1,5 @@
 // ReadySet: an epoll set of its own, which a loop watches as one descriptor: a busy turn costs one wait for all the
-// upstream connections of a shard. Level-triggered.
+// upstream connections of a shard. Level-triggered, unless a listener adds EPOLLET.
 //
 // Promise: a listener hears only of descriptors that it watches, but perhaps once too often: a descriptor's number may
 // be used again within a turn. Watching anew hands a descriptor over; without a change of events that costs no system

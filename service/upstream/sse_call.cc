@@ -33,7 +33,7 @@ void SseCall::ask(HttpRequest request) {
   body_ = Body::unknown;
   document_.clear();
   SseSink& sink = *this;
-  parser_ = std::make_unique<SseParser>(sink, options_.max_event_bytes);
+  parser_.emplace(sink, options_.max_event_bytes);
   transfer_ = client_->send(std::move(request), *this);
 }
 

@@ -77,14 +77,14 @@ class SseCall : public Call, private TransferHandler, private SseSink {
   const std::shared_ptr<HttpClient> client_;
   const ProviderOptions& options_;  // the provider's shared state keeps it as long as the dialect holds that
   CallHandler& handler_;
-  std::unique_ptr<SseParser> parser_;
-  std::optional<Unsupported> unsupported_;
+  Body body_ = Body::unknown;
+  Lifeline line_;
+  std::optional<SseParser> parser_;
   transport::Timer end_of_body_;  // or, where nothing was asked, the end of a call that never began
   std::unique_ptr<Transfer> transfer_;
+  std::optional<Unsupported> unsupported_;
   HttpHead head_;
-  Body body_ = Body::unknown;
   std::string document_;  // an error's body, or an answer that is no stream
-  Lifeline line_;
 };
 
 // White space around a payload.

@@ -44,14 +44,14 @@ class SseParser {
 
   SseSink& sink_;
   const size_t max_event_bytes_;
-  std::string line_;            // the start of a line whose end has not come
-  std::string data_;            // the event's data, once it cannot stay a view
-  std::string_view data_view_;  // or where it lies in the input
-  std::string name_;
   bool has_data_ = false;
   bool data_is_view_ = false;
   bool skip_lf_ = false;  // the last read ended with CR
   bool first_line_ = true;
+  std::string_view data_view_;  // the event's data: where it lies in the input
+  std::string line_;            // the start of a line whose end has not come
+  std::string name_;
+  std::string data_;  // once it cannot stay a view
 };
 
 }  // namespace tokenrelay::upstream

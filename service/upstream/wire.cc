@@ -24,9 +24,9 @@ int int_size(size_t size) {
 
 Wire::Wire(int descriptor, Origin origin, TlsClient* tls)
     : descriptor_(descriptor),
+      secure_(tls != nullptr),
       origin_(std::move(origin)),
-      tls_(tls ? tls->open(descriptor, origin_) : nullptr),
-      secure_(tls != nullptr) {}
+      tls_(tls ? tls->open(descriptor, origin_) : nullptr) {}
 
 Wire::~Wire() {
   if (tls_ && SSL_is_init_finished(tls_.get())) {
@@ -53,7 +53,7 @@ Wire::Status Wire::status_of(int result) {
 }
 
 Wire::Io Wire::read(char* into, size_t room) {
-  if (tls_) {
+  if (secure_) {
     ERR_clear_error();
     const int count = SSL_read(tls_.get(), into, int_size(room));
     if (count > 0) return {Status::done, static_cast<size_t>(count)};
@@ -67,7 +67,7 @@ Wire::Io Wire::read(char* into, size_t room) {
 
 Wire::Io Wire::write(std::string_view bytes) {
   wants_room_ = false;
-  if (tls_) {
+  if (secure_) {
     ERR_clear_error();
     const int count = SSL_write(tls_.get(), bytes.data(), int_size(bytes.size()));
     if (count > 0) return {Status::done, static_cast<size_t>(count)};
@@ -80,7 +80,7 @@ Wire::Io Wire::write(std::string_view bytes) {
 }
 
 bool Wire::has_unread() const {
-  return tls_ && SSL_has_pending(tls_.get());
+  return secure_ && tls_ && SSL_has_pending(tls_.get());
 }
 
 // Without TLS nothing may come between two responses; with it, session tickets and key updates do.

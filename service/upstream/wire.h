@@ -24,6 +24,7 @@ class Wire {
   Wire(const Wire&) = delete;
 
   int descriptor() const { return descriptor_; }
+  bool secure() const { return secure_; }
   const Origin& origin() const { return origin_; }
 
   Status handshake();  // first, until it is done
@@ -39,10 +40,10 @@ class Wire {
   Status status_of(int result);
 
   const int descriptor_;
-  const Origin origin_;
-  const TlsSession tls_;
   const bool secure_;
   bool wants_room_ = false;
+  const Origin origin_;
+  const TlsSession tls_;
 };
 
 }  // namespace tokenrelay::upstream

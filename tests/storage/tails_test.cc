@@ -20,9 +20,9 @@ TEST_CASE("a commit reaches each of its streams once, with its new end") {
   Tails tails;
   tails.open(1, 0);
   tails.open(2, 10);
-  std::vector<std::pair<StreamKey, Seq>> reached;
+  std::vector<Durable> reached;
   tails.commit(record(1, 1, 2) + record(2, 11, 1) + record(1, 3, 1) + record(99, 1, 1), 1, reached);
-  CHECK(reached == std::vector<std::pair<StreamKey, Seq>>{{1, 3}, {2, 11}});
+  CHECK(reached == std::vector<Durable>{{1, 3}, {2, 11}});
   CHECK_FALSE(tails.end(99));
   CHECK(tails.end(1)->last == 3);
 }
@@ -31,7 +31,7 @@ TEST_CASE("what is not in memory is the segments' to answer") {
   Tails tails;
   CHECK_FALSE(tails.read(1, 0, 100).here);
   tails.open(1, 10);
-  std::vector<std::pair<StreamKey, Seq>> reached;
+  std::vector<Durable> reached;
   tails.commit(record(1, 11, 5), 1, reached);
   CHECK_FALSE(tails.read(1, 9, 100).here);
   CHECK(tails.read(1, 10, 100).block->entries.front().seq == 11);
@@ -45,7 +45,7 @@ TEST_CASE("what is not in memory is the segments' to answer") {
 TEST_CASE("chunks are of a segment's size, and one large event is one chunk") {
   Tails tails;
   tails.open(1, 0);
-  std::vector<std::pair<StreamKey, Seq>> reached;
+  std::vector<Durable> reached;
   tails.commit(record(1, 1, 100, 4000) + record(1, 101, 1, 3 * kSegmentBytes) + record(1, 102, 1), 1, reached);
   const auto& chunks = tails.find(1)->chunks;
   Seq next = 1;
@@ -64,7 +64,7 @@ TEST_CASE("chunks are of a segment's size, and one large event is one chunk") {
 TEST_CASE("flushed chunks leave, and a finished stream with them") {
   Tails tails;
   tails.open(1, 0);
-  std::vector<std::pair<StreamKey, Seq>> reached;
+  std::vector<Durable> reached;
   tails.commit(record(1, 1, 40, 4000), 1, reached);
   const size_t chunks = tails.find(1)->chunks.size();
   REQUIRE(chunks > 1);
