@@ -88,8 +88,10 @@ struct Durable {
 class Observer {
  public:
   virtual ~Observer() = default;
-  virtual void on_durable(std::span<const Durable> streams) = 0;  // once per commit, one entry per stream in it
-  virtual void on_log_state() = 0;                                // LogState changed: read state()
+  // After a commit, or after several if the loop had no time between; one entry for each stream in them. `late_ms`: how
+  // long the oldest of them has been durable.
+  virtual void on_durable(std::span<const Durable> streams, int64_t late_ms) = 0;
+  virtual void on_log_state() = 0;  // LogState changed: read state()
 };
 
 enum class LogState { healthy, stalled, failed };

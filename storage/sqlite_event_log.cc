@@ -60,7 +60,7 @@ class SqliteEventLog final : public EventLog {
 
  private:
   Result<void> configure(Database& db);
-  void deliver(Delivery& delivery);
+  void deliver();
 
   // Runs `ask` on a reader thread and brings its answer back to the loop.
   template <typename T, typename Ask>
@@ -76,6 +76,7 @@ class SqliteEventLog final : public EventLog {
   std::shared_ptr<Gate> gate_ = std::make_shared<Gate>();
   LogContext context_;
   AppendQueue queue_;
+  Deliveries deliveries_;
   Reader reader_{context_};
   std::unique_ptr<Checkpointer> checkpointer_;
   std::unique_ptr<Writer> writer_;
@@ -115,9 +116,9 @@ Result<void> SqliteEventLog::open() {
   int rc = checkpoints->exec(o.sync == SyncLevel::full ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
   if (rc != SQLITE_OK) return tl::unexpected(checkpoints->error(rc, "configure the database"));
   checkpointer_ = std::make_unique<Checkpointer>(context_, std::move(*checkpoints));
-  writer_ = std::make_unique<Writer>(
-      context_, queue_, std::move(*db), *checkpointer_,
-      [this](std::shared_ptr<Delivery> d) { context_.outbox.send([this, d] { deliver(*d); }); });
+  writer_ = std::make_unique<Writer>(context_, queue_, std::move(*db), *checkpointer_, [this](Delivery delivery) {
+    if (deliveries_.put(std::move(delivery))) context_.outbox.send([this] { deliver(); });
+  });
   writer_->make_room();
   if (rc = writer_->prepare(); rc != SQLITE_OK) return tl::unexpected(writer_->db().error(rc, "prepare to write"));
   auto recovered = Recovery(context_, writer_->db(), writer_->writes(), writer_->tidy()).run();
@@ -134,15 +135,17 @@ Result<void> SqliteEventLog::open() {
   return {};
 }
 
-void SqliteEventLog::deliver(Delivery& delivery) {
-  auto gate = gate_;  // a completion may destroy the log
+void SqliteEventLog::deliver() {
+  const auto gate = gate_;  // a completion may destroy the log
+  Delivery delivery = deliveries_.take();
+  const auto late = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - delivery.since);
   for (const auto& c : delivery.created) {
     if (c.made && !c.made->existing) open_[c.made->key] = {2, c.start_bytes};
   }
   for (auto& c : delivery.created) {
     if (gate->open) c.done(std::move(c.made));
   }
-  if (gate->open && !delivery.durable.empty()) observer_.on_durable(delivery.durable);
+  if (gate->open && !delivery.durable.empty()) observer_.on_durable(delivery.durable, late.count());
   for (auto& [done, removed] : delivery.removed) {
     if (gate->open) done(std::move(removed));
   }

@@ -164,18 +164,18 @@ int Writer::write_operations(Batch& batch, Outcome& outcome) {
 }
 
 void Writer::apply(Batch& batch, Outcome& outcome) {
-  auto delivery = std::make_shared<Delivery>();
+  Delivery delivery;
   next_key_ = outcome.next_key;
   for (size_t i = 0; i < batch.creates.size(); ++i) {
     auto& made = outcome.created[i];
     if (made && !made->existing) context_.tails.open(made->key, 0);
-    delivery->created.push_back(
+    delivery.created.push_back(
         {std::move(batch.creates[i].done), std::move(made), kEntryHead + batch.creates[i].stream.start.size()});
   }
   Figures& figures = context_.figures;
   if (batch.row.size() > kJournalHead) {
-    delivery->durable.reserve(batch.events);
-    context_.tails.commit(std::string_view(batch.row).substr(kJournalHead), ++commit_number_, delivery->durable);
+    delivery.durable.reserve(batch.events);
+    context_.tails.commit(std::string_view(batch.row).substr(kJournalHead), ++commit_number_, delivery.durable);
     tidy_.row_written(next_row_++, batch.row.size());
     figures.commits.fetch_add(1, std::memory_order_relaxed);
     figures.commit_events.fetch_add(batch.events + batch.creates.size(), std::memory_order_relaxed);
@@ -192,8 +192,8 @@ void Writer::apply(Batch& batch, Outcome& outcome) {
       tidy_.removed(removed->key);
       figures.stored_bytes.fetch_sub(removed->stored_bytes, std::memory_order_relaxed);
     }
-    delivery->removed.emplace_back(std::move(batch.removes[i].done),
-                                   removed ? Result<bool>(true) : tl::unexpected(removed.error()));
+    delivery.removed.emplace_back(std::move(batch.removes[i].done),
+                                  removed ? Result<bool>(true) : tl::unexpected(removed.error()));
   }
   deliver_(std::move(delivery));
 }
@@ -234,18 +234,18 @@ bool Writer::try_again(int rc, const Error& error, Batch& batch, Clock::time_poi
 
 void Writer::refuse(Batch& batch, Errc code) {
   refuse_creates(std::move(batch.creates), code);
-  auto delivery = std::make_shared<Delivery>();
+  Delivery delivery;
   for (auto& op : batch.removes) {
-    delivery->removed.emplace_back(std::move(op.done), tl::unexpected(Error{code, "the log does not commit"}));
+    delivery.removed.emplace_back(std::move(op.done), tl::unexpected(Error{code, "the log does not commit"}));
   }
-  if (!delivery->removed.empty()) deliver_(std::move(delivery));
+  if (!delivery.removed.empty()) deliver_(std::move(delivery));
 }
 
 void Writer::refuse_creates(std::vector<CreateOp> creates, Errc code) {
   if (creates.empty()) return;
-  auto delivery = std::make_shared<Delivery>();
+  Delivery delivery;
   for (auto& op : creates) {
-    delivery->created.push_back({std::move(op.done), tl::unexpected(Error{code, "the log does not commit"})});
+    delivery.created.push_back({std::move(op.done), tl::unexpected(Error{code, "the log does not commit"})});
   }
   deliver_(std::move(delivery));
 }

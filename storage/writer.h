@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "storage/append_queue.h"
+#include "storage/deliveries.h"
 #include "storage/log_context.h"
 #include "storage/reserve_file.h"
 #include "storage/stream_writes.h"
@@ -13,21 +14,9 @@
 
 namespace tokenrelay::storage {
 
-// What one commit has to say; made by the writer, spoken on the loop.
-struct Delivery {
-  std::vector<Durable> durable;
-  struct Made {
-    Completion<Created> done;
-    Result<Created> made;
-    uint64_t start_bytes = 0;  // of the start event
-  };
-  std::vector<Made> created;
-  std::vector<std::pair<Completion<bool>, Result<bool>>> removed;
-};
-
 class Writer {
  public:
-  using Deliver = std::function<void(std::shared_ptr<Delivery>)>;  // called on the writer thread
+  using Deliver = std::function<void(Delivery)>;  // called on the writer thread
 
   Writer(LogContext& context, AppendQueue& queue, Database db, Checkpointer& checkpointer, Deliver deliver);
   ~Writer() { stop(); }

@@ -17,6 +17,7 @@ struct Context {
   metrics::Metrics& metrics;
   Random random;
   int paused_streams = 0;  // whose upstream is not read, because the log is behind
+  bool crowded = false;    // the machine is full: readers are behind by the relay's own doing
 
   int64_t now_ms() const { return loop.clock().mono_us() / 1000; }
   int64_t wall_ms() const { return loop.clock().wall_ms(); }

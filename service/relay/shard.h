@@ -79,7 +79,7 @@ class Shard final : public storage::Observer {
   bool draining() const { return draining_; }
 
   // ---- storage::Observer
-  void on_durable(std::span<const storage::Durable> streams) override;
+  void on_durable(std::span<const storage::Durable> streams, int64_t late_ms) override;
   void on_log_state() override;
 
  private:

@@ -57,9 +57,17 @@ void Subscriber::pump() {
 bool Subscriber::deliver_wire(Seq durable) {
   const bool replaying = coalesce_ && position_ < replay_end_ && replay_end_ - position_ > 1;
   if (replaying || &format_ != &sse_format()) return false;
+  if (coalesce_ && stream_->context().crowded && durable - position_ > 1) return deliver_merged(durable);
   const auto wire = stream_->tail().wire(stream_->runs(), position_, durable);
   if (!wire) return false;
   send(*wire, durable, 0);
+  return true;
+}
+
+bool Subscriber::deliver_merged(Seq durable) {
+  const auto merged = stream_->tail().merged(stream_->runs(), position_, durable);
+  if (!merged) return false;
+  send(merged->events, durable, merged->count);
   return true;
 }
 

@@ -45,6 +45,7 @@ class Subscriber {
  private:
   friend class Stream;
   bool deliver_wire(Seq durable);
+  bool deliver_merged(Seq durable);
   void deliver_from_tail(Seq durable);
   void deliver_from_block(Seq durable);
   void send(std::string_view events, Seq last, uint64_t merged);

@@ -3,9 +3,19 @@
 #include <algorithm>
 #include <cassert>
 
-#include "service/relay/format.h"
+#include "service/relay/batch.h"
 
 namespace tokenrelay::relay {
+
+struct Tail::MergedPart {
+  Seq after, upto;
+  std::string events;
+  uint64_t count;
+};
+
+Tail::Tail(Seq last) : first_(last + 1), wire_first_(last + 1) {}
+
+Tail::~Tail() = default;
 
 std::string_view Tail::payload(Seq seq) const {
   const uint32_t begin = at(seq).offset - dropped_;
@@ -74,16 +84,33 @@ void Tail::encode(const std::vector<Run>& runs, Seq after, Seq upto) {
   }
 }
 
+bool Tail::keeps_up(Seq after, Seq upto) const {
+  if (upto - after > wire_events || after + 1 < first_) return false;
+  return upto - after == 1 || bytes_after(after) - bytes_after(upto) <= wire_bytes;
+}
+
 std::optional<std::string_view> Tail::wire(const std::vector<Run>& runs, Seq after, Seq upto) {
   assert(upto <= last() && after < upto);
   const bool several = upto - after > 1;
-  if (upto - after > wire_events || after + 1 < first_) return std::nullopt;
-  if (several && bytes_after(after) - bytes_after(upto) > wire_bytes) return std::nullopt;  // without encoding it first
+  merged_.reset();
+  if (!keeps_up(after, upto)) return std::nullopt;  // without encoding it first
   encode(runs, after, upto);
   const auto from = after + 1 == wire_first_ ? 0 : wire_ends_[after - wire_first_];
   const auto to = wire_ends_[upto - wire_first_];
   if (several && to - from > wire_bytes) return std::nullopt;
   return std::string_view(wire_).substr(from, to - from);
+}
+
+std::optional<Tail::Merged> Tail::merged(const std::vector<Run>& runs, Seq after, Seq upto) {
+  assert(upto <= last() && after < upto);
+  if (!keeps_up(after, upto)) return std::nullopt;
+  if (!merged_ || merged_->after != after || merged_->upto != upto) {
+    Batch batch(sse_format(), runs, true);
+    for (Seq seq = after + 1; seq <= upto; ++seq) batch.add(seq, kind(seq), payload(seq));
+    const std::string& events = batch.finish();
+    merged_.reset(new MergedPart{after, upto, events, batch.merged()});
+  }
+  return Merged{merged_->events, merged_->count};
 }
 
 }  // namespace tokenrelay::relay

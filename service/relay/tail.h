@@ -7,6 +7,7 @@
 // back-pressure); wire_bytes + one event of encoded text.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -25,7 +26,8 @@ class Tail {
   static constexpr size_t wire_events = 64;       // … or with more events than this
   static constexpr size_t kept_bytes = 2 << 10;   // encoded text that is kept for readers that come after the first
 
-  explicit Tail(Seq last = 0) : first_(last + 1), wire_first_(last + 1) {}
+  explicit Tail(Seq last = 0);
+  ~Tail();
 
   Seq first() const { return first_; }  // first() == last() + 1: empty
   Seq last() const { return first_ + count() - 1; }
@@ -42,6 +44,13 @@ class Tail {
   // next call.
   std::optional<std::string_view> wire(const std::vector<Run>& runs, Seq after, Seq upto);
 
+  // The same with neighbouring deltas merged, made once for all readers at that place.
+  struct Merged {
+    std::string_view events;
+    uint64_t count;  // deltas inside another's event
+  };
+  std::optional<Merged> merged(const std::vector<Run>& runs, Seq after, Seq upto);
+
  private:
   struct Entry {
     uint32_t offset;  // of the payload, counted over the stream's life; it may turn over, since differences are meant
@@ -49,6 +58,7 @@ class Tail {
   };
   size_t count() const { return entries_.size() - forgotten_; }
   const Entry& at(Seq seq) const { return entries_[forgotten_ + (seq - first_)]; }
+  bool keeps_up(Seq after, Seq upto) const;
   void encode(const std::vector<Run>& runs, Seq after, Seq upto);
   void forget_encoded(Seq upto);
   uint32_t end_offset() const { return dropped_ + static_cast<uint32_t>(bytes_.size()); }
@@ -62,6 +72,9 @@ class Tail {
   Seq wire_first_;  // first event in wire_
   std::string wire_;
   std::vector<uint32_t> wire_ends_;  // of each event in wire_
+
+  struct MergedPart;
+  std::unique_ptr<MergedPart> merged_;  // while the machine is full
 };
 
 }  // namespace tokenrelay::relay

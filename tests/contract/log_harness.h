@@ -69,7 +69,7 @@ class LogHarness : public Observer {
  public:
   virtual void reopen() = 0;  // as a restart does: what was durable is there, what was unfinished is interrupted
 
-  void on_durable(std::span<const Durable> streams) override {
+  void on_durable(std::span<const Durable> streams, int64_t) override {
     ++commits_;
     for (const auto& d : streams) {
       if (d.seq <= durable_[d.key]) throw std::logic_error("durable went backwards");

@@ -41,6 +41,30 @@ TEST_CASE("a reader that is behind gets deltas merged, and only then", "[subscri
   CHECK(slow.seq(slow.events.size() - 1) == deltas + 1);
 }
 
+TEST_CASE("while the machine is full readers get what one commit brings merged, unless they asked for the originals",
+          "[subscriber]") {
+  RelayFixture f;
+  const auto stream = f.stream();
+  Reading one(stream), two(stream), exact(stream, 0, false);
+  f.log->late_ms = 60;
+  for (const char* delta : {"a", "b", "c"}) f.say(delta);
+  f.commit();
+  f.say_and_commit("d");
+  for (const Reading* merged : {&one, &two}) {
+    CHECK(merged->names() == std::vector<std::string>{"start", "", ""});
+    CHECK(merged->text() == "abcd");
+    CHECK(merged->seq(1) == 4);
+  }
+  CHECK(exact.names() == std::vector<std::string>{"start", "", "", "", ""});
+  CHECK(exact.text() == "abcd");
+  f.log->late_ms = 0;
+  f.say("e");
+  f.say("f");
+  f.commit();
+  CHECK(one.events.size() == 5);
+  CHECK(one.text() == "abcdef");
+}
+
 TEST_CASE("a replay is merged even when it is short", "[subscriber]") {
   RelayFixture f;
   const auto stream = f.stream();

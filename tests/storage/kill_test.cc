@@ -47,7 +47,7 @@ void small_limits(SqliteLogOptions& o) {
 // Reports what became durable, from within on_durable: as soon as a reader could have seen it.
 class Reporter : public Observer {
  public:
-  void on_durable(std::span<const Durable> streams) override {
+  void on_durable(std::span<const Durable> streams, int64_t) override {
     std::vector<Report> reports;
     for (const auto& d : streams) {
       Report r{};

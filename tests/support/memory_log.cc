@@ -98,7 +98,7 @@ void MemoryLog::report() {
   for (auto& [key, stored] : streams_) {
     if (stored.durable > stored.reported) durable.push_back({key, stored.reported = stored.durable});
   }
-  if (!durable.empty()) observer_.on_durable(durable);
+  if (!durable.empty()) observer_.on_durable(durable, late_ms);
 }
 
 void MemoryLog::set_state(storage::LogState state) {

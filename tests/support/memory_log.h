@@ -41,6 +41,7 @@ class MemoryLog final : public storage::EventLog {
   bool hold_creates = false, hold_reads = false, fail_reads = false, fail_removes = false, lose_requests = false;
   size_t reads = 0;  // that were asked for
   int64_t stalled_ms = 0;
+  int64_t late_ms = 0;  // how long the loop had no time for what is durable
   std::vector<std::string> removed;
 
   Stored& stored(StreamKey key) { return streams_.at(key); }
