@@ -172,7 +172,10 @@ void RelayProcess::open_ports() {
         if (tls_) tls_->secure(socket);
         server_->serve(std::move(socket), listener_->loopback(), [this] { listener_->closed(); });
       });
-  server_options_ = server_options(config_, true);
+  const auto refused = [this](std::string_view reason) { metrics_.connection_refused(reason); };
+  listener_->when_refused(refused);
+  if (tls_) tls_->when_refused(refused);
+  server_options_ = server_options(config_, true, metrics_);
   api_settings_ = api_settings(config_, !listener_->loopback());
   if (!config_.admin_listen.empty()) {
     admin_server_ = std::make_unique<http::Server>(loop_, admin_router_, options, log, draw_id);
@@ -247,7 +250,7 @@ void RelayProcess::apply_reload() {
   config_ = std::move(*loaded);
   shard_.reload(relay_options(config_), model_table(config_, loop_, client_));
   metrics_.set_known_models(shard_.models().names());
-  server_options_ = server_options(config_, true);
+  server_options_ = server_options(config_, true, metrics_);
   api_settings_ = api_settings(config_, !listener_->loopback());
   spdlog::set_level(spdlog::level::from_str(config_.log.level));
   spdlog::info("configuration reloaded");

@@ -69,7 +69,7 @@ std::shared_ptr<const relay::Options> relay_options(const Config& config) {
   return out;
 }
 
-http::ServerOptions server_options(const Config& config, bool check_host) {
+http::ServerOptions server_options(const Config& config, bool check_host, metrics::Metrics& metrics) {
   http::ServerOptions out;
   const auto& limits = config.limits;
   out.head_bytes = limits.head_bytes;
@@ -86,6 +86,7 @@ http::ServerOptions server_options(const Config& config, bool check_host) {
   out.check_host = check_host;
   out.add_headers = surface::add_headers;
   out.shape_error = surface::shape_error;
+  out.refused = [&metrics](std::string_view reason) { metrics.connection_refused(reason); };
   return out;
 }
 

@@ -14,7 +14,7 @@
 namespace tokenrelay {
 
 std::shared_ptr<const relay::Options> relay_options(const Config& config);
-http::ServerOptions server_options(const Config& config, bool check_host);
+http::ServerOptions server_options(const Config& config, bool check_host, metrics::Metrics& metrics);
 api::Settings api_settings(const Config& config, bool beyond_loopback);
 storage::SqliteLogOptions log_options(const Config& config);  // sizes and times; the callbacks are the caller's
 

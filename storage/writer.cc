@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "storage/journal.h"
+#include "storage/short_slice.h"
 
 namespace tokenrelay::storage {
 namespace {
@@ -56,6 +57,7 @@ void Writer::stop() {
 }
 
 void Writer::run() {
+  take_short_slices();  // else each wait for the disk ends with a wait for the loop, which has much to do
   for (;;) {
     const bool failed = context_.health.state() == LogState::failed;
     auto woken = queue_.wait(failed ? Clock::now() + milliseconds(100) : tidy_.next());

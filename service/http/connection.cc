@@ -63,6 +63,7 @@ void Connection::on_deadline() {
       return fail(Code::request_timeout, "the request's body took too long");
     case Deadline::write:
       if (exchange_ && writing_) exchange_->ticket->write(writing_->status);
+      count_refusal("write_stall");
       socket_.cut();
       return end();
     case Deadline::first_byte:

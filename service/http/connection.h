@@ -70,6 +70,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void linger();
   void drop_some();
   void fail(Code code, std::string detail);
+  void count_refusal(std::string_view reason) const;
   void start_exchange();
   void handle();
   std::optional<Reply> refusal();

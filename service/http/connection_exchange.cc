@@ -12,6 +12,21 @@
 namespace tokenrelay::http {
 namespace {
 
+std::string_view reason_of(Code code) {
+  switch (code) {
+    case Code::request_timeout:
+      return "timeout";
+    case Code::overloaded:
+      return "uploads";
+    case Code::head_too_large:
+    case Code::uri_too_long:
+    case Code::body_too_large:
+      return "too_large";
+    default:
+      return "framing";
+  }
+}
+
 bool sane_request_id(std::string_view id) {
   return !id.empty() && id.size() <= 64 && std::all_of(id.begin(), id.end(), [](char c) {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' || c == '_' ||
@@ -44,7 +59,12 @@ void Connection::start_exchange() {
   record.client_address = request.client_address;
 }
 
+void Connection::count_refusal(std::string_view reason) const {
+  if (const auto& refused = server_->options().refused) refused(reason);
+}
+
 void Connection::fail(Code code, std::string detail) {
+  count_refusal(reason_of(code));
   start_exchange();
   auto retry_after_s = code == Code::overloaded ? std::optional<int>(5) : std::nullopt;
   Reply error = problem(code, std::move(detail), exchange_->request.request_id, retry_after_s);

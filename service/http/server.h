@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "service/http/router.h"
@@ -32,6 +33,8 @@ struct ServerOptions {
   // What the paths of a foreign protocol have of their own: headers on every answer, and the shape of an error.
   std::function<void(const Request&, HeaderList&)> add_headers;
   std::function<void(const Request&, Reply&)> shape_error;  // given application/problem+json
+  // A connection is closed for a limit or a broken request, and why: framing, too_large, timeout, uploads, write_stall.
+  std::function<void(std::string_view reason)> refused;
   bool check_host = true;  // on a loopback listener a foreign Host is 421 (DNS rebinding)
 };
 

@@ -37,18 +37,19 @@ void Subscriber::cut(CutReason reason) {
 void Subscriber::pump() {
   while (!over_ && !reading_ && sink_.has_room()) {
     const Seq durable = stream_->durable();
+    const bool broken = stream_->broken();
     if (position_ >= durable) {
-      if (stream_->broken()) cut(CutReason::log_failed);  // all that is durable was served
+      if (broken) cut(CutReason::log_failed);  // all that is durable was served
       return;
     }
     if (block_) {
       deliver_from_block(durable);
     } else if (!stream_->tail().holds(position_ + 1)) {
       read_log();
-    } else if (deliver_wire(durable)) {
-      return;
-    } else {
+    } else if (!deliver_wire(durable)) {
       deliver_from_tail(durable);
+    } else if (!broken) {
+      return;  // that was everything; not a look at this object more, which the write has left in no cache
     }
   }
 }

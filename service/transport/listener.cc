@@ -93,6 +93,7 @@ struct Listener::State : std::enable_shared_from_this<Listener::State> {
   Loop& loop;
   size_t max_connections;
   Accepted accepted;
+  std::function<void(std::string_view)> refused = [](std::string_view) {};
   Descriptor io;
   Timer retry;
   int spare = open_spare();
@@ -155,13 +156,14 @@ struct Listener::State : std::enable_shared_from_this<Listener::State> {
         break;
       }
       starved = 0;
-      open < max_connections ? hand_over(descriptor) : refuse_connection(descriptor);
+      open < max_connections ? hand_over(descriptor) : refuse_connection(descriptor, "limit");
     }
     wait();
   }
 
   // By a reset: a client that were left in the backlog would wait without knowing for what.
-  static void refuse_connection(int descriptor) {
+  void refuse_connection(int descriptor, std::string_view reason) const {
+    refused(reason);
     const linger reset{1, 0};
     (void)::setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
     ::close(descriptor);
@@ -185,7 +187,7 @@ struct Listener::State : std::enable_shared_from_this<Listener::State> {
     for (int i = 0; i < shed_batch && spare >= 0; ++i) {
       ::close(std::exchange(spare, -1));
       int descriptor = ::accept4(io.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-      if (descriptor >= 0) refuse_connection(descriptor);
+      if (descriptor >= 0) refuse_connection(descriptor, "descriptors");
       spare = open_spare();
       if (descriptor < 0) break;
     }
@@ -207,6 +209,10 @@ Listener::Listener(Loop& loop, const std::string& address, size_t max_connection
 
 Listener::~Listener() {
   stop();
+}
+
+void Listener::when_refused(std::function<void(std::string_view)> call) {
+  state_->refused = std::move(call);
 }
 
 void Listener::start() {

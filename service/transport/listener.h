@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "service/transport/socket.h"
 
@@ -23,6 +24,7 @@ class Listener {
   Listener(Loop& loop, const std::string& address, size_t max_connections, Accepted accepted);
   ~Listener();
 
+  void when_refused(std::function<void(std::string_view reason)> call);  // limit, descriptors
   void start();
   void stop();    // closes the listening socket; connections stay
   void closed();  // one accepted connection has ended

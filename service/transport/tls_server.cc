@@ -107,7 +107,8 @@ void keep_ticket_keys(SSL_CTX* from, SSL_CTX* to) {
 tl::expected<TlsServer, TlsFault> TlsServer::open(const TlsFiles& files, size_t max_handshakes) {
   auto context = load(files);
   if (!context) return tl::make_unexpected(context.error());
-  return TlsServer(std::make_shared<TlsShared>(TlsShared{std::move(*context), 0, max_handshakes}));
+  return TlsServer(
+      std::make_shared<TlsShared>(TlsShared{.context = std::move(*context), .max_handshakes = max_handshakes}));
 }
 
 std::optional<TlsFault> TlsServer::reload(const TlsFiles& files) {

@@ -10,9 +10,11 @@
 #include <openssl/types.h>
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <tl/expected.hpp>
 
 namespace tokenrelay::transport {
@@ -34,6 +36,7 @@ struct TlsShared {
   std::shared_ptr<SSL_CTX> context;  // for handshakes that begin now
   size_t handshakes = 0;
   size_t max_handshakes = 0;
+  std::function<void(std::string_view reason)> refused = [](std::string_view) {};
 };
 
 class TlsServer {
@@ -43,7 +46,9 @@ class TlsServer {
   static tl::expected<TlsServer, TlsFault> open(const TlsFiles& files, size_t max_handshakes = handshakes_at_once);
 
   std::optional<TlsFault> reload(const TlsFiles& files);  // a fault: the old ones stay
-  void secure(Socket& socket);                            // fresh from accept
+  // A handshake failed (tls), or was one too many (handshakes).
+  void when_refused(std::function<void(std::string_view reason)> call) { shared_->refused = std::move(call); }
+  void secure(Socket& socket);  // fresh from accept
   size_t handshakes() const { return shared_->handshakes; }
 
  private:

@@ -64,6 +64,7 @@ bool TlsSession::begin(int descriptor) {
   if (shared_->handshakes >= shared_->max_handshakes) {
     const linger reset{1, 0};
     (void)::setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    shared_->refused("handshakes");
     return false;
   }
   ssl_ = SSL_new(shared_->context.get());
@@ -109,6 +110,7 @@ IoResult TlsSession::read(int descriptor, char* into, size_t room) {
       continue;
     }
     const IoStatus status = status_of(result, read_wants_room_, true);
+    if (in_handshake_ && ended_ == IoStatus::failed && !SSL_is_init_finished(ssl_)) shared_->refused("tls");
     if (in_handshake_ && (ended_ || SSL_is_init_finished(ssl_))) leave_handshake();
     if (got == 0) return {status};
     break;

@@ -101,6 +101,7 @@ TEST_CASE("framing that two parsers could read differently is refused and the co
     CHECK(statuses.size() <= 2);
     CHECK((statuses.front() == 0 || statuses.front() / 100 == 4 || statuses.front() == 501 || statuses.front() == 505));
   }
+  CHECK(bystander.relay.metric("tokenrelay_connections_refused_total") == static_cast<double>(bad.size()));
   bystander.check_undisturbed();
 }
 

@@ -98,10 +98,13 @@ TEST_CASE("at the bound a client is refused by a reset, and served again when a 
   Loop loop;
   std::vector<Socket> accepted;
   Listener listener(loop, "127.0.0.1:0", 3, [&](Socket socket) { accepted.push_back(std::move(socket)); });
+  std::vector<std::string> refused;
+  listener.when_refused([&](std::string_view reason) { refused.emplace_back(reason); });
   listener.start();
   Clients clients;
   for (int i = 0; i < 5; ++i) REQUIRE(clients.add(listener.port()));
   REQUIRE(run_until(loop, [&] { return accepted.size() == 3 && clients.reset_by_peer() == 2; }));
+  CHECK(refused == std::vector<std::string>{"limit", "limit"});
   CHECK(listener.open_connections() == 3);
   accepted.erase(accepted.begin());
   listener.closed();

@@ -44,6 +44,8 @@ TEST_CASE("a handshake in both versions, then data both ways", "[tls]") {
 
 TEST_CASE("no common protocol, an old version, plain HTTP: no handshake, and an end", "[tls]") {
   TlsFixture tls;
+  std::vector<std::string> refused;
+  tls.server.when_refused([&](std::string_view reason) { refused.emplace_back(reason); });
   SECTION("TLS 1.1") {
     TlsPair pair(tls, {.max_version = TLS1_1_VERSION});
     CHECK_FALSE(pair.shake());
@@ -72,6 +74,7 @@ TEST_CASE("no common protocol, an old version, plain HTTP: no handshake, and an 
     CHECK(got == 0);  // an end, not a reset
   }
   CHECK(tls.server.handshakes() == 0);
+  CHECK(refused == std::vector<std::string>{"tls"});
 }
 
 TEST_CASE("tickets resume a session, also after the certificate has changed, also after a cut", "[tls]") {
