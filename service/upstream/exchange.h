@@ -19,8 +19,8 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
 
   virtual void start() = 0;  // calls no handler before it returns
   void when_over(std::function<void(Exchange&)> then) { on_over_ = std::move(then); }
-  void abandon();            // silent, and the connection is closed
-  void drain();              // silent, and the connection is closed unless the body ends soon
+  void abandon();  // silent, and the connection is closed
+  void drain();    // silent, and the connection is closed unless the body ends soon
   void pause();
   void resume();
 
