@@ -3,15 +3,7 @@
 #include <ostream>
 
 namespace tokenrelay {
-namespace {
-
-// A member's text, or "": what a hostile or newer server sends may lack anything.
-std::string text_of(const json::Value& object, const char* member) {
-  if (!object.is_object() || !object.contains(member) || !object[member].is_string()) return "";
-  return object[member].get<std::string>();
-}
-
-}  // namespace
+namespace {}  // namespace
 
 std::string printable(std::string_view text) {
   std::string clean;
@@ -82,21 +74,21 @@ void ChatPrinter::show(const ChatEvents::Event& event) {
   const auto data = json::parse(event.data);
   if (!data) return say("an event that is not JSON was left out");
   if (event.type.empty() || event.type == "message") {
-    text(text_of(*data, "delta"));
+    text(json::word(*data, "delta"));
   } else if (event.type == "reasoning" && options_.show_reasoning) {
-    const std::string shown = printable(text_of(*data, "delta"));
+    const std::string shown = printable(json::word(*data, "delta"));
     err_ << (options_.terminal ? "\033[2m" + shown + "\033[0m" : shown) << std::flush;
     if (!shown.empty()) err_inside_line_ = shown.back() != '\n';
   } else if (event.type == "tool_call") {
     tool_call(*data);
-  } else if (event.type == "resumed" && text_of(*data, "verdict") == "reset") {
+  } else if (event.type == "resumed" && json::word(*data, "verdict") == "reset") {
     break_line();
     tool_call_.reset();
     say("the stream could not be resumed where it was; it starts over");
   } else if (event.type == "steer") {
-    steered(text_of(*data, "content"));
+    steered(json::word(*data, "content"));
   } else if (event.type == "upstream") {
-    say("the model is called again: " + text_of(*data, "reason"));
+    say("the model is called again: " + json::word(*data, "reason"));
   }
 }
 
@@ -114,9 +106,9 @@ void ChatPrinter::tool_call(const json::Value& data) {
   if (index == nullptr || !index->is_number_integer()) return;
   if (tool_call_ != index->get<int64_t>()) {
     tool_call_ = index->get<int64_t>();
-    say("the model calls " + text_of(data, "name") + " with:");
+    say("the model calls " + json::word(data, "name") + " with:");
   }
-  const std::string arguments = printable(text_of(data, "arguments_delta"));
+  const std::string arguments = printable(json::word(data, "arguments_delta"));
   err_ << arguments << std::flush;
   if (!arguments.empty()) err_inside_line_ = true;
 }
@@ -126,17 +118,17 @@ void ChatPrinter::done(std::string_view text) {
   if (err_inside_line_) err_ << std::endl;
   err_inside_line_ = false;
   const auto data = json::parse(text);
-  const std::string status = data ? text_of(*data, "status") : "";
+  const std::string status = data ? json::word(*data, "status") : "";
   status_ = status == "completed" || status == "cancelled" ? 0 : 1;
   if (status == "completed") {
-    const std::string reason = text_of(*data, "finish_reason");
+    const std::string reason = json::word(*data, "finish_reason");
     if (reason == "length") say("the answer was cut at the model's length limit");
     if (reason == "content_filter") say("the answer was stopped by a content filter");
     return;
   }
   std::string words = status.empty() ? "the stream ended in an unknown way" : status;
   if (data && data->contains("error") && (*data)["error"].is_object()) {
-    words += ": " + text_of((*data)["error"], "code") + ": " + text_of((*data)["error"], "message");
+    words += ": " + json::word((*data)["error"], "code") + ": " + json::word((*data)["error"], "message");
   }
   say(words);
 }

@@ -40,11 +40,6 @@ bool is_stream_id(const std::string& id) {
   });
 }
 
-std::string text_of(const json::Value& object, const char* member) {
-  if (!object.is_object() || !object.contains(member) || !object[member].is_string()) return "";
-  return object[member].get<std::string>();
-}
-
 int64_t seconds_of(const std::string& retry_after) {
   int64_t seconds = 1;
   std::from_chars(retry_after.data(), retry_after.data() + retry_after.size(), seconds);
@@ -138,7 +133,7 @@ bool ChatSession::created(int status, const std::string& body, const std::string
     return false;
   }
   const auto data = json::parse(body.substr(0, kLargestAnswer));
-  const std::string id = data ? text_of(*data, "id") : "";
+  const std::string id = data ? json::word(*data, "id") : "";
   if ((status == 200 || status == 201) && is_stream_id(id)) {
     std::lock_guard lock(mutex_);
     id_ = id;
@@ -153,10 +148,10 @@ void ChatSession::tell_problem(int status, const std::string& body) {
   const auto problem = json::parse(body.substr(0, kLargestAnswer));
   std::string words = "the server answered " + std::to_string(status);
   if (problem) {
-    const std::string code = text_of(*problem, "code"), detail = text_of(*problem, "detail");
+    const std::string code = json::word(*problem, "code"), detail = json::word(*problem, "detail");
     if (!code.empty()) words += " " + code;
     if (!detail.empty()) words += ": " + detail;
-    if (const std::string id = text_of(*problem, "request_id"); !id.empty()) words += " (request " + id + ")";
+    if (const std::string id = json::word(*problem, "request_id"); !id.empty()) words += " (request " + id + ")";
   }
   printer_.notice(words);
 }
@@ -265,7 +260,7 @@ bool ChatSession::tell_server_to_cancel() {
 
 void ChatSession::tell_cancelled(const std::string& body) {
   const auto answer = json::parse(body.substr(0, kLargestAnswer));
-  std::string words = "the relay answers: " + (answer ? text_of(*answer, "status") : "");
+  std::string words = "the relay answers: " + (answer ? json::word(*answer, "status") : "");
   const auto number = [](const json::Value& object, const char* member) {
     return object.is_object() && object.contains(member) && object[member].is_number() ? json::dump(object[member])
                                                                                        : "";
@@ -275,7 +270,7 @@ void ChatSession::tell_cancelled(const std::string& body) {
   if (answer && answer->is_object() && answer->contains("usage")) {
     const auto& usage = (*answer)["usage"];
     const std::string in = number(usage, "input_tokens"), out = number(usage, "output_tokens");
-    if (!out.empty()) words += "; tokens: " + in + " in, " + out + " out (" + text_of(usage, "source") + ")";
+    if (!out.empty()) words += "; tokens: " + in + " in, " + out + " out (" + json::word(usage, "source") + ")";
   }
   printer_.notice(words);
 }

@@ -14,11 +14,6 @@ using Action = OnDisconnect::Action;
 
 constexpr uint64_t most_tools = 1u << 20;  // in one generation; no dialect allows near as many
 
-std::string word(const json::Value& object, const char* name) {
-  const auto it = object.find(name);
-  return it != object.end() && it->is_string() ? it->get<std::string>() : std::string();
-}
-
 uint64_t number(const json::Value& object, const char* name) {
   const auto it = object.find(name);
   return it != object.end() && it->is_number_unsigned() ? it->get<uint64_t>() : 0;
@@ -60,11 +55,11 @@ std::optional<Continuation> read_continuation(std::string_view stored) {
   const auto value = json::parse(stored);
   if (!value || !value->is_object()) return std::nullopt;
   Continuation what;
-  what.upstream = word(*value, "upstream");
-  what.token = word(*value, "token");
+  what.upstream = json::word(*value, "upstream");
+  what.token = json::word(*value, "token");
   what.attempt = static_cast<uint32_t>(number(*value, "attempt"));
   what.prompt_bytes = number(*value, "prompt_bytes");
-  what.request_id = word(*value, "request_id");
+  what.request_id = json::word(*value, "request_id");
   const uint64_t action = number(*value, "on_disconnect");
   if (what.token.empty() || action > static_cast<uint64_t>(Action::cancel_after)) return std::nullopt;
   what.on_disconnect = {static_cast<Action>(action), static_cast<int64_t>(number(*value, "after_ms"))};

@@ -37,11 +37,6 @@ struct Reading : std::enable_shared_from_this<Reading> {
   }
 };
 
-std::string member(const json::Value& object, const char* name) {
-  const auto it = object.find(name);
-  return it != object.end() && it->is_string() ? it->get<std::string>() : std::string();
-}
-
 }  // namespace
 
 void Conversation::add(EventKind kind, std::string_view payload) {
@@ -51,7 +46,7 @@ void Conversation::add(EventKind kind, std::string_view payload) {
   }
   if (kind != EventKind::steer) return;
   const auto steer = json::parse(payload);
-  turns_.push_back({true, steer && steer->is_object() ? member(*steer, "content") : std::string()});
+  turns_.push_back({true, steer && steer->is_object() ? json::word(*steer, "content") : std::string()});
 }
 
 std::optional<upstream::ModelRequest> Conversation::request(std::string_view stored_request) const {
@@ -62,7 +57,7 @@ std::optional<upstream::ModelRequest> Conversation::request(std::string_view sto
     messages.push_back(json::Value{{"role", turn.user ? "user" : "assistant"}, {"content", turn.text}});
   }
   upstream::ModelRequest out;
-  out.model = member(*stored, "model");
+  out.model = json::word(*stored, "model");
   out.messages = json::dump(messages);
   if (const auto it = stored->find("parameters"); it != stored->end()) out.parameters = json::dump(*it);
   return out;

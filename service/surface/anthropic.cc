@@ -55,7 +55,7 @@ void add_opaque(const Value& opaque, Value& blocks) {
   const bool unsigned_thinking =
       !blocks.empty() && blocks.back()["type"] == "thinking" && blocks.back()["signature"] == "";
   if (!unsigned_thinking) blocks.push_back(Value{{"type", "thinking"}, {"thinking", ""}, {"signature", ""}});
-  blocks.back()["signature"] = string_of(opaque, "data");
+  blocks.back()["signature"] = json::word(opaque, "data");
 }
 
 Value blocks_of(const Gathered& gathered) {

@@ -28,42 +28,42 @@ const Value& source_of(const Value& block) {
 }
 
 std::string data_url(const Value& source) {
-  return "data:" + string_of(source, "media_type") + ";base64," + string_of(source, "data");
+  return "data:" + json::word(source, "media_type") + ";base64," + json::word(source, "data");
 }
 
 Part image_part(const Value& block, const std::string& place) {
   const Value& source = source_of(block);
-  const std::string type = string_of(source, "type");
+  const std::string type = json::word(source, "type");
   if (type != "base64" && type != "url") {
     return refuse(place + ".source", "only base64 and url images can be given to this relay's upstreams");
   }
-  const std::string url = type == "url" ? string_of(source, "url") : data_url(source);
+  const std::string url = type == "url" ? json::word(source, "url") : data_url(source);
   return Value{{"type", "image_url"}, {"image_url", Value{{"url", url}}}};
 }
 
 // Other upstreams know no documents of plain text: there it is text.
 Value text_document(const Value& block, const Value& source, std::string_view kind) {
-  const std::string text = string_of(source, "data"), title = string_of(block, "title");
+  const std::string text = json::word(source, "data"), title = json::word(block, "title");
   if (kind != "anthropic") return Value{{"type", "text"}, {"text", title.empty() ? text : title + "\n\n" + text}};
   return Value{{"type", "file"}, {"file", Value{{"file_data", "data:text/plain;base64," + base64(text)}}}};
 }
 
 Part document_part(const Value& block, const std::string& place, std::string_view kind) {
   const Value& source = source_of(block);
-  const std::string type = string_of(source, "type"), title = string_of(block, "title");
+  const std::string type = json::word(source, "type"), title = json::word(block, "title");
   if (block.contains("citations") && block["citations"].is_object() && block["citations"].value("enabled", false)) {
     return refuse(place + ".citations", "citations cannot be carried through this relay");
   }
-  if (!string_of(block, "context").empty()) return refuse(place + ".context", "cannot be carried through this relay");
+  if (!json::word(block, "context").empty()) return refuse(place + ".context", "cannot be carried through this relay");
   Value part;
   if (type == "text") {
     part = text_document(block, source, kind);
   } else if (type == "base64") {
     part = Value{{"type", "file"}, {"file", Value{{"file_data", data_url(source)}}}};
   } else if (type == "url") {
-    part = Value{{"type", "file"}, {"file", Value{{"file_url", string_of(source, "url")}}}};
+    part = Value{{"type", "file"}, {"file", Value{{"file_url", json::word(source, "url")}}}};
   } else if (type == "file") {
-    part = Value{{"type", "file"}, {"file", Value{{"file_id", string_of(source, "file_id")}}}};
+    part = Value{{"type", "file"}, {"file", Value{{"file_id", json::word(source, "file_id")}}}};
   } else {
     return refuse(place + ".source", "sources of this type cannot be carried through this relay");
   }
@@ -72,26 +72,21 @@ Part document_part(const Value& block, const std::string& place, std::string_vie
 }
 
 Part plain_part(const Value& block, const std::string& place, std::string_view kind) {
-  const std::string type = string_of(block, "type");
-  if (type == "text") return Value{{"type", "text"}, {"text", string_of(block, "text")}};
+  const std::string type = json::word(block, "type");
+  if (type == "text") return Value{{"type", "text"}, {"text", json::word(block, "text")}};
   if (type == "image") return image_part(block, place);
   if (type == "document") return document_part(block, place, kind);
   if (type == "thinking") {
-    return Value{
-        {"type", "thinking"}, {"thinking", string_of(block, "thinking")}, {"signature", string_of(block, "signature")}};
+    return Value{{"type", "thinking"},
+                 {"thinking", json::word(block, "thinking")},
+                 {"signature", json::word(block, "signature")}};
   }
-  if (type == "redacted_thinking") return Value{{"type", "redacted_thinking"}, {"data", string_of(block, "data")}};
+  if (type == "redacted_thinking") return Value{{"type", "redacted_thinking"}, {"data", json::word(block, "data")}};
   if (type.empty()) return refuse(place + ".type", "is missing");
   return refuse(place, "blocks of type " + type.substr(0, 64) + " cannot be carried through this relay here");
 }
 
 }  // namespace
-
-std::string string_of(const Value& object, const char* name) {
-  if (!object.is_object()) return {};
-  const auto it = object.find(name);
-  return it != object.end() && it->is_string() ? it->get<std::string>() : std::string();
-}
 
 Part neutral_part(const Value& block, const std::string& place, std::string_view kind) {
   Part part = plain_part(block, place, kind);
@@ -101,12 +96,12 @@ Part neutral_part(const Value& block, const std::string& place, std::string_view
 }
 
 Part neutral_call(const Value& block, const std::string& place) {
-  if (string_of(block, "id").empty()) return refuse(place + ".id", "is missing");
-  if (string_of(block, "name").empty()) return refuse(place + ".name", "is missing");
+  if (json::word(block, "id").empty()) return refuse(place + ".id", "is missing");
+  if (json::word(block, "name").empty()) return refuse(place + ".name", "is missing");
   const Value input = block.contains("input") ? block["input"] : Value::object();
-  return Value{{"id", string_of(block, "id")},
+  return Value{{"id", json::word(block, "id")},
                {"type", "function"},
-               {"function", Value{{"name", string_of(block, "name")}, {"arguments", json::dump(input)}}}};
+               {"function", Value{{"name", json::word(block, "name")}, {"arguments", json::dump(input)}}}};
 }
 
 }  // namespace tokenrelay::surface

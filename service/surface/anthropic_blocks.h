@@ -17,6 +17,4 @@ tl::expected<json::Value, Fault> neutral_part(const json::Value& block, const st
 // {"type":"tool_use"} as a call of a function.
 tl::expected<json::Value, Fault> neutral_call(const json::Value& block, const std::string& place);
 
-std::string string_of(const json::Value& object, const char* name);  // "" unless it is a string
-
 }  // namespace tokenrelay::surface

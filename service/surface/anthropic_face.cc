@@ -160,7 +160,7 @@ class AnthropicFace final : public Face {
     const Value block = opaque_block(*object);
     if (block.is_null()) {
       open(Plain::thinking);
-      delta(plain_number_, "signature_delta", "signature", string_of(*object, "data"), 1);
+      delta(plain_number_, "signature_delta", "signature", json::word(*object, "data"), 1);
       return close_plain();
     }
     close_before_next();

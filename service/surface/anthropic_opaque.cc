@@ -12,9 +12,9 @@ constexpr std::string_view mark = "tokenrelay:";
 }  // namespace
 
 Value opaque_block(const Value& opaque) {
-  const bool own = string_of(opaque, "provider") == "anthropic";
-  if (own && string_of(opaque, "type") == "signature") return nullptr;
-  const std::string data = own ? string_of(opaque, "data") : std::string(mark) + json::dump(opaque);
+  const bool own = json::word(opaque, "provider") == "anthropic";
+  if (own && json::word(opaque, "type") == "signature") return nullptr;
+  const std::string data = own ? json::word(opaque, "data") : std::string(mark) + json::dump(opaque);
   return Value{{"type", "redacted_thinking"}, {"data", data}};
 }
 

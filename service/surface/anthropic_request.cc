@@ -87,7 +87,7 @@ Checked Reader::metadata(const Value& value) {
 }
 
 Checked Reader::thinking(const Value& value) {
-  const std::string type = string_of(value, "type");
+  const std::string type = json::word(value, "type");
   if (at_home_) {
     own_["thinking"] = value;
   } else if (type == "enabled") {
@@ -120,7 +120,7 @@ Checked Reader::output_config(const Value& value) {
 }
 
 Checked Reader::format(const Value& value) {
-  if (string_of(value, "type") != "json_schema" || !value.contains("schema")) {
+  if (json::word(value, "type") != "json_schema" || !value.contains("schema")) {
     return refuse("output_config.format", "must be a json_schema with its schema");
   }
   parameters_["response_format"] = {
@@ -165,7 +165,7 @@ std::string client_name(const std::string& neutral, const AnthropicTurns& turns,
 
 Checked read_model(const Value& body, AnthropicAsked& out) {
   if (!body.contains("model") || body["model"].is_null()) return {};
-  out.model = string_of(body, "model");
+  out.model = json::word(body, "model");
   if (out.model.empty() || out.model.size() > max_model_bytes) return refuse("model", "must be a string");
   return {};
 }

@@ -29,8 +29,8 @@ std::string special_member(const Value& tool) {
 }
 
 Value function_of(const Value& tool, bool at_home) {
-  Value function = {{"name", string_of(tool, "name")}};
-  if (const auto description = string_of(tool, "description"); !description.empty()) {
+  Value function = {{"name", json::word(tool, "name")}};
+  if (const auto description = json::word(tool, "description"); !description.empty()) {
     function["description"] = description;
   }
   if (tool.contains("input_schema")) function["parameters"] = tool["input_schema"];
@@ -48,7 +48,7 @@ Checked read_anthropic_tools(const Value& tools, std::string_view kind, Value& p
     const Value& tool = tools[i];
     const std::string place = "tools[" + std::to_string(i) + "]";
     if (!tool.is_object()) return refuse(place, "must be an object");
-    const std::string type = string_of(tool, "type");
+    const std::string type = json::word(tool, "type");
     const bool custom = type.empty() || type == "custom";
     const std::string special = special_member(tool);
     if (custom && (special.empty() || kind == "demo")) {
@@ -65,13 +65,13 @@ Checked read_anthropic_tools(const Value& tools, std::string_view kind, Value& p
 }
 
 Checked read_anthropic_tool_choice(const Value& choice, Value& parameters) {
-  const std::string type = string_of(choice, "type");
+  const std::string type = json::word(choice, "type");
   if (type == "auto" || type == "none") {
     parameters["tool_choice"] = type;
   } else if (type == "any") {
     parameters["tool_choice"] = "required";
-  } else if (type == "tool" && !string_of(choice, "name").empty()) {
-    parameters["tool_choice"] = {{"type", "function"}, {"function", Value{{"name", string_of(choice, "name")}}}};
+  } else if (type == "tool" && !json::word(choice, "name").empty()) {
+    parameters["tool_choice"] = {{"type", "function"}, {"function", Value{{"name", json::word(choice, "name")}}}};
   } else {
     return refuse("tool_choice", "must be of type auto, any, none, or tool with a name");
   }

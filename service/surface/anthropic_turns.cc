@@ -76,7 +76,7 @@ Checked Reader::plain(const char* role, const Value& blocks, const std::string& 
   Value parts = Value::array();
   for (size_t i = 0; i < blocks.size(); ++i) {
     const std::string at = numbered(where.own, i);
-    if (string_of(blocks[i], "type") != "text") return refuse(at, "must be text");
+    if (json::word(blocks[i], "type") != "text") return refuse(at, "must be text");
     auto part = neutral_part(blocks[i], at, kind_);
     if (!part) return tl::make_unexpected(part.error());
     parts.push_back(std::move(*part));
@@ -88,7 +88,7 @@ Checked Reader::plain(const char* role, const Value& blocks, const std::string& 
 
 Checked Reader::message(const Value& message, const std::string& place) {
   if (!message.is_object()) return refuse(place, "must be an object");
-  const std::string role = string_of(message, "role");
+  const std::string role = json::word(message, "role");
   if (!message.contains("content")) return refuse(place + ".content", "is missing");
   const auto blocks = blocks_of(message["content"], place + ".content");
   if (!blocks) return tl::make_unexpected(blocks.error());
@@ -108,7 +108,7 @@ Checked Reader::user(const Value& blocks, const std::string& place) {
   };
   for (size_t i = 0; i < blocks.size(); ++i) {
     const std::string at = numbered(place + ".content", i);
-    const std::string type = string_of(blocks[i], "type");
+    const std::string type = json::word(blocks[i], "type");
     if (type == "tool_result") {
       if (!parts.empty()) say();
       if (const Checked read = tool_result(blocks[i], at); !read) return read;
@@ -140,7 +140,7 @@ Checked Reader::tool_result(const Value& block, const std::string& place) {
   if (kind_ == "anthropic" && block.contains("cache_control") && !parts.empty()) {
     parts.back()["cache_control"] = block["cache_control"];
   }
-  Value message = {{"role", "tool"}, {"tool_call_id", string_of(block, "tool_use_id")}};
+  Value message = {{"role", "tool"}, {"tool_call_id", json::word(block, "tool_use_id")}};
   if (block.contains("is_error") && block["is_error"] == true) message["is_error"] = true;
   message["content"] = content_of(std::move(parts));
   add(std::move(message), std::move(where));
@@ -149,14 +149,14 @@ Checked Reader::tool_result(const Value& block, const std::string& place) {
 
 // What another provider wanted back, to where it looks for it.
 void Reader::foreign(const Value& opaque, Value& parts, Value& signatures) {
-  const std::string type = string_of(opaque, "type");
+  const std::string type = json::word(opaque, "type");
   if (type == "encrypted_reasoning" && kind_ == "openai-responses") {
     parts.push_back(Value{{"type", "reasoning"},
-                          {"id", string_of(opaque, "id")},
-                          {"encrypted_content", string_of(opaque, "data")},
+                          {"id", json::word(opaque, "id")},
+                          {"encrypted_content", json::word(opaque, "data")},
                           {"summary", Value::array()}});
   } else if (type == "thought_signature" && kind_ == "gemini") {
-    const Value extra = {{"google", Value{{"thought_signature", string_of(opaque, "data")}}}};
+    const Value extra = {{"google", Value{{"thought_signature", json::word(opaque, "data")}}}};
     if (opaque.contains("index")) {
       signatures.push_back(Value{{"index", opaque["index"]}, {"extra", extra}});
     } else {
@@ -168,7 +168,7 @@ void Reader::foreign(const Value& opaque, Value& parts, Value& signatures) {
 
 Checked Reader::assistant_block(const Value& block, const std::string& place, Value& parts, Value& calls,
                                 AnthropicPlace& where) {
-  const std::string type = string_of(block, "type");
+  const std::string type = json::word(block, "type");
   if (type == "tool_use") {
     auto call = neutral_call(block, place);
     if (!call) return tl::make_unexpected(call.error());
@@ -177,7 +177,7 @@ Checked Reader::assistant_block(const Value& block, const std::string& place, Va
     return {};
   }
   if (type == "redacted_thinking") {
-    if (const Value opaque = foreign_opaque(string_of(block, "data")); !opaque.is_null()) {
+    if (const Value opaque = foreign_opaque(json::word(block, "data")); !opaque.is_null()) {
       foreign(opaque, parts, signatures_);
       where.parts.resize(parts.size(), place);
       return {};

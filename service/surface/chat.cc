@@ -36,12 +36,12 @@ Value tool_calls_of(const Gathered& gathered) {
       calls.push_back(Value{
           {"id", item.id}, {"type", "function"}, {"function", Value{{"name", item.name}, {"arguments", item.text}}}});
     }
-    if (item.kind != Item::Kind::opaque || word_of(item.opaque, "type") != "thought_signature") continue;
+    if (item.kind != Item::Kind::opaque || json::word(item.opaque, "type") != "thought_signature") continue;
     const auto index = item.opaque.find("index");
     if (index == item.opaque.end() || !index->is_number_unsigned()) continue;
     const auto place = places.find(index->get<uint64_t>());
     if (place == places.end()) continue;
-    calls[place->second]["extra_content"] = {{"google", Value{{"thought_signature", word_of(item.opaque, "data")}}}};
+    calls[place->second]["extra_content"] = {{"google", Value{{"thought_signature", json::word(item.opaque, "data")}}}};
   }
   return calls;
 }

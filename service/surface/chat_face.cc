@@ -80,10 +80,10 @@ class ChatFace final : public Face {
   // As Google's own OpenAI-compatible server says it; what other providers want back has no place here.
   void opaque(std::string_view payload) {
     const auto object = json::parse(payload);
-    if (!object || !object->is_object() || word_of(*object, "type") != "thought_signature" ||
+    if (!object || !object->is_object() || json::word(*object, "type") != "thought_signature" ||
         !object->contains("index"))
       return;
-    const json::Value signature = {{"google", json::Value{{"thought_signature", word_of(*object, "data")}}}};
+    const json::Value signature = {{"google", json::Value{{"thought_signature", json::word(*object, "data")}}}};
     json::Value call = {{"index", (*object)["index"]}, {"extra_content", signature}};
     json::Value delta = json::Value::object();
     delta["tool_calls"] = json::Value::array();

@@ -15,8 +15,8 @@ std::string marks_of(const ChatMarks& marks) {
 
 ChatMarks read_marks(std::string_view start_event) {
   const auto start = json::parse(start_event);
-  if (!start || !start->is_object() || word_of(*start, "surface") != "ui") return {};
-  return {word_of(*start, "chat"), word_of(*start, "message")};
+  if (!start || !start->is_object() || json::word(*start, "surface") != "ui") return {};
+  return {json::word(*start, "chat"), json::word(*start, "message")};
 }
 
 void Chats::add(const std::string& chat, const StreamPtr& stream) {

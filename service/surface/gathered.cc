@@ -7,11 +7,6 @@ namespace {
 
 using storage::EventKind;
 
-std::string word(const json::Value& object, const char* name) {
-  const auto it = object.find(name);
-  return it != object.end() && it->is_string() ? it->get<std::string>() : std::string();
-}
-
 std::optional<uint64_t> count(const json::Value& object, const char* name) {
   const auto it = object.find(name);
   if (it == object.end() || !it->is_number_unsigned()) return std::nullopt;
@@ -28,15 +23,16 @@ json::Value object_of(std::string_view payload) {
 Done read_done(std::string_view payload) {
   const auto value = object_of(payload);
   Done done;
-  done.status = word(value, "status");
-  done.finish_reason = word(value, "finish_reason");
-  done.finish_reason_raw = word(value, "finish_reason_raw");
+  done.status = json::word(value, "status");
+  done.finish_reason = json::word(value, "finish_reason");
+  done.finish_reason_raw = json::word(value, "finish_reason_raw");
   if (const auto usage = value.find("usage"); usage != value.end() && usage->is_object()) {
     done.input_tokens = count(*usage, "input_tokens");
     done.output_tokens = count(*usage, "output_tokens");
   }
   if (const auto error = value.find("error"); error != value.end() && error->is_object()) {
-    done.error = relay::StreamError{word(*error, "code"), word(*error, "message"), error->value("retryable", false)};
+    done.error =
+        relay::StreamError{json::word(*error, "code"), json::word(*error, "message"), error->value("retryable", false)};
   }
   return done;
 }

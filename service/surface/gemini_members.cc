@@ -27,10 +27,4 @@ Value camel_members(const Value& object) {
   return out;
 }
 
-std::string gemini_word(const Value& object, const char* name) {
-  if (!object.is_object()) return {};
-  const auto it = object.find(name);
-  return it != object.end() && it->is_string() ? it->get<std::string>() : std::string();
-}
-
 }  // namespace tokenrelay::surface

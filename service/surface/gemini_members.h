@@ -13,6 +13,4 @@ std::string camel_name(std::string_view name);
 // The object with its own members' names in camelCase; null members, which mean nothing, are left out.
 json::Value camel_members(const json::Value& object);
 
-std::string gemini_word(const json::Value& object, const char* name);  // "" unless it is there and a string
-
 }  // namespace tokenrelay::surface

@@ -31,13 +31,13 @@ std::string from_base64(const std::string& text) {
 }
 
 bool is_own(const Value& opaque) {
-  return gemini_word(opaque, "type") == "thought_signature";
+  return json::word(opaque, "type") == "thought_signature";
 }
 
 }  // namespace
 
 std::string gemini_signature(const Value& opaque) {
-  if (is_own(opaque)) return gemini_word(opaque, "data");
+  if (is_own(opaque)) return json::word(opaque, "data");
   return opaque.empty() ? std::string() : base64(std::string(mark) + json::dump(opaque));
 }
 
@@ -59,14 +59,14 @@ std::optional<Value> foreign_opaque_of(const std::string& signature) {
 }
 
 Value opaque_part(const Value& opaque, const std::string& thought, std::string_view upstream_kind) {
-  const std::string type = gemini_word(opaque, "type"), data = gemini_word(opaque, "data");
+  const std::string type = json::word(opaque, "type"), data = json::word(opaque, "data");
   if (upstream_kind == "anthropic" && type == "signature") {
     return Value{{"type", "thinking"}, {"thinking", thought}, {"signature", data}};
   }
   if (upstream_kind == "anthropic" && type == "redacted_thinking") return Value{{"type", type}, {"data", data}};
   if (upstream_kind == "openai-responses" && type == "encrypted_reasoning") {
     return Value{{"type", "reasoning"},
-                 {"id", gemini_word(opaque, "id")},
+                 {"id", json::word(opaque, "id")},
                  {"encrypted_content", data},
                  {"summary", Value::array()}};
   }

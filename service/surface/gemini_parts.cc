@@ -18,7 +18,7 @@ tl::unexpected<Fault> refuse(std::string place, std::string why) {
 }
 
 Part inline_part(const Value& blob, const std::string& place) {
-  const std::string type = gemini_word(blob, "mimeType"), data = gemini_word(blob, "data");
+  const std::string type = json::word(blob, "mimeType"), data = json::word(blob, "data");
   if (type.empty() || data.empty()) return refuse(place + ".inlineData", "needs a mimeType and data");
   const std::string url = "data:" + type + ";base64," + data;
   if (type.starts_with("image/")) return Value{{"type", "image_url"}, {"image_url", Value{{"url", url}}}};
@@ -29,12 +29,12 @@ Part inline_part(const Value& blob, const std::string& place) {
     return Value{{"type", "input_audio"}, {"input_audio", Value{{"data", data}, {"format", format}}}};
   }
   Value file = {{"file_data", url}};
-  if (const std::string name = gemini_word(blob, "displayName"); !name.empty()) file["filename"] = name;
+  if (const std::string name = json::word(blob, "displayName"); !name.empty()) file["filename"] = name;
   return Value{{"type", "file"}, {"file", std::move(file)}};
 }
 
 Part file_part(const Value& data, const std::string& place, std::string_view kind) {
-  const std::string type = gemini_word(data, "mimeType"), uri = gemini_word(data, "fileUri");
+  const std::string type = json::word(data, "mimeType"), uri = json::word(data, "fileUri");
   if (uri.empty()) return refuse(place + ".fileData.fileUri", "is missing");
   if (type.starts_with("image/") && kind != "gemini") {
     return Value{{"type", "image_url"}, {"image_url", Value{{"url", uri}}}};
@@ -48,7 +48,7 @@ Part file_part(const Value& data, const std::string& place, std::string_view kin
 Value text_part(const Value& part, std::string_view kind, std::string& thought) {
   const auto mark = part.find("thought");
   const bool is_thought = mark != part.end() && *mark == true;
-  const std::string text = gemini_word(part, "text"), signature = gemini_word(part, "thoughtSignature");
+  const std::string text = json::word(part, "text"), signature = json::word(part, "thoughtSignature");
   if (is_thought) thought += text;
   if (const auto foreign = foreign_opaque_of(signature)) return opaque_part(*foreign, std::exchange(thought, {}), kind);
   if (!is_thought) thought.clear();

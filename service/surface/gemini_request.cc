@@ -94,7 +94,7 @@ class Generation {
   }
 
   Read format() {
-    const std::string type = gemini_word(config_, "responseMimeType");
+    const std::string type = json::word(config_, "responseMimeType");
     Value schema;
     if (config_.contains("responseSchema")) schema = json_schema_of(config_["responseSchema"]);
     if (config_.contains("responseJsonSchema")) schema = config_["responseJsonSchema"];

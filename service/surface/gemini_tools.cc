@@ -19,7 +19,7 @@ tl::unexpected<Fault> refuse(std::string place, std::string why) {
 }
 
 tl::expected<Value, Fault> function_of(const Value& given, const std::string& place) {
-  if (gemini_word(given, "name").empty()) return refuse(place + ".name", "is missing");
+  if (json::word(given, "name").empty()) return refuse(place + ".name", "is missing");
   Value function = Value::object();
   for (const auto& [name, value] : given.items()) {
     if (name == "name" || name == "description") {
@@ -80,7 +80,7 @@ Read keep_allowed(const Value& allowed, const std::string& place, Value& functio
 
 Read read_calling(const Value& given, Value& functions, Value& parameters) {
   const std::string place = "toolConfig.functionCallingConfig";
-  const std::string mode = gemini_word(given, "mode");
+  const std::string mode = json::word(given, "mode");
   const Value allowed = given.contains("allowedFunctionNames") ? given["allowedFunctionNames"] : Value::array();
   if (!allowed.is_array()) return refuse(place + ".allowedFunctionNames", "must be an array");
   for (const auto& [name, value] : given.items()) {

@@ -109,7 +109,7 @@ Read Reader::turn(const Value& turn, const std::string& place) {
   if (!turn.is_object()) return refuse(place, "must be an object with parts");
   const auto parts = parts_of(turn, place);
   if (!parts) return tl::make_unexpected(parts.error());
-  const std::string role = gemini_word(turn, "role");
+  const std::string role = json::word(turn, "role");
   if (role == "model") return model(*parts, place);
   end_model();
   if (role.empty() || role == "user" || role == "function") return user(*parts, place);
@@ -130,7 +130,7 @@ Read Reader::user(const std::vector<Value>& parts, const std::string& place) {
 }
 
 Read Reader::result(const Value& given, const std::string& place) {
-  const std::string id = gemini_word(given, "id"), name = gemini_word(given, "name");
+  const std::string id = json::word(given, "id"), name = json::word(given, "name");
   const auto by = [&](const auto& same) { return std::find_if(open_.begin(), open_.end(), same); };
   auto found = by([&](const Open& open) { return !id.empty() && open.client_id == id; });
   if (found == open_.end()) {
@@ -166,14 +166,14 @@ std::string Reader::new_id(const std::string& wanted) {
 
 Read Reader::call(const Value& part, const std::string& place) {
   const Value given = camel_members(part["functionCall"]);
-  const std::string name = gemini_word(given, "name"), client_id = gemini_word(given, "id");
+  const std::string name = json::word(given, "name"), client_id = json::word(given, "id");
   if (name.empty()) return refuse(place + ".functionCall.name", "is missing");
   const Value args = given.contains("args") ? given["args"] : Value::object();
   if (!args.is_object()) return refuse(place + ".functionCall.args", "must be an object");
   const std::string id = new_id(client_id);
   open_.push_back({client_id, name, id});
   Value made = {{"id", id}, {"type", "function"}, {"function", Value{{"name", name}, {"arguments", json::dump(args)}}}};
-  const std::string signature = gemini_word(part, "thoughtSignature");
+  const std::string signature = json::word(part, "thoughtSignature");
   if (!signature.empty() && kind_ == "gemini" && !foreign_opaque_of(signature)) {
     made["extra_content"] = Value{{"google", Value{{"thought_signature", signature}}}};
   }

@@ -60,7 +60,7 @@ asio::awaitable<Answer> create(api::Api& api, const Request& request) {
   auto body = parse_body(request, api.settings().json_depth);
   if (!body) co_return refused(body.error(), request);
   if (auto wrong = co_await resolve_references(api, request, *body)) co_return std::move(*wrong);
-  auto asked = read_responses_request(*body, provider_of(api, word_of(*body, "model")));
+  auto asked = read_responses_request(*body, provider_of(api, json::word(*body, "model")));
   if (!asked) co_return refused(asked.error(), request);
   const bool streams = asked->stream, background = asked->background;
   auto begun = co_await begin(api, request, Dialect::responses, std::move(*asked), responses_field);

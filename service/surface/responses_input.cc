@@ -47,7 +47,7 @@ class Turn {
 };
 
 Read read_message(const Value& item, const std::string& place, Value& messages, Turn& turn) {
-  const std::string role = word_of(item, "role");
+  const std::string role = json::word(item, "role");
   if (role != "user" && role != "assistant" && role != "system" && role != "developer") {
     return refuse(place + ".role", "must be user, assistant, system or developer");
   }
@@ -72,7 +72,7 @@ Read read_call(const Value& item, const std::string& place, Turn& turn) {
 }
 
 Read read_call_output(const Value& item, const std::string& place, Value& messages, Turn& turn) {
-  const std::string call_id = word_of(item, "call_id");
+  const std::string call_id = json::word(item, "call_id");
   if (call_id.empty()) return refuse(place + ".call_id", "must be a string");
   auto parts = read_parts(item, "output", place);
   if (!parts) return tl::make_unexpected(parts.error());
@@ -85,20 +85,20 @@ std::string summary_of(const Value& item) {
   std::string text;
   const auto summary = item.find("summary");
   if (summary == item.end() || !summary->is_array()) return text;
-  for (const auto& part : *summary) text += word_of(part, "text");
+  for (const auto& part : *summary) text += json::word(part, "text");
   return text;
 }
 
 // What this relay gave as encrypted_content is the opaque object of the upstream's own kind (responses_output.h).
 void read_reasoning(const Value& item, std::string_view upstream_kind, Turn& turn) {
-  const std::string content = word_of(item, "encrypted_content");
+  const std::string content = json::word(item, "encrypted_content");
   const auto opaque = json::parse(content);
   if (!opaque || !opaque->is_object()) {
     if (upstream_kind == "openai-responses" && !content.empty()) turn.add_part(item);
     return;
   }
-  if (word_of(*opaque, "provider") != upstream_kind) return;
-  const std::string type = word_of(*opaque, "type"), data = word_of(*opaque, "data");
+  if (json::word(*opaque, "provider") != upstream_kind) return;
+  const std::string type = json::word(*opaque, "type"), data = json::word(*opaque, "data");
   if (type == "encrypted_reasoning") {
     Value part = {{"type", "reasoning"}, {"encrypted_content", data}, {"summary", Value::array()}};
     if (opaque->contains("id")) part["id"] = (*opaque)["id"];
@@ -118,7 +118,7 @@ void read_reasoning(const Value& item, std::string_view upstream_kind, Turn& tur
 Read read_item(const Value& item, const std::string& place, std::string_view upstream_kind, Value& messages,
                Turn& turn) {
   if (!item.is_object()) return refuse(place, "must be an object");
-  const std::string type = word_of(item, "type");
+  const std::string type = json::word(item, "type");
   if (type == "message" || (type.empty() && item.contains("role"))) return read_message(item, place, messages, turn);
   if (type == "function_call") return read_call(item, place, turn);
   if (type == "function_call_output") return read_call_output(item, place, messages, turn);

@@ -7,29 +7,29 @@ using json::Value;
 using ReadPart = tl::expected<Value, Fault>;
 
 ReadPart read_image(const Value& part, const std::string& place) {
-  const std::string url = word_of(part, "image_url");
+  const std::string url = json::word(part, "image_url");
   if (url.empty()) return refuse(place + ".image_url", "must be a URL: this relay keeps no files");
   Value image = {{"url", url}};
-  if (const auto detail = word_of(part, "detail"); !detail.empty()) image["detail"] = detail;
+  if (const auto detail = json::word(part, "detail"); !detail.empty()) image["detail"] = detail;
   return Value{{"type", "image_url"}, {"image_url", std::move(image)}};
 }
 
 ReadPart read_file(const Value& part, const std::string& place) {
   Value file = Value::object();
   for (const char* name : {"file_data", "file_url", "file_id", "filename"}) {
-    if (const auto value = word_of(part, name); !value.empty()) file[name] = value;
+    if (const auto value = json::word(part, name); !value.empty()) file[name] = value;
   }
   if (file.empty()) return refuse(place, "must have file_data, file_url or file_id");
   return Value{{"type", "file"}, {"file", std::move(file)}};
 }
 
 ReadPart read_part(const Value& part, const std::string& place) {
-  const std::string type = word_of(part, "type");
+  const std::string type = json::word(part, "type");
   if (type == "input_text" || type == "output_text" || type == "text") {
     if (!part.contains("text") || !part["text"].is_string()) return refuse(place + ".text", "must be a string");
     return Value{{"type", "text"}, {"text", part["text"]}};
   }
-  if (type == "refusal") return Value{{"type", "refusal"}, {"refusal", word_of(part, "refusal")}};
+  if (type == "refusal") return Value{{"type", "refusal"}, {"refusal", json::word(part, "refusal")}};
   if (type == "input_image") return read_image(part, place);
   if (type == "input_file") return read_file(part, place);
   if (type == "input_audio" && part.contains("input_audio")) {
@@ -42,12 +42,6 @@ ReadPart read_part(const Value& part, const std::string& place) {
 
 tl::unexpected<Fault> refuse(std::string param, std::string message) {
   return tl::make_unexpected(invalid(std::move(param), std::move(message)));
-}
-
-std::string word_of(const Value& object, const char* name) {
-  if (!object.is_object()) return {};
-  const auto it = object.find(name);
-  return it != object.end() && it->is_string() ? it->get<std::string>() : std::string();
 }
 
 ReadPart read_parts(const Value& item, const char* name, const std::string& place) {

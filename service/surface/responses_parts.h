@@ -11,7 +11,6 @@
 namespace tokenrelay::surface {
 
 tl::unexpected<Fault> refuse(std::string param, std::string message);
-std::string word_of(const json::Value& object, const char* name);  // "" unless it is there and a string
 
 // The parts in item[name], a string or an array; `place` is the item's. An array.
 tl::expected<json::Value, Fault> read_parts(const json::Value& item, const char* name, const std::string& place);

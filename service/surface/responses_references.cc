@@ -25,14 +25,14 @@ Fault unknown(const Reference& reference) {
 // Also {"id"} alone means a reference.
 bool is_reference(const Value& item) {
   if (!item.is_object()) return false;
-  return word_of(item, "type") == "item_reference" || (item.size() == 1 && item.contains("id"));
+  return json::word(item, "type") == "item_reference" || (item.size() == 1 && item.contains("id"));
 }
 
 tl::expected<References, Fault> references_in(const Value& input) {
   References found;
   for (size_t i = 0; i < input.size(); ++i) {
     if (!is_reference(input[i])) continue;
-    Reference reference{i, 0, word_of(input[i], "id").substr(0, 128)};
+    Reference reference{i, 0, json::word(input[i], "id").substr(0, 128)};
     const auto place = place_of_item(reference.id);
     if (!place) return tl::make_unexpected(unknown(reference));
     reference.number = place->number;

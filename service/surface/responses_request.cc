@@ -117,7 +117,7 @@ class Reading {
         parameters["verbosity"] = inner;
       } else if (name != "format") {
         return refuse("text." + name, "is no member of text");
-      } else if (const auto type = word_of(inner, "type"); type == "json_schema") {
+      } else if (const auto type = json::word(inner, "type"); type == "json_schema") {
         Value schema = inner;
         schema.erase("type");
         parameters["response_format"] = Value{{"type", type}, {"json_schema", std::move(schema)}};

@@ -23,11 +23,11 @@ Read read_responses_tools(const Value& tools, bool same_protocol, Value& paramet
   Value functions = Value::array();
   for (size_t i = 0; i < tools.size(); ++i) {
     const std::string place = "tools[" + std::to_string(i) + "]";
-    const std::string type = word_of(tools[i], "type");
+    const std::string type = json::word(tools[i], "type");
     if (type != "function") {
       if (!same_protocol) return refuse(place + ".type", "the upstream of this model knows only functions");
       own["tools"].push_back(tools[i]);
-    } else if (word_of(tools[i], "name").empty()) {
+    } else if (json::word(tools[i], "name").empty()) {
       return refuse(place + ".name", "must be a string");
     } else {
       functions.push_back(function_of(tools[i]));
@@ -38,10 +38,10 @@ Read read_responses_tools(const Value& tools, bool same_protocol, Value& paramet
 }
 
 Read read_responses_tool_choice(const Value& choice, bool same_protocol, Value& parameters, Value& own) {
-  const std::string name = word_of(choice, "name");
+  const std::string name = json::word(choice, "name");
   if (choice.is_string()) {
     parameters["tool_choice"] = choice;
-  } else if (word_of(choice, "type") == "function" && !name.empty()) {
+  } else if (json::word(choice, "type") == "function" && !name.empty()) {
     parameters["tool_choice"] = Value{{"type", "function"}, {"function", Value{{"name", name}}}};
   } else if (!same_protocol) {
     return refuse("tool_choice", "has no equivalent on the upstream of this model");

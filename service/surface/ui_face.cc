@@ -141,7 +141,7 @@ class UiFace final : public Face {
       if (call != calls_.end()) call->second.metadata = metadata;
       return;
     }
-    const std::string type = word_of(*object, "type");
+    const std::string type = json::word(*object, "type");
     const bool signs = (type == "signature" && open_ == "reasoning") || (type == "thought_signature" && !open_.empty());
     if (!signs) {
       close();

@@ -21,54 +21,55 @@ Value given_back(const Value& part, const char* name, std::string_view upstream_
   if (metadata == part.end() || !metadata->is_object()) return nullptr;
   const auto opaque = metadata->find("tokenrelay");
   if (opaque == metadata->end() || !opaque->is_object()) return nullptr;
-  return word_of(*opaque, "provider") == upstream_kind ? *opaque : Value();
+  return json::word(*opaque, "provider") == upstream_kind ? *opaque : Value();
 }
 
 // A reasoning part is told only where its provider signed it, and to nobody else. Null: not told.
 Value reasoning_part(const Value& part, std::string_view upstream_kind) {
   const Value opaque = given_back(part, "providerMetadata", upstream_kind);
-  const std::string type = word_of(opaque, "type"), data = word_of(opaque, "data");
-  if (type == "signature") return Value{{"type", "thinking"}, {"thinking", word_of(part, "text")}, {"signature", data}};
+  const std::string type = json::word(opaque, "type"), data = json::word(opaque, "data");
+  if (type == "signature")
+    return Value{{"type", "thinking"}, {"thinking", json::word(part, "text")}, {"signature", data}};
   if (type == "redacted_thinking") return Value{{"type", type}, {"data", data}};
   if (type != "encrypted_reasoning") return nullptr;
   Value out = {{"type", "reasoning"}, {"encrypted_content", data}, {"summary", Value::array()}};
-  if (const std::string id = word_of(opaque, "id"); !id.empty()) out["id"] = id;
+  if (const std::string id = json::word(opaque, "id"); !id.empty()) out["id"] = id;
   return out;
 }
 
 // As Gemini's signature stands on a call or a text.
 void sign(Value& what, const Value& opaque) {
-  if (word_of(opaque, "type") != "thought_signature") return;
-  what["extra_content"] = {{"google", Value{{"thought_signature", word_of(opaque, "data")}}}};
+  if (json::word(opaque, "type") != "thought_signature") return;
+  what["extra_content"] = {{"google", Value{{"thought_signature", json::word(opaque, "data")}}}};
 }
 
 tl::expected<Value, Fault> read_file(const Value& part, const std::string& place) {
-  const std::string url = word_of(part, "url");
+  const std::string url = json::word(part, "url");
   const bool inline_data = url.starts_with("data:");
   if (!inline_data && !url.starts_with("https://") && !url.starts_with("http://")) {
     return refuse(place + ".url", "must be a data: or an http(s): URL");
   }
-  if (word_of(part, "mediaType").starts_with("image/")) {
+  if (json::word(part, "mediaType").starts_with("image/")) {
     return Value{{"type", "image_url"}, {"image_url", Value{{"url", url}}}};
   }
   Value file = {{inline_data ? "file_data" : "file_url", url}};
-  if (const auto name = word_of(part, "filename"); !name.empty()) file["filename"] = name;
+  if (const auto name = json::word(part, "filename"); !name.empty()) file["filename"] = name;
   return Value{{"type", "file"}, {"file", std::move(file)}};
 }
 
 std::string tool_name(const Value& part, std::string_view type) {
   constexpr std::string_view prefix = "tool-";
-  return type.starts_with(prefix) ? std::string(type.substr(prefix.size())) : word_of(part, "toolName");
+  return type.starts_with(prefix) ? std::string(type.substr(prefix.size())) : json::word(part, "toolName");
 }
 
 std::string arguments_of(const Value& part) {
   if (const auto input = part.find("input"); input != part.end() && !input->is_null()) return json::dump(*input);
-  const std::string raw = word_of(part, "rawInput");  // what the model wrote, where it was no JSON
+  const std::string raw = json::word(part, "rawInput");  // what the model wrote, where it was no JSON
   return json::parse(raw) ? raw : "{}";
 }
 
 std::string result_of(const Value& part) {
-  const std::string state = word_of(part, "state");
+  const std::string state = json::word(part, "state");
   const auto approval = part.find("approval");
   const bool refused = approval != part.end() && approval->is_object() && approval->contains("approved") &&
                        (*approval)["approved"] == false;
@@ -77,9 +78,9 @@ std::string result_of(const Value& part) {
     if (output == part.end()) return "null";
     return output->is_string() ? output->get<std::string>() : json::dump(*output);
   }
-  if (state == "output-error") return word_of(part, "errorText");
+  if (state == "output-error") return json::word(part, "errorText");
   if (state == "output-denied" || refused) {
-    const std::string reason = approval != part.end() && approval->is_object() ? word_of(*approval, "reason") : "";
+    const std::string reason = approval != part.end() && approval->is_object() ? json::word(*approval, "reason") : "";
     return reason.empty() ? std::string(denied) : reason;
   }
   return std::string(unanswered);
@@ -101,16 +102,16 @@ struct Step {
   }
 
   Checked add_tool(const Value& part, std::string_view type, const std::string& place, std::string_view upstream_kind) {
-    const std::string id = word_of(part, "toolCallId"), name = tool_name(part, type);
+    const std::string id = json::word(part, "toolCallId"), name = tool_name(part, type);
     if (id.empty()) return refuse(place + ".toolCallId", "is missing");
     if (name.empty()) return refuse(place + ".toolName", "is missing");
-    if (word_of(part, "state") == "input-streaming") return {};
+    if (json::word(part, "state") == "input-streaming") return {};
     Value call = {
         {"id", id}, {"type", "function"}, {"function", Value{{"name", name}, {"arguments", arguments_of(part)}}}};
     sign(call, given_back(part, "callProviderMetadata", upstream_kind));
     calls.push_back(std::move(call));
     results.push_back(Value{{"role", "tool"}, {"tool_call_id", id}, {"content", result_of(part)}});
-    if (word_of(part, "state") == "output-error") results.back()["is_error"] = true;
+    if (json::word(part, "state") == "output-error") results.back()["is_error"] = true;
     return {};
   }
 };
@@ -133,7 +134,7 @@ struct Reading {
 
 Checked read_part(const Value& part, const std::string& place, const Reading& reading, Step& step) {
   if (!part.is_object()) return refuse(place, "must be an object");
-  const std::string type = word_of(part, "type");
+  const std::string type = json::word(part, "type");
   if (type == "text") return read_text(part, place, reading.upstream_kind, step);
   if (type == "file") {
     auto file = read_file(part, place);
@@ -159,7 +160,7 @@ Checked read_part(const Value& part, const std::string& place, const Reading& re
 
 Checked read_message(const Value& message, const std::string& place, std::string_view upstream_kind, Value& out) {
   if (!message.is_object()) return refuse(place, "must be an object");
-  const std::string role = word_of(message, "role");
+  const std::string role = json::word(message, "role");
   if (role != "user" && role != "assistant" && role != "system") {
     return refuse(place + ".role", "must be user, assistant or system");
   }

@@ -38,15 +38,15 @@ Checked read_parameters(const Value& body, UiAsked& out) {
 // Where tools have answered, useChat goes on with the assistant's message that called them: the one it names, else the
 // last one.
 std::string continued_message(const Value& body) {
-  if (word_of(body, "trigger") == "regenerate-message") return {};
+  if (json::word(body, "trigger") == "regenerate-message") return {};
   const auto& messages = body["messages"];
-  const std::string named = word_of(body, "messageId");
+  const std::string named = json::word(body, "messageId");
   const Value* message = &messages.back();
   for (const auto& one : messages) {
-    if (!named.empty() && one.is_object() && word_of(one, "id") == named) message = &one;
+    if (!named.empty() && one.is_object() && json::word(one, "id") == named) message = &one;
   }
-  const std::string id = word_of(*message, "id");
-  return word_of(*message, "role") == "assistant" && id.size() <= max_chat_bytes ? id : std::string();
+  const std::string id = json::word(*message, "id");
+  return json::word(*message, "role") == "assistant" && id.size() <= max_chat_bytes ? id : std::string();
 }
 
 Checked read_messages(const Value& body, const std::string& system, const ProviderOf& provider_of, UiAsked& out) {

@@ -17,12 +17,6 @@ Refused refuse(std::string field, std::string why) {
   return tl::make_unexpected(Unsupported{std::move(field), std::move(why)});
 }
 
-std::string word(const Value& object, const char* name) {
-  if (!object.is_object()) return {};
-  const auto it = object.find(name);
-  return it != object.end() && it->is_string() ? it->get<std::string>() : std::string();
-}
-
 const Value& member(const Value& object, const char* name) {
   static const Value none;
   if (!object.is_object()) return none;
@@ -31,7 +25,7 @@ const Value& member(const Value& object, const char* name) {
 }
 
 std::string thought_signature(const Value& holder) {
-  return word(member(member(holder, "extra_content"), "google"), "thought_signature");
+  return json::word(member(member(holder, "extra_content"), "google"), "thought_signature");
 }
 
 // A data: URL into its bytes, any other URL as it is.
@@ -47,39 +41,39 @@ void take_url(PromptPart& part, const std::string& url) {
 tl::expected<PromptPart, Unsupported> read_part(const Value& raw, const std::string& place) {
   PromptPart part;
   part.raw = raw;
-  const std::string type = word(raw, "type");
+  const std::string type = json::word(raw, "type");
   if (type == "text" || type == "input_text" || type == "output_text") {
-    part.text = word(raw, "text");
+    part.text = json::word(raw, "text");
     part.signature = thought_signature(raw);
   } else if (type == "refusal") {
     part.kind = Kind::refusal;
-    part.text = word(raw, "refusal");
+    part.text = json::word(raw, "refusal");
   } else if (type == "image_url") {
     part.kind = Kind::image;
     const Value& image = member(raw, "image_url");
-    take_url(part, image.is_string() ? image.get<std::string>() : word(image, "url"));
+    take_url(part, image.is_string() ? image.get<std::string>() : json::word(image, "url"));
     if (part.url.empty() && part.data.empty()) return refuse(place + ".image_url.url", "is missing");
   } else if (type == "input_audio") {
     part.kind = Kind::audio;
-    part.data = word(member(raw, "input_audio"), "data");
-    part.media_type = "audio/" + word(member(raw, "input_audio"), "format");
+    part.data = json::word(member(raw, "input_audio"), "data");
+    part.media_type = "audio/" + json::word(member(raw, "input_audio"), "format");
   } else if (type == "file") {
     part.kind = Kind::file;
     const Value& file = member(raw, "file");
-    part.file_id = word(file, "file_id");
-    part.filename = word(file, "filename");
-    if (const auto data = word(file, "file_data"); !data.empty()) {
+    part.file_id = json::word(file, "file_id");
+    part.filename = json::word(file, "filename");
+    if (const auto data = json::word(file, "file_data"); !data.empty()) {
       take_url(part, data);
       if (part.data.empty()) return refuse(place + ".file.file_data", "must be a data: URL in base64");
     }
-    if (const auto url = word(file, "file_url"); !url.empty()) part.url = url;
+    if (const auto url = json::word(file, "file_url"); !url.empty()) part.url = url;
   } else if (type == "thinking") {
     part.kind = Kind::thinking;
-    part.text = word(raw, "thinking");
-    part.signature = word(raw, "signature");
+    part.text = json::word(raw, "thinking");
+    part.signature = json::word(raw, "signature");
   } else if (type == "redacted_thinking") {
     part.kind = Kind::redacted_thinking;
-    part.data = word(raw, "data");
+    part.data = json::word(raw, "data");
   } else if (type == "reasoning") {
     part.kind = Kind::reasoning;
   } else {
@@ -95,7 +89,7 @@ tl::expected<Role, Unsupported> role_of(const Value& raw, const std::string& pla
                                                                               {"developer", Role::system},
                                                                               {"tool", Role::tool},
                                                                               {"model", Role::assistant}}};
-  const std::string role = word(raw, "role");
+  const std::string role = json::word(raw, "role");
   for (const auto& [name, value] : roles) {
     if (role == name) return value;
   }
@@ -103,12 +97,12 @@ tl::expected<Role, Unsupported> role_of(const Value& raw, const std::string& pla
 }
 
 tl::expected<PromptToolCall, Unsupported> read_tool_call(const Value& raw, const std::string& place) {
-  const std::string type = word(raw, "type");
+  const std::string type = json::word(raw, "type");
   if (!type.empty() && type != "function") return refuse(place + ".type", "only function calls can be carried over");
   PromptToolCall call;
-  call.id = word(raw, "id");
-  call.name = word(member(raw, "function"), "name");
-  call.arguments = word(member(raw, "function"), "arguments");
+  call.id = json::word(raw, "id");
+  call.name = json::word(member(raw, "function"), "name");
+  call.arguments = json::word(member(raw, "function"), "arguments");
   if (call.arguments.empty()) call.arguments = "{}";
   call.thought_signature = thought_signature(raw);
   if (call.name.empty()) return refuse(place + ".function.name", "is missing");
@@ -123,7 +117,7 @@ tl::expected<void, Unsupported> read_content(const Value& raw, PromptMessage& me
     if (!part.text.empty()) message.parts.push_back(std::move(part));
     return {};
   }
-  if (const std::string refusal = word(raw, "refusal"); content.is_null() && !refusal.empty()) {
+  if (const std::string refusal = json::word(raw, "refusal"); content.is_null() && !refusal.empty()) {
     PromptPart part;
     part.kind = Kind::refusal;
     part.text = refusal;
@@ -145,8 +139,8 @@ tl::expected<PromptMessage, Unsupported> read_message(const Value& raw, size_t n
   const auto role = role_of(raw, place);
   if (!role) return tl::make_unexpected(role.error());
   message.role = *role;
-  message.tool_call_id = word(raw, "tool_call_id");
-  message.name = word(raw, "name");
+  message.tool_call_id = json::word(raw, "tool_call_id");
+  message.name = json::word(raw, "name");
   if (message.role != Role::tool && !message.name.empty()) {
     return refuse(place + ".name", "has no equivalent at this upstream");
   }
@@ -165,10 +159,10 @@ tl::expected<PromptMessage, Unsupported> read_message(const Value& raw, size_t n
 PromptTool read_tool(const Value& raw) {
   PromptTool tool;
   tool.raw = raw;
-  tool.is_function = word(raw, "type") == "function";
+  tool.is_function = json::word(raw, "type") == "function";
   const Value& function = member(raw, "function");
-  tool.name = word(function, "name");
-  tool.description = word(function, "description");
+  tool.name = json::word(function, "name");
+  tool.description = json::word(function, "description");
   tool.parameters = member(function, "parameters");
   if (const Value& strict = member(function, "strict"); strict.is_boolean()) tool.strict = strict.get<bool>();
   return tool;
@@ -178,7 +172,7 @@ tl::expected<ToolChoice, Unsupported> read_tool_choice(const Value& raw) {
   if (raw == "auto") return ToolChoice{ToolChoice::Kind::automatic, {}};
   if (raw == "none") return ToolChoice{ToolChoice::Kind::none, {}};
   if (raw == "required") return ToolChoice{ToolChoice::Kind::required, {}};
-  ToolChoice choice{ToolChoice::Kind::named, word(member(raw, "function"), "name")};
+  ToolChoice choice{ToolChoice::Kind::named, json::word(member(raw, "function"), "name")};
   if (choice.name.empty()) return refuse("parameters.tool_choice", "is none that this upstream knows");
   return choice;
 }

@@ -80,3 +80,13 @@ TEST_CASE("a hundred thousand keys in one object are read in linear time") {
 TEST_CASE("dump never throws") {
   CHECK(json::dump(json::Value("a\xFF")) == "\"a\xEF\xBF\xBD\"");
 }
+
+TEST_CASE("a member's text, or nothing where there is none", "[parse]") {
+  const Value object = {{"a", "text"}, {"b", 1}, {"c", ""}};
+  CHECK(word(object, "a") == "text");
+  CHECK(word(object, "b").empty());
+  CHECK(word(object, "c").empty());
+  CHECK(word(object, "d").empty());
+  CHECK(word(Value::array({"a"}), "a").empty());
+  CHECK(word(Value(), "a").empty());
+}
