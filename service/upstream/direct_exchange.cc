@@ -93,7 +93,7 @@ void DirectExchange::watch() {
   const bool reads = !paused() || phase_ == Phase::handshake;
   uint32_t events = (reads ? uint32_t{EPOLLIN} : 0u) | (waits_for_room ? uint32_t{EPOLLOUT} : 0u);
   // Edges spare the kernel a second look at every connection that was read. TLS does not read a descriptor empty.
-  if (events != 0 && !wire_->secure()) events |= uint32_t{EPOLLET} | EPOLLRDHUP;
+  if (events != 0 && !wire_->secure()) events |= uint32_t{EPOLLET} | EPOLLRDHUP | EPOLLPRI;
   watch(events);
 }
 
@@ -105,7 +105,7 @@ void DirectExchange::watch(uint32_t events) {
 // Of `events` only the peer's end counts: what happens shows what else there is.
 void DirectExchange::on_ready(int, uint32_t events) {
   const auto alive = shared_from_this();
-  peer_closed_ |= (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+  peer_closed_ |= (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)) != 0;  // a read stops at urgent data
   if (phase_ == Phase::handshake) return shake_hands();
   if (phase_ == Phase::asking) write();
   if (may_take()) read();
