@@ -13,7 +13,7 @@ namespace {
 constexpr int64_t readers_finish_ms = 2'000;  // of a removed stream: they are sent its end, then cut
 constexpr size_t expire_at_once = 200;
 constexpr int64_t expire_again_ms = 500;  // when that was not all
-constexpr int64_t crowded_ms = 50;  // what is durable has waited so long for the loop: it has more to do than time
+constexpr int64_t crowded_ms = 100;  // what is durable has waited so long for the loop: it has more to do than time
 constexpr int64_t watch_ms = 1'000;
 constexpr int64_t last_commit_ms = 5'000;  // of a drain: for its terminal events to become durable
 

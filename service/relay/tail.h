@@ -4,7 +4,7 @@
 // the raw events; one that is behind the tail reads the log (which has a live stream's events in memory too). So the
 // encoded part is what the last readers asked for, and is made only when somebody follows. Threads: the stream's shard.
 // Bounds: tail_bytes of raw payload and tail_events that are durable (what is not durable yet is bounded by the log's
-// back-pressure); wire_bytes + one event of encoded text.
+// back-pressure); wire_bytes + one event of encoded text, and as much again merged while the machine is full.
 #pragma once
 
 #include <memory>

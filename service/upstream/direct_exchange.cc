@@ -105,7 +105,7 @@ void DirectExchange::watch(uint32_t events) {
 // Of `events` only the peer's end counts: what happens shows what else there is.
 void DirectExchange::on_ready(int, uint32_t events) {
   const auto alive = shared_from_this();
-  peer_closed_ |= (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)) != 0;  // a read stops at urgent data
+  reads_to_the_end_ |= (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)) != 0;  // a read stops at urgent data
   if (phase_ == Phase::handshake) return shake_hands();
   if (phase_ == Phase::asking) write();
   if (may_take()) read();
@@ -114,7 +114,7 @@ void DirectExchange::on_ready(int, uint32_t events) {
 
 // A read that does not fill the buffer leaves nothing in the kernel but perhaps the end, which it told of.
 bool DirectExchange::reads_on(size_t count) const {
-  return wire_->secure() ? wire_->has_unread() : peer_closed_ || count == read_buffer.size();
+  return wire_->secure() ? wire_->has_unread() : reads_to_the_end_ || count == read_buffer.size();
 }
 
 void DirectExchange::read() {
@@ -193,7 +193,7 @@ void DirectExchange::hang_up() {
   dial_.reset();
   if (!wire_) return;
   watch(0);
-  peer_closed_ = unread_ = false;
+  reads_to_the_end_ = unread_ = false;
   if (phase_ == Phase::asking) wire_->reset_on_close();
   wire_.reset();
 }

@@ -65,9 +65,9 @@ class DirectExchange final : private ReadyListener, public Exchange {
   Phase phase_ = Phase::dialling;
   bool reused_ = false;  // the wire was idle before
   bool write_failed_ = false;
-  bool peer_closed_ = false;  // the kernel says that nothing follows what it has
-  bool unread_ = false;       // a turn ended before the kernel had no more, and the ReadySet will not say so again
-  uint32_t watched_ = 0;      // the events that the ReadySet knows of
+  bool reads_to_the_end_ = false;  // the kernel says that nothing follows what it has
+  bool unread_ = false;            // a turn ended before the kernel had no more, and the ReadySet will not say so again
+  uint32_t watched_ = 0;           // the events that the ReadySet knows of
   ResponseReader reader_;
   std::optional<std::string> held_;  // what was read and not yet taken when the pause came
   std::string text_;                 // the request; empty once it can not be asked again

@@ -81,12 +81,12 @@ TEST_CASE("dump never throws") {
   CHECK(json::dump(json::Value("a\xFF")) == "\"a\xEF\xBF\xBD\"");
 }
 
-TEST_CASE("a member's text, or nothing where there is none", "[parse]") {
-  const Value object = {{"a", "text"}, {"b", 1}, {"c", ""}};
-  CHECK(word(object, "a") == "text");
-  CHECK(word(object, "b").empty());
-  CHECK(word(object, "c").empty());
-  CHECK(word(object, "d").empty());
-  CHECK(word(Value::array({"a"}), "a").empty());
-  CHECK(word(Value(), "a").empty());
+TEST_CASE("a member's text, or nothing where there is none") {
+  const json::Value object = {{"a", "text"}, {"b", 1}, {"c", ""}};
+  CHECK(json::word(object, "a") == "text");
+  CHECK(json::word(object, "b").empty());
+  CHECK(json::word(object, "c").empty());
+  CHECK(json::word(object, "d").empty());
+  CHECK(json::word(json::Value::array({"a"}), "a").empty());
+  CHECK(json::word(json::Value(), "a").empty());
 }

@@ -46,7 +46,7 @@ TEST_CASE("while the machine is full readers get what one commit brings merged, 
   RelayFixture f;
   const auto stream = f.stream();
   Reading one(stream), two(stream), exact(stream, 0, false);
-  f.log->late_ms = 60;
+  f.log->late_ms = 100;
   for (const char* delta : {"a", "b", "c"}) f.say(delta);
   f.commit();
   f.say_and_commit("d");
@@ -273,4 +273,26 @@ TEST_CASE("a cut is told once, and nothing comes after it", "[subscriber]") {
   reader.subscriber->pump();
   CHECK(reader.cut_off);
   CHECK(reader.writes == 1);
+}
+
+TEST_CASE("when the log has failed, a reader is cut after what is durable, however it was served", "[subscriber]") {
+  RelayFixture f;
+  const auto stream = f.stream();
+  Reading slow(stream, 0, true, true);
+  f.say_and_commit("a");
+  f.log->set_state(storage::LogState::failed);
+  f.time.settle();
+  CHECK_FALSE(slow.cut_off);  // it has not had what is durable yet
+  slow.slow = false;
+  slow.make_room();
+  f.time.settle();
+  CHECK(slow.text() == "a");
+  CHECK(slow.cut_off);
+  Reading exact(stream, 0, false), one_behind(stream, 1), at_the_end(stream, 2);
+  f.time.settle();
+  for (const Reading* late : {&exact, &one_behind}) CHECK(late->text() == "a");
+  for (const Reading* late : {&exact, &one_behind, &at_the_end}) {
+    CHECK(late->cut_off);
+    CHECK(late->reason == CutReason::log_failed);
+  }
 }

@@ -52,7 +52,9 @@ void serve(int fd) {
     };
     if (!early) body_rest();
     std::string out = "HTTP/1.1 200 OK\r\n";
-    out += mode == 0 ? "Content-Length: " + std::to_string(size) + "\r\n\r\n" : mode == 1 ? "Connection: close\r\n\r\n" : "Transfer-Encoding: chunked\r\n\r\n";
+    out += mode == 0   ? "Content-Length: " + std::to_string(size) + "\r\n\r\n"
+           : mode == 1 ? "Connection: close\r\n\r\n"
+                       : "Transfer-Encoding: chunked\r\n\r\n";
     std::string body(size_t(size), '.');
     for (size_t i = 0; i < body.size(); ++i) body[i] = char('a' + i % 23);
     if (mode == 2) {
@@ -97,17 +99,24 @@ struct One final : TransferHandler {
   std::function<void()> done;
   bool off = false;
   bool calm;
-  One(transport::Loop& l, std::mt19937& r, size_t s) : loop(l), rnd(r), timer(l.timers(), [this] { tick(); }), size(s), calm(r() % 3 == 0) {}
+  One(transport::Loop& l, std::mt19937& r, size_t s)
+      : loop(l), rnd(r), timer(l.timers(), [this] { tick(); }), size(s), calm(r() % 3 == 0) {}
   void tick() {
     if (end) return;
     if (off) {
       off = false;
       transfer->resume();
-      if (rnd() % 4 == 0) { transfer->pause(); transfer->resume(); }
+      if (rnd() % 4 == 0) {
+        transfer->pause();
+        transfer->resume();
+      }
     } else if (!calm && rnd() % 2) {
       off = true;
       transfer->pause();
-      if (rnd() % 3 == 0) { transfer->resume(); off = false; }
+      if (rnd() % 3 == 0) {
+        transfer->resume();
+        off = false;
+      }
     }
     timer.arm(rnd() % 2 ? 0 : 10);
   }
@@ -119,17 +128,32 @@ struct One final : TransferHandler {
     }
     if (calm || !transfer) return;
     switch (rnd() % 8) {
-      case 0: transfer->pause(); off = true; break;
-      case 1: transfer->pause(); transfer->resume(); break;
+      case 0:
+        transfer->pause();
+        off = true;
+        break;
+      case 1:
+        transfer->pause();
+        transfer->resume();
+        break;
       case 2:
         transfer->pause();
         off = true;
-        loop.post([this] { if (!end && off) { off = false; transfer->resume(); } });
+        loop.post([this] {
+          if (!end && off) {
+            off = false;
+            transfer->resume();
+          }
+        });
         break;
-      default: break;
+      default:
+        break;
     }
   }
-  void on_end(const TransferEnd& e) override { end = e; done(); }
+  void on_end(const TransferEnd& e) override {
+    end = e;
+    done();
+  }
 };
 }  // namespace
 
@@ -172,7 +196,9 @@ TEST_CASE("edges: no byte and no end is left in the kernel", "[edges]") {
       };
       HttpRequest request;
       const bool big = rnd() % 5 == 0;
-      request.url = "http://127.0.0.1:" + std::to_string(ntohs(address.sin_port)) + "/" + std::to_string(size) + "/" + std::to_string(rnd() % 3) + "/" + std::to_string(rnd() % 100000) + "/" + std::to_string(big && rnd() % 2);
+      request.url = "http://127.0.0.1:" + std::to_string(ntohs(address.sin_port)) + "/" + std::to_string(size) + "/" +
+                    std::to_string(rnd() % 3) + "/" + std::to_string(rnd() % 100000) + "/" +
+                    std::to_string(big && rnd() % 2);
       request.body = std::string(big ? 6u << 20 : 10, 'x');
       request.timeouts = {5'000, 8'000, 8'000, 300};
       one->transfer = client.send(std::move(request), *one);
@@ -188,7 +214,8 @@ TEST_CASE("edges: no byte and no end is left in the kernel", "[edges]") {
     for (auto& one : all) {
       if (one->end && one->end->cause == TransferEnd::Cause::clean && one->got == one->size && !one->bad) continue;
       ++wrong;
-      UNSCOPED_INFO("size " << one->size << " got " << one->got << " bad " << one->bad << " end " << (one->end ? int(one->end->cause) : -1) << " " << (one->end ? one->end->message : ""));
+      UNSCOPED_INFO("size " << one->size << " got " << one->got << " bad " << one->bad << " end "
+                            << (one->end ? int(one->end->cause) : -1) << " " << (one->end ? one->end->message : ""));
     }
     CHECK(wrong == 0);
     all.clear();
@@ -225,7 +252,10 @@ TEST_CASE("urgent data does not leave what follows it in the kernel", "[urgent]"
     std::optional<TransferEnd> end;
     void on_head(const HttpHead&) override { usleep(200'000); }
     void on_body(std::string_view b) override { body += b; }
-    void on_end(const TransferEnd& e) override { end = e; loop->stop(); }
+    void on_end(const TransferEnd& e) override {
+      end = e;
+      loop->stop();
+    }
   } slow;
   {
     transport::Loop loop;
