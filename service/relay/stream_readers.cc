@@ -1,0 +1,72 @@
+// A stream's readers: who follows it, and what they read that is no longer in its tail.
+#include <cassert>
+
+#include "service/relay/stream.h"
+
+namespace tokenrelay::relay {
+
+void Stream::attach(Subscriber& subscriber) {
+  subscriber.attached_ = true;
+  subscriber.place_ = followers_.size();
+  followers_.push_back(&subscriber);
+  if (policy_ && !ended()) policy_->on_reader();
+}
+
+void Stream::detach(Subscriber& subscriber, bool cut_by_relay) {
+  assert(subscriber.attached_ && followers_[subscriber.place_] == &subscriber);
+  followers_[subscriber.place_] = followers_.back();
+  followers_[subscriber.place_]->place_ = subscriber.place_;
+  followers_.pop_back();
+  subscriber.attached_ = false;
+  const bool running = phase_ == Phase::queued || phase_ == Phase::streaming;
+  if (followers_.empty() && policy_ && running && !broken_) policy_->on_last_reader_left(cut_by_relay);
+  if (followers_.empty() && unread_timer_ && unread_timer_->armed())
+    unread_timer_->arm(0);  // not from inside a reader's turn
+}
+
+void Stream::when_unread(int64_t within_ms, std::function<void()> then) {
+  if (!unread_timer_)
+    unread_timer_ = std::make_unique<transport::Timer>(context_.loop.timers(), [this] { notify_unread(); });
+  waiting_for_unread_.push_back(std::move(then));
+  if (followers_.empty()) return notify_unread();
+  if (!unread_timer_->armed()) unread_timer_->arm(within_ms);
+}
+
+void Stream::notify_unread() {
+  const auto self = shared_from_this();
+  unread_timer_->cancel();
+  for (auto& then : std::exchange(waiting_for_unread_, {})) then();
+}
+
+// Backwards: a reader that leaves inside its turn is replaced by one that has had its own.
+void Stream::wake_followers() {
+  if (followers_.size() == 1) return followers_.front()->pump();
+  for (size_t i = followers_.size(); i-- > 0;) {
+    if (i < followers_.size()) followers_[i]->pump();
+  }
+}
+
+void Stream::cut_readers(CutReason reason) {
+  while (!followers_.empty()) followers_.back()->cut(reason);
+}
+
+void Stream::read(Seq after, BlockRead done) {
+  if (auto block = shared_block_.lock(); block && shared_after_ == after) return done(std::move(block));
+  auto& waiting = reads_[after];
+  waiting.push_back(std::move(done));
+  if (waiting.size() > 1) return;
+  context_.log.read(row_.key, after, block_bytes,
+                    [self = weak_from_this(), after](storage::Result<std::shared_ptr<const storage::Block>> block) {
+                      const auto stream = self.lock();
+                      if (!stream) return;
+                      if (block) {
+                        stream->shared_after_ = after;
+                        stream->shared_block_ = *block;
+                      }
+                      const auto served = std::move(stream->reads_[after]);
+                      stream->reads_.erase(after);
+                      for (const auto& reader : served) reader(block);
+                    });
+}
+
+}  // namespace tokenrelay::relay
