@@ -46,7 +46,7 @@ void describe(CLI::App& app, Chosen& chosen) {
   app.add_option("--subscribers", subscribers, "idle (10000), fanout (1000,10000)")
       ->delimiter(',')
       ->check(CLI::PositiveNumber);
-  app.add_option("--connections", load.connections, "post: requests at a time (32)");
+  app.add_option("--connections", load.connections, "post: requests at a time (24)");
   app.add_option("--rounds", load.rounds, "replay: reads of each kind (300)");
   app.add_option("--minutes", load.minutes, "churn (2)");
   app.add_flag("--openai-sized", load.openai_sized, "upstream chunks of 323 bytes instead of about 180");
@@ -137,7 +137,7 @@ int run(Chosen& chosen) {
   }
   if (worst_load > 2.5)
     report.note("The machine was busy (load " + std::to_string(worst_load) + "): latencies mean little.");
-  const auto targets = table_of(targets_of(report, chosen.setting.sync), !report.faulty());
+  const auto targets = table_of(targets_of(report, chosen.setting.sync), report.targets_hold());
   std::fputs((report.text() + targets).c_str(), stdout);
   if (!chosen.json_file.empty()) std::ofstream(chosen.json_file) << report.json();
   if (!chosen.svg_directory.empty()) {

@@ -38,12 +38,16 @@ struct Idle {
     before = memory_of(server.pid());
     count = clients;
     crowd.open(client, count, crowd.to.tls ? 10 : 50);
-    if (!client.run([&] { return crowd.all(joined); }, 60)) report.fault("idle " + name + ": not all were answered");
+    if (!client.run([&] { return crowd.all(joined); }, 60)) fault("not all were answered", report);
     settled = memory_of(server.pid());
+  }
+  void fault(const std::string& what, Report& report) const {
+    const std::string whole = "idle " + name + ": " + what;
+    name.starts_with("relay") ? report.fault(whole) : report.peer_fault(whole);
   }
   void add_row(double cpu_percent, Report& report) {
     const Memory after = memory_of(server.pid());
-    if (client.lost() > 0) report.fault("idle " + name + ": " + std::to_string(client.lost()) + " connections lost");
+    if (client.lost() > 0) fault(std::to_string(client.lost()) + " connections lost", report);
     report.add("idle", name + " " + std::to_string(count),
                {{"B/client", (after.rss - before.rss) / count},
                 {"B before heartbeats", (settled.rss - before.rss) / count},

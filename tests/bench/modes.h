@@ -12,7 +12,7 @@ struct Load {
   double seconds = 10;        // measured, after the warm-up
   double warm_up = 3;         // from the first delta of the slowest stream on
   int subscribers = 1000;     // idle, fanout
-  int connections = 32;       // post
+  int connections = 24;       // post
   int rounds = 300;           // replay: reads of each kind
   double minutes = 2;         // churn
   bool openai_sized = false;  // chunks of 323 B

@@ -35,6 +35,10 @@ void Report::fault(std::string what) {
   if (++faults_ <= 10) notes_.push_back("NOT WHOLE: " + std::move(what));
 }
 
+void Report::peer_fault(std::string what) {
+  if (++peer_faults_ <= 10) notes_.push_back("NOT WHOLE: " + std::move(what));
+}
+
 void Report::draw(const std::string& plot, const std::string& line, Curve points) {
   Plot& lines = plots_[plot];
   const auto known = std::find_if(lines.begin(), lines.end(), [&](const auto& l) { return l.first == line; });

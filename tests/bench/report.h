@@ -18,8 +18,10 @@ class Report {
 
   void add(const std::string& mode, const std::string& row, const Values& values);
   void note(std::string line) { notes_.push_back(std::move(line)); }  // printed below the tables
-  void fault(std::string what);  // delivered was not what was sent; at most ten are kept
-  bool faulty() const { return faults_ > 0; }
+  void fault(std::string what);       // delivered was not what was sent; at most ten are kept
+  void peer_fault(std::string what);  // the same of a peer whose figures no target is held against
+  bool faulty() const { return faults_ + peer_faults_ > 0; }
+  bool targets_hold() const { return faults_ == 0; }
   const std::string& machine() const { return machine_; }
 
   using Curve = std::vector<std::pair<double, double>>;
@@ -46,7 +48,7 @@ class Report {
   std::vector<Row> rows_;
   std::map<std::string, Plot> plots_;
   std::vector<std::string> notes_;
-  size_t faults_ = 0;
+  size_t faults_ = 0, peer_faults_ = 0;
 };
 
 }  // namespace tokenrelay::bench
