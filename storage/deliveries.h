@@ -2,8 +2,8 @@
 //
 // A loop that has no time takes several commits at once, and each stream in them is told its newest end alone: so one
 // write to a reader carries what would have been several, and a full machine does less for each token, not more.
-// Threads: put() on the writer's, take() on the loop's. Bounds: what AppendQueue bounds, since uncommitted streams are
-// not read (a commit's delivery is smaller than what it committed).
+// Threads: put() on the writer's, take() on the loop's. Bounds: only the loop gives the writer something to commit, so
+// while it does not come to take(), no more can wait than what it had appended before.
 #pragma once
 
 #include <chrono>

@@ -102,10 +102,10 @@ void DirectExchange::watch(uint32_t events) {
   events ? wiring_.ready->watch(wire_->descriptor(), events, *this) : wiring_.ready->forget(wire_->descriptor());
 }
 
-// Of `events` only the peer's end counts: what happens shows what else there is.
+// Of `events` only what a short read would hide counts: what happens shows what else there is.
 void DirectExchange::on_ready(int, uint32_t events) {
   const auto alive = shared_from_this();
-  reads_to_the_end_ |= (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)) != 0;  // a read stops at urgent data
+  reads_to_the_end_ |= (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)) != 0;
   if (phase_ == Phase::handshake) return shake_hands();
   if (phase_ == Phase::asking) write();
   if (may_take()) read();

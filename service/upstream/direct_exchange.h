@@ -65,7 +65,7 @@ class DirectExchange final : private ReadyListener, public Exchange {
   Phase phase_ = Phase::dialling;
   bool reused_ = false;  // the wire was idle before
   bool write_failed_ = false;
-  bool reads_to_the_end_ = false;  // the kernel says that nothing follows what it has
+  bool reads_to_the_end_ = false;  // a short read is not the last: the peer's end, or urgent data, lies behind it
   bool unread_ = false;            // a turn ended before the kernel had no more, and the ReadySet will not say so again
   uint32_t watched_ = 0;           // the events that the ReadySet knows of
   ResponseReader reader_;

@@ -10,7 +10,7 @@ namespace {
 using Cause = TransferEnd::Cause;
 
 constexpr int64_t drain_ms = 50;
-constexpr int64_t coarse_ms = 10;  // as far as the coarse clock may be behind: no timeout comes early
+constexpr int64_t coarse_lag_ms = 10;  // as far as the coarse clock may be behind: no timeout comes early
 
 const char* what_was_late(Cause late) {
   switch (late) {
@@ -64,7 +64,7 @@ void Exchange::expect(Cause cause, int64_t within_ms) {
 void Exchange::expired() {
   const auto alive = shared_from_this();
   if (draining_) return leave();
-  const int64_t left_ms = heard_ms_ + coarse_ms + timeouts_.idle_ms - loop_.clock().coarse_ms();
+  const int64_t left_ms = heard_ms_ + coarse_lag_ms + timeouts_.idle_ms - loop_.clock().coarse_ms();
   if (late_ == Cause::idle_timeout && left_ms > 0) return timer_.arm(left_ms);
   end(late_, what_was_late(late_));
 }
