@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
+#include <future>
 #include <random>
 #include <thread>
 
@@ -231,26 +233,33 @@ TEST_CASE("urgent data does not leave what follows it in the kernel", "[urgent]"
   socklen_t len = sizeof address;
   REQUIRE(listen(listener, 10) == 0);
   getsockname(listener, reinterpret_cast<sockaddr*>(&address), &len);
+  // The mark and what is on both sides of it lie in the kernel together: nothing is sent before the head was read, and
+  // nothing read before all is sent.
+  std::promise<void> head_read, all_sent;
   std::thread server([&] {
     const int fd = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
     char buf[4096];
     (void)!recv(fd, buf, sizeof buf, 0);
     send_all(fd, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n");
-    usleep(50'000);
+    head_read.get_future().wait_for(std::chrono::seconds(10));
     send_all(fd, "abc");
-    usleep(10'000);
     (void)!send(fd, "!", 1, MSG_OOB | MSG_NOSIGNAL);
-    usleep(10'000);
     send_all(fd, "def");
+    all_sent.set_value();
     while (recv(fd, buf, sizeof buf, 0) > 0) {
     }
     close(fd);
   });
   struct Slow final : TransferHandler {
     transport::Loop* loop;
+    std::promise<void>* read;
+    std::promise<void>* sent;
     std::string body;
     std::optional<TransferEnd> end;
-    void on_head(const HttpHead&) override { usleep(200'000); }
+    void on_head(const HttpHead&) override {
+      read->set_value();
+      sent->get_future().wait_for(std::chrono::seconds(10));
+    }
     void on_body(std::string_view b) override { body += b; }
     void on_end(const TransferEnd& e) override {
       end = e;
@@ -261,6 +270,8 @@ TEST_CASE("urgent data does not leave what follows it in the kernel", "[urgent]"
     transport::Loop loop;
     HttpClient client(loop);
     slow.loop = &loop;
+    slow.read = &head_read;
+    slow.sent = &all_sent;
     HttpRequest request;
     request.url = "http://127.0.0.1:" + std::to_string(ntohs(address.sin_port)) + "/";
     request.body = "x";
