@@ -16,11 +16,11 @@ Server::Server(transport::Loop& loop, Router& router, std::function<const Server
 
 Server::~Server() {
   state_->closed = true;
-  *state_->log = nullptr;  // who still holds a ticket cannot reach the owner's log any more
+  state_->places->closed = true;  // whoever counts places may go with the server, and a stream may outlive both
+  *state_->log = nullptr;         // who still holds a ticket cannot reach the owner's log any more
   auto connections = std::move(state_->connections);
   state_->connections.clear();
   for (auto& [raw, connection] : connections) connection->end();
-  state_->places->closed = true;  // a stream may outlive the server; then there is nobody to tell of its end
 }
 
 void Server::serve(transport::Socket socket, bool loopback_listener, std::function<void()> ended) {

@@ -83,6 +83,22 @@ TEST_CASE("an idle relay drains at once, and its port refuses", "[drain]") {
   CHECK_FALSE(Socket::connect(relay.port()).open());
 }
 
+TEST_CASE("half a request, on either port, is no reason to end in anything but 0", "[drain]") {
+  Relay relay({.config = "admin_listen = \"127.0.0.1:0\"\n"});
+  const std::string half = GENERATE(std::string("GET /heal"),
+                                    std::string("POST /v1/streams HTTP/1.1\r\nHost: localhost\r\n"
+                                                "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{\"pro"));
+  const std::string marker = "metrics and health on http://127.0.0.1:";
+  REQUIRE(wait_until([&] { return relay.log().find(marker) != std::string::npos; }, 5s));
+  const auto admin_port =
+      static_cast<uint16_t>(std::stoi(relay.log().substr(relay.log().find(marker) + marker.size())));
+  HttpConnection open(relay.port()), open_admin(admin_port);
+  REQUIRE(open.send(half));
+  REQUIRE(open_admin.send("GET /met"));
+  REQUIRE(relay.get("/v1/streams").status == 200);  // so the loop has read what came before
+  CHECK(relay.stop(10s) == 0);
+}
+
 TEST_CASE("a second signal exits at once", "[drain]") {
   ScriptedModel model([](ScriptedModel::Call& call) {
     call.text("x");
