@@ -17,6 +17,7 @@ using transport::IoStatus;
 using Kind = WebSocketReader::Item::Kind;
 
 constexpr uint16_t no_close_frame = 1006;
+constexpr size_t ping_allowance = 64;      // what a ping itself may take, under TLS too
 constexpr size_t bytes_a_turn = 64 << 10;  // a peer that never stops sending may not keep the loop for itself
 enum Opcode : uint8_t { text_frame = 1, close_frame = 8, ping_frame = 9, pong_frame = 10 };
 
@@ -48,6 +49,10 @@ struct WebSocket::State : std::enable_shared_from_this<State> {
   transport::Timer alive, stall;
   std::unique_ptr<Goodbye> goodbye;  // how it ends, once that is known; its close frame leaves when no answer is due
   size_t turn_left = 0;
+  size_t queued = 0;                 // at the last look since the ping: bytes that the peer's kernel has not taken
+  int64_t progress_ms = 0;           // the ping, or when there were fewer of them
+  bool kept = false;                 // the kernel did not take all of the last write
+  bool behind = false;               // since the ping there were bytes before it that the peer had not taken
   bool said = false, heard = false;  // our close frame, the peer's
   bool broken = false;               // the peer broke the protocol: nothing more of it is understood
   bool lingering = false, closed = false;
@@ -73,6 +78,8 @@ struct WebSocket::State : std::enable_shared_from_this<State> {
 
   void begin() {
     if (!goodbye) alive.arm(options.ping_ms);
+    // Else a peer that reads nothing holds megabytes of kernel memory, and pings wait behind them.
+    socket.prepare_for_stream();
     socket.give_up_after(options.write_stall_ms);
     run();
   }
@@ -162,12 +169,31 @@ struct WebSocket::State : std::enable_shared_from_this<State> {
   }
 
   void on_alive_timer() {
-    if (goodbye || pinged) return end(true);
+    if (goodbye) return end(true);
+    if (pinged) return look_for_life();
     pinged = true;
+    progress_ms = now_ms();
+    queued = unread_by_peer();
+    behind = queued > 0;
     append_frame(out, ping_frame, {});
     alive.arm(options.pong_ms);
     run();
   }
+
+  // No pong. A peer can answer a ping only when it has read what was sent before it: while it takes that, however
+  // slowly, it lives, and the limit is a stream's. A peer that had nothing to take is gone.
+  void look_for_life() {
+    const size_t left = unread_by_peer();
+    behind |= left > ping_allowance;
+    if (left < std::exchange(queued, left) && behind) progress_ms = now_ms();
+    const int64_t limit = behind ? std::max(options.write_stall_ms, options.pong_ms) : options.pong_ms;
+    const int64_t rest = progress_ms + limit - now_ms();
+    if (rest <= 0) return end(true);
+    alive.arm(std::min(rest, options.pong_ms));
+  }
+
+  size_t unread_by_peer() const { return out.size() + socket.unacknowledged_bytes(); }
+  int64_t now_ms() const { return socket.loop().clock().coarse_ms(); }
 
   // ---- out
 
@@ -178,7 +204,10 @@ struct WebSocket::State : std::enable_shared_from_this<State> {
     const auto wrote = socket.write({&part, 1});
     if (wrote.status == IoStatus::failed) failed = true;
     if (wrote.bytes > 0) stall.cancel();
+    if (wrote.bytes > 0 && kept && pinged) progress_ms = now_ms();
     out.erase(0, wrote.bytes);
+    kept = !out.empty();
+    behind |= kept;
     if (out.empty()) {
       std::string().swap(out);
     } else if (!stall.armed()) {

@@ -2,8 +2,10 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -196,6 +198,11 @@ void Socket::prepare_for_stream() {
   if (!is_open()) return;
   set_option(descriptor(), SOL_SOCKET, SO_SNDBUF, 64 << 10);
   set_option(descriptor(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, 16 << 10);
+}
+
+size_t Socket::unacknowledged_bytes() const {
+  int bytes = 0;
+  return is_open() && ::ioctl(descriptor(), SIOCOUTQ, &bytes) == 0 && bytes > 0 ? static_cast<size_t>(bytes) : 0;
 }
 
 void Socket::give_up_after(int64_t ms) {

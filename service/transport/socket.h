@@ -57,6 +57,8 @@ class Socket {
   void end_writing();  // FIN now, reading goes on: for a lingering close, so that an answer is not lost to a reset
   void give_up_after(int64_t ms);  // the kernel drops a peer that acknowledges nothing for so long (TCP_USER_TIMEOUT)
 
+  size_t unacknowledged_bytes() const;  // written, and not yet taken by the peer's kernel
+
   std::string peer_address() const;  // "127.0.0.1", "::1"
   uint16_t peer_port() const;
 

@@ -62,12 +62,15 @@ class WsServer {
     return *server.ask<Echo*>([&] { return &*std::next(echoes_.begin(), static_cast<std::ptrdiff_t>(n)); });
   }
   // All that the kernel takes, and one message more.
-  void flood(Echo& echo) {
-    server.call([&] {
+  size_t flood(Echo& echo) {
+    return server.ask<size_t>([&] {
+      size_t bytes = 0;
       do {
+        bytes += 60'000;
         echo.socket->send(std::string(60'000, 'f'));
         echo.socket->flush();
       } while (echo.socket->has_room());
+      return bytes;
     });
   }
   void answer_held(Echo& echo) {
@@ -305,6 +308,36 @@ TEST_CASE("a silent peer is pinged, then dropped; one that answers stays", "[web
     if (!answer.empty()) break;
   }
   CHECK(answer == "echo:x");
+}
+
+TEST_CASE("a peer that does not read holds little of the kernel's memory") {
+  WsServer server;
+  server.start();
+  WsClient client = server.connect(16 << 10);
+  Echo& echo = server.echo();
+  REQUIRE(wait_until([&] { return server.server.ask<bool>([&] { return echo.socket->has_room(); }); }, 5s));
+  const size_t taken = server.flood(echo);
+  CHECK(taken < 512u << 10);  // four megabytes with the kernel's own buffers
+}
+
+TEST_CASE("a peer that reads slowly stays, although its pong is late; one that stops is cut", "[websocket]") {
+  WsServer server;
+  server.options.ping_ms = 100;
+  server.options.pong_ms = 100;
+  server.options.write_stall_ms = 1'500;
+  server.start();
+  WsClient client = server.connect(4096);
+  Echo& echo = server.echo();
+  REQUIRE(wait_until([&] { return server.server.ask<bool>([&] { return echo.socket->has_room(); }); }, 5s));
+  server.flood(echo);
+  std::string read;
+  const auto until = Clock::now() + 2s;
+  while (Clock::now() < until && echo.gone == 0) {
+    std::this_thread::sleep_for(20ms);  // the pace under test
+    client.socket().receive(read, 1s, 1024);
+  }
+  CHECK(echo.gone == 0);
+  CHECK(wait_until([&] { return echo.gone == 1006; }, 10s));
 }
 
 TEST_CASE("a peer that takes nothing for the stall's time is cut", "[websocket]") {
