@@ -64,6 +64,8 @@ Metrics::Families::Families(std::string_view version)
       syncs_failed(counter("tokenrelay_log_sync_failures_total", "Syncs to disk that failed.")),
       segments_written(counter("tokenrelay_log_segments_written_total", "Segments written.")),
       checkpoints(counter("tokenrelay_log_checkpoints_total", "Checkpoints of the write-ahead file.")),
+      log_lines_dropped(counter("tokenrelay_log_lines_dropped_total",
+                                "Lines of the process's log that were dropped: standard error was not read.")),
       subscribers(prometheus::BuildGauge()
                       .Name("tokenrelay_subscribers")
                       .Help("Readers that are connected, by transport.")

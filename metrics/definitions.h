@@ -50,7 +50,7 @@ struct Metrics::Families {
   Histogram &commit_duration, &commit_wait, &commit_events, &commit_bytes;
   prometheus::Family<Gauge>& log_states;
   Gauge &log_stalled, &log_uncommitted, &journal_bytes, &wal_bytes, &database_bytes;
-  Counter &corrupt_rows, &syncs_failed, &segments_written, &checkpoints;
+  Counter &corrupt_rows, &syncs_failed, &segments_written, &checkpoints, &log_lines_dropped;
 
   prometheus::Family<Gauge>& subscribers;
   Counters resumes;

@@ -155,6 +155,10 @@ void Metrics::set_log(const LogSample& sample) {
   raise(families_->checkpoints, sample.checkpoints);
 }
 
+void Metrics::set_log_lines_dropped(uint64_t lines) {
+  raise(families_->log_lines_dropped, lines);
+}
+
 void Metrics::on_scrape(std::function<void(Metrics&)> sampler) {
   samplers_.push_back(std::move(sampler));
 }

@@ -93,6 +93,7 @@ class Metrics {
   void set_streams(double live, double queued);
   void set_ready(bool ready);
   void set_log(const LogSample& sample);
+  void set_log_lines_dropped(uint64_t lines);  // of the process's own log, on standard error
   void on_scrape(std::function<void(Metrics&)> sampler);
 
   std::string exposition();  // Prometheus text format 0.0.4

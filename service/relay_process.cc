@@ -73,9 +73,11 @@ storage::RecoveryDecision decide(const storage::StreamRow& row, const relay::Mod
 
 }  // namespace
 
-RelayProcess::RelayProcess(Config config, std::function<ConfigResult()> reload)
+RelayProcess::RelayProcess(Config config, std::function<ConfigResult()> reload,
+                           std::function<uint64_t()> dropped_log_lines)
     : config_(std::move(config)),
       reload_(std::move(reload)),
+      dropped_log_lines_(std::move(dropped_log_lines)),
       metrics_(TOKENRELAY_VERSION),
       client_(upstream::make_http_client(loop_)),
       shard_(loop_, metrics_, draw_random, relay_options(config_), model_table(config_, loop_, client_)),
@@ -212,6 +214,7 @@ void RelayProcess::sample(metrics::Metrics& metrics) {
   log.segments_written = figures.segments_written;
   log.checkpoints = figures.checkpoints;
   metrics.set_log(log);
+  metrics.set_log_lines_dropped(dropped_log_lines_());
 }
 
 // ---- signals
@@ -229,6 +232,7 @@ void RelayProcess::on_signal(int signal) {
   if (signal == SIGHUP) return apply_reload();
   if (shard_.draining()) {
     spdlog::warn("second signal: exiting at once");
+    spdlog::default_logger()->flush();  // waits for a moment at most
     std::_Exit(1);
   }
   begin_drain();
@@ -289,7 +293,8 @@ void RelayProcess::finish_readers() {
 }
 
 void RelayProcess::finish_connections() {
-  if (server_->connections() > 0 && shard_.context().now_ms() < end_deadline_ms_) {
+  const size_t open = server_->connections() + (admin_server_ ? admin_server_->connections() : 0);
+  if (open > 0 && shard_.context().now_ms() < end_deadline_ms_) {
     return connections_timer_.arm(10);
   }
   spdlog::info("drained");

@@ -17,7 +17,7 @@ namespace tokenrelay {
 
 class RelayProcess {
  public:
-  RelayProcess(Config config, std::function<ConfigResult()> reload);
+  RelayProcess(Config config, std::function<ConfigResult()> reload, std::function<uint64_t()> dropped_log_lines);
   ~RelayProcess();
 
   int run();  // exit status
@@ -38,6 +38,7 @@ class RelayProcess {
 
   Config config_;
   std::function<ConfigResult()> reload_;
+  std::function<uint64_t()> dropped_log_lines_;
   http::ServerOptions server_options_;
   api::Settings api_settings_;
 
@@ -47,9 +48,9 @@ class RelayProcess {
   relay::Shard shard_;
   api::Api api_;
   http::Router router_, admin_router_;
-  std::optional<transport::TlsServer> tls_;  // of listener_
+  std::optional<transport::TlsServer> tls_;                         // of listener_
+  std::unique_ptr<transport::Listener> listener_, admin_listener_;  // told by connections: outlive the servers
   std::unique_ptr<http::Server> server_, admin_server_;
-  std::unique_ptr<transport::Listener> listener_, admin_listener_;
   std::unique_ptr<asio::signal_set> signals_;
   transport::Timer readers_timer_, connections_timer_;
   int64_t end_deadline_ms_ = 0;

@@ -83,6 +83,8 @@ TEST_CASE("a second scrape adds to the first") {
   metrics.inter_delta(0.005);
   metrics.set_log({.corrupt_rows = 2});
   metrics.set_log({.corrupt_rows = 2});
+  metrics.set_log_lines_dropped(3);
+  metrics.set_log_lines_dropped(7);
   const std::string text = metrics.exposition();
   CHECK(value_of(text, "tokenrelay_deltas_total{kind=\"tool_call\"}") == 2);
   CHECK(value_of(text, "tokenrelay_delta_bytes_total{kind=\"tool_call\"}") == 11);
@@ -90,6 +92,7 @@ TEST_CASE("a second scrape adds to the first") {
   CHECK(value_of(text, "tokenrelay_inter_delta_seconds_bucket{le=\"0.0025\"}") == 0);
   CHECK(value_of(text, "tokenrelay_inter_delta_seconds_sum") == Approx(0.009));
   CHECK(value_of(text, "tokenrelay_log_corrupt_rows_total") == 2);
+  CHECK(value_of(text, "tokenrelay_log_lines_dropped_total") == 7);
 }
 
 TEST_CASE("latency buckets reach sixty seconds") {

@@ -39,12 +39,13 @@ void Relay::start() {
   }
   output_before_ = output().size();
   process_.reset();
-  process_ = std::make_unique<Process>(ProcessOptions{.argv = argv,
-                                                      .env = env,
-                                                      .stdout_file = dir_ / "stdout",
-                                                      .stderr_file = dir_ / "stderr",
-                                                      .work_dir = dir_.path(),
-                                                      .descriptors = options_.descriptors});
+  process_ = std::make_unique<Process>(
+      ProcessOptions{.argv = argv,
+                     .env = env,
+                     .stdout_file = dir_ / "stdout",
+                     .stderr_file = options_.stderr_file.empty() ? dir_ / "stderr" : options_.stderr_file,
+                     .work_dir = dir_.path(),
+                     .descriptors = options_.descriptors});
   await_first_line();
 }
 

@@ -18,6 +18,7 @@ struct RelayOptions {
   std::map<std::string, std::string> env = {};
   bool fault_injection = false;  // preloads preload/faults.c: touch files in fault_dir() to arm a fault
   std::optional<uint64_t> descriptors = {};
+  std::filesystem::path stderr_file = {};  // empty: a file that log() reads
   milliseconds start_within = 20s;
 };
 
