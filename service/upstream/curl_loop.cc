@@ -38,6 +38,18 @@ bool erase(std::vector<CURL*>& list, CURL* easy) {
 
 }  // namespace
 
+// "+": libcurl may forget them as it forgets what it looked up itself.
+CurlList resolve_option(const std::string& host, uint16_t port, const Addresses& addresses, CurlList more) {
+  std::string line = "+" + host + ':' + std::to_string(port) + ':';
+  for (const std::string& address : addresses.found) {
+    if (line.back() != ':') line += ',';
+    line += address.find(':') == std::string::npos ? address : '[' + address + ']';
+  }
+  CurlList list(curl_slist_append(nullptr, line.c_str()), &curl_slist_free_all);
+  for (const curl_slist* one = more.get(); one; one = one->next) curl_slist_append(list.get(), one->data);
+  return list;
+}
+
 std::shared_ptr<CurlLoop> CurlLoop::make(asio::io_context& context, std::shared_ptr<ReadySet> ready) {
   return std::shared_ptr<CurlLoop>(new CurlLoop(context, std::move(ready)));
 }
@@ -150,6 +162,7 @@ bool CurlLoop::take_completed() {
 
 void CurlLoop::add(CURL* easy, CurlOwner& owner) {
   curl_easy_setopt(easy, CURLOPT_PRIVATE, &owner);
+  curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);  // should it look up a name after all: never wait for that thread
   if (inside_) return to_add_.push_back(easy);
   curl_multi_add_handle(multi_, easy);
 }

@@ -1,5 +1,8 @@
 // CurlLoop: libcurl's multi handle driven by a loop. Its sockets sit in the shard's ReadySet.
 //
+// libcurl looks up no name here: it would join its resolver's thread, and so wait, when a handle is removed meanwhile.
+// Who adds a handle gives it addresses (resolve_option).
+//
 // libcurl forbids adding and removing handles inside its callbacks, so what comes from there is done when libcurl has
 // returned, within the same turn of the loop.
 #pragma once
@@ -13,8 +16,14 @@
 #include <vector>
 
 #include "service/upstream/ready_set.h"
+#include "service/upstream/resolver.h"
 
 namespace tokenrelay::upstream {
+
+using CurlList = std::shared_ptr<curl_slist>;
+
+// For CURLOPT_RESOLVE: the addresses of HOST:PORT, before `more`. It must outlive the handle's stay in the loop.
+CurlList resolve_option(const std::string& host, uint16_t port, const Addresses& addresses, CurlList more = {});
 
 // Who added an easy handle.
 class CurlOwner {

@@ -1,5 +1,6 @@
-// Dial: one TCP connection in the making, by libcurl: the name's lookup, every address in turn with IPv4 and IPv6 in
-// parallel (RFC 8305), the limit of time. The descriptor is then the caller's; libcurl keeps nothing of it.
+// Dial: one TCP connection in the making: the name's look-up (Resolver), then by libcurl every address in turn with
+// IPv4 and IPv6 in parallel (RFC 8305). The descriptor is then the caller's; libcurl keeps nothing of it. The limit of
+// time is the exchange's.
 //
 // Threads: the loop's. Ownership: destroying it gives up, silently. `done` is called once, never before the constructor
 // has returned; it may destroy the dial.
@@ -11,6 +12,8 @@
 
 #include "service/upstream/curl_loop.h"
 #include "service/upstream/http_client.h"
+#include "service/upstream/resolver.h"
+#include "service/upstream/target.h"
 
 namespace tokenrelay::upstream {
 
@@ -23,16 +26,21 @@ class Dial final : private CurlOwner {
   };
   using Done = std::function<void(Result)>;
 
-  Dial(std::shared_ptr<CurlLoop> curl, const std::string& url, int64_t connect_ms, Done done);
+  Dial(std::shared_ptr<CurlLoop> curl, Resolver& resolver, const Origin& to, int64_t connect_ms, Done done);
   ~Dial();
   Dial(const Dial&) = delete;
 
  private:
+  void connect();
+  void found(const Origin& to, const Addresses& addresses);
   void completed(CURLcode result) override;
   int take_descriptor();
 
   const std::shared_ptr<CurlLoop> curl_;
   CURL* easy_;
+  bool added_ = false;  // to curl_
+  CurlList addresses_;
+  Resolver::Lookup lookup_;
   Done done_;
 };
 

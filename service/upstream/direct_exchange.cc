@@ -46,7 +46,7 @@ void DirectExchange::later(void (DirectExchange::*what)()) {
 void DirectExchange::dial() {
   phase_ = Phase::dialling;
   connecting();
-  dial_ = std::make_unique<Dial>(wiring_.curl, target_->origin.dial_url, connect_ms_,
+  dial_ = std::make_unique<Dial>(wiring_.curl, wiring_.resolver, target_->origin, connect_ms_,
                                  [this](Dial::Result result) { dialled(std::move(result)); });
 }
 

@@ -21,6 +21,7 @@ namespace tokenrelay::upstream {
 struct Wiring {
   std::shared_ptr<ReadySet> ready;
   std::shared_ptr<CurlLoop> curl;
+  Resolver& resolver;
   TlsClient* tls;  // null: plain TCP
   IdleWires& idle;
 };

@@ -10,15 +10,17 @@
 namespace tokenrelay::upstream {
 
 struct HttpClient::State {
-  explicit State(transport::Loop& on_loop)
+  State(transport::Loop& on_loop, Resolver::System system)
       : loop(on_loop),
         ready(ReadySet::make(loop.context())),
         curl(CurlLoop::make(loop.context(), ready)),
+        resolver(loop, std::move(system)),
         idle(loop, ready) {}
 
   transport::Loop& loop;
   const std::shared_ptr<ReadySet> ready;
   const std::shared_ptr<CurlLoop> curl;
+  Resolver resolver;
   const Proxies proxies = Proxies::of_environment();
   std::optional<TlsClient> tls;  // made for the first https:// upstream: reading the authorities takes 50 ms
   IdleWires idle;
@@ -48,12 +50,13 @@ class Handle final : public Transfer {
 
 std::shared_ptr<Exchange> make_exchange(HttpClient::State& state, HttpRequest request, TransferHandler& handler) {
   auto target = parse_target(request.url);
-  if (target && state.proxies.apply_to(target->origin)) {
-    return std::make_shared<ProxiedExchange>(state.loop, state.curl, std::move(request), handler);
+  if (const auto* const proxy = target ? state.proxies.of(target->origin) : nullptr) {
+    return std::make_shared<ProxiedExchange>(state.loop, state.curl, state.resolver, *proxy, target->origin,
+                                             std::move(request), handler);
   }
   const bool secure = target && target->origin.tls;
   if (secure && !state.tls) state.tls.emplace();
-  const Wiring wiring{state.ready, state.curl, secure ? &*state.tls : nullptr, state.idle};
+  const Wiring wiring{state.ready, state.curl, state.resolver, secure ? &*state.tls : nullptr, state.idle};
   return std::make_shared<DirectExchange>(state.loop, wiring, std::move(target), request, handler);
 }
 
@@ -76,7 +79,8 @@ struct NobodyListens final : TransferHandler {
 
 }  // namespace
 
-HttpClient::HttpClient(transport::Loop& loop) : state_(std::make_shared<State>(loop)) {}
+HttpClient::HttpClient(transport::Loop& loop, Resolver::System system)
+    : state_(std::make_shared<State>(loop, std::move(system))) {}
 
 HttpClient::~HttpClient() {
   for (auto exchanges = std::move(state_->exchanges); auto& [key, exchange] : exchanges) exchange->abandon();

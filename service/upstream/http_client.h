@@ -22,6 +22,7 @@
 #include <string_view>
 #include <vector>
 
+#include "service/upstream/resolver.h"
 #include "service/upstream/upstream.h"
 
 namespace tokenrelay::transport {
@@ -81,7 +82,7 @@ class Transfer {
 
 class HttpClient {
  public:
-  explicit HttpClient(transport::Loop& loop);
+  explicit HttpClient(transport::Loop& loop, Resolver::System system = Resolver::ask_the_system);
   ~HttpClient();
   HttpClient(const HttpClient&) = delete;
 

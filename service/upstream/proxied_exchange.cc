@@ -30,13 +30,17 @@ Cause cause_of(CURLcode result, bool request_sent) {
 
 }  // namespace
 
-ProxiedExchange::ProxiedExchange(transport::Loop& loop, std::shared_ptr<CurlLoop> curl, HttpRequest request,
+ProxiedExchange::ProxiedExchange(transport::Loop& loop, std::shared_ptr<CurlLoop> curl, Resolver& resolver,
+                                 const Proxies::Proxy& proxy, const Origin& target, HttpRequest request,
                                  TransferHandler& handler)
     : Exchange(loop, request.timeouts, handler),
       curl_(std::move(curl)),
       request_(std::move(request)),
-      easy_(curl_easy_init()) {
+      easy_(curl_easy_init()),
+      resolver_(resolver) {
   if (!easy_) throw std::bad_alloc();
+  if (!needs_no_lookup(proxy.host)) unknown_.emplace_back(proxy.host, proxy.port);
+  if (!proxy.looks_up && !needs_no_lookup(target.host)) unknown_.emplace_back(target.host, target.port);
 }
 
 ProxiedExchange::~ProxiedExchange() {
@@ -44,9 +48,28 @@ ProxiedExchange::~ProxiedExchange() {
 }
 
 void ProxiedExchange::start() {
+  connecting();
   set_headers();
   set_options();
+  look_up_next();
+}
+
+void ProxiedExchange::look_up_next() {
+  if (!unknown_.empty()) {
+    lookup_ = resolver_.find(unknown_.back().first, [this](const Addresses& addresses) { found(addresses); });
+    return;
+  }
+  curl_easy_setopt(easy_, CURLOPT_RESOLVE, addresses_.get());
+  added_ = true;
   curl_->add(easy_, *this);
+}
+
+void ProxiedExchange::found(const Addresses& addresses) {
+  const auto [host, port] = std::move(unknown_.back());
+  unknown_.pop_back();
+  if (addresses.found.empty()) return end(Cause::unreachable, "cannot look up " + host + ": " + addresses.fault);
+  addresses_ = resolve_option(host, port, addresses, addresses_);
+  look_up_next();
 }
 
 void ProxiedExchange::set_headers() {
@@ -124,6 +147,8 @@ void ProxiedExchange::completed(CURLcode result) {
 }
 
 void ProxiedExchange::close() {
+  lookup_.reset();
+  if (!added_) return curl_easy_cleanup(std::exchange(easy_, nullptr));
   curl_->remove(std::exchange(easy_, nullptr), shared_from_this());
 }
 

@@ -6,12 +6,14 @@
 
 #include "service/upstream/curl_loop.h"
 #include "service/upstream/exchange.h"
+#include "service/upstream/target.h"
 
 namespace tokenrelay::upstream {
 
 class ProxiedExchange final : public Exchange, private CurlOwner {
  public:
-  ProxiedExchange(transport::Loop& loop, std::shared_ptr<CurlLoop> curl, HttpRequest request, TransferHandler& handler);
+  ProxiedExchange(transport::Loop& loop, std::shared_ptr<CurlLoop> curl, Resolver& resolver,
+                  const Proxies::Proxy& proxy, const Origin& target, HttpRequest request, TransferHandler& handler);
   ~ProxiedExchange() override;
 
   void start() override;
@@ -21,6 +23,8 @@ class ProxiedExchange final : public Exchange, private CurlOwner {
   static size_t on_write(char* bytes, size_t size, size_t count, void* self);
   static int on_request(void* self, char*, char*, int, int);
 
+  void look_up_next();
+  void found(const Addresses& addresses);
   void set_options();
   void set_headers();
   void completed(CURLcode result) override;
@@ -30,7 +34,12 @@ class ProxiedExchange final : public Exchange, private CurlOwner {
 
   const std::shared_ptr<CurlLoop> curl_;
   const HttpRequest request_;
-  CURL* easy_;  // null: removed
+  CURL* easy_;          // null: removed
+  bool added_ = false;  // to curl_
+  Resolver& resolver_;
+  std::vector<std::pair<std::string, uint16_t>> unknown_;  // hosts whose addresses libcurl still needs, the next last
+  CurlList addresses_;
+  Resolver::Lookup lookup_;
   curl_slist* headers_ = nullptr;
   HttpHead head_;
   bool head_done_ = false;

@@ -2,16 +2,19 @@
 // between.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace tokenrelay::upstream {
 
 // What a connection leads to; equal ones may share it.
 struct Origin {
   bool tls = false;
-  std::string host;      // as certificates name it: lower case or an address, no brackets
+  std::string host;  // as certificates name it: lower case or an address, no brackets
+  uint16_t port = 0;
   std::string dial_url;  // http://HOST:PORT/, whatever the scheme
 
   bool operator==(const Origin& other) const { return tls == other.tls && dial_url == other.dial_url; }
@@ -27,12 +30,24 @@ struct Target {
 // None: no URL, or neither http nor https.
 std::optional<Target> parse_target(const std::string& url);
 
-// The usual variables (http_proxy, https_proxy, all_proxy), as libcurl reads them; read once.
-struct Proxies {
-  static Proxies of_environment();
-  bool apply_to(const Origin& origin) const { return origin.tls ? https : http; }
+// What the environment says of proxies (http_proxy, https_proxy, all_proxy, no_proxy), by libcurl's rules; read once.
+class Proxies {
+ public:
+  struct Proxy {
+    std::string url;  // as libcurl takes it
+    std::string host;
+    uint16_t port = 0;
+    bool looks_up = true;  // the proxy, not we, looks up the target's name
+  };
 
-  bool http = false, https = false;
+  static Proxies of_environment();
+  const Proxy* of(const Origin& origin) const;  // null: the target is asked directly
+
+ private:
+  bool bypassed(const std::string& host) const;
+
+  std::optional<Proxy> http_, https_;
+  std::vector<std::string> direct_;  // of no_proxy
 };
 
 }  // namespace tokenrelay::upstream

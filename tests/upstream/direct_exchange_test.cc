@@ -33,7 +33,8 @@ struct Got final : upstream::TransferHandler {
 };
 
 struct Asker {
-  explicit Asker(const std::string& base_url) : url(base_url) {}
+  explicit Asker(const std::string& base_url, upstream::Resolver::System system = upstream::Resolver::ask_the_system)
+      : url(base_url), client(loop, std::move(system)) {}
 
   Got ask(HttpRequest request) {
     Got got;
@@ -61,7 +62,7 @@ struct Asker {
 
   std::string url;
   transport::Loop loop;
-  upstream::HttpClient client{loop};
+  upstream::HttpClient client;
 };
 
 support::Script answer(const std::string& body) {
@@ -185,6 +186,50 @@ TEST_CASE("at most 64 connections stay idle") {
   for (const Got& each : got) CHECK(each.body == "x");
 }
 
+TEST_CASE("an upstream with a name is reached at one of its addresses") {
+  support::FakeUpstream server;
+  server.answer(answer("by name"));
+  const std::string port = std::to_string(server.port());
+  std::atomic<int> looked_up{0};
+  Asker asker("http://Model.Example:" + port + "/v1", [&](const std::string& name) -> upstream::Addresses {
+    ++looked_up;
+    if (name == "model.example") return {{"::1", "127.0.0.1"}, ""};  // nothing listens on the first
+    return {{}, "no such name"};
+  });
+  CHECK(asker.post("").body == "by name");
+  CHECK(asker.post("").body == "by name");
+  CHECK(looked_up == 1);
+  asker.url = "http://none.example:" + port + "/v1";
+  const auto end = asker.post("").end;
+  CHECK(end->cause == Cause::unreachable);
+  CHECK(end->message == "cannot look up none.example: no such name");
+}
+
+TEST_CASE("a name whose look-up hangs is given up without waiting for it, or at the connection's limit") {
+  std::atomic<bool> open{false};
+  const auto hang = [&open](const std::string&) -> upstream::Addresses {
+    while (!open) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return {{"127.0.0.1"}, ""};
+  };
+  {
+    Asker asker("http://model.example/v1", hang);
+    HttpRequest request;
+    request.url = asker.url;
+    request.timeouts = {10'000, 3'000, 3'000, 300};
+    Got got;
+    got.loop = &asker.loop;
+    auto transfer = asker.client.send(request, got);
+    asker.run_for(20);
+    const auto began = std::chrono::steady_clock::now();
+    transfer.reset();
+    CHECK(std::chrono::steady_clock::now() - began < std::chrono::milliseconds(500));
+    CHECK_FALSE(got.end);
+    const auto end = asker.post("").end;  // its limit is 2 s
+    CHECK(end->cause == Cause::connect_timeout);
+  }
+  open = true;
+}
+
 TEST_CASE("through a proxy libcurl asks") {
   support::FakeUpstream proxy;
   proxy.answer(answer("by proxy"));
@@ -201,6 +246,16 @@ TEST_CASE("through a proxy libcurl asks") {
     Asker asker("https://upstream.example/v1/x");
     CHECK(asker.post("hello").end->cause == Cause::unreachable);  // no TLS behind this one
     CHECK(proxy.requests().at(0).head.substr(0, 36) == "CONNECT upstream.example:443 HTTP/1.");
+  }
+  SECTION("a proxy with a name, which we look up, and of the target nothing") {
+    const Variable variable("http_proxy", "proxy.example:" + std::to_string(proxy.port()));
+    std::vector<std::string> names;  // by one thread
+    Asker asker("http://upstream.example/v1/x", [&](const std::string& name) -> upstream::Addresses {
+      names.push_back(name);
+      return {{"127.0.0.1"}, ""};
+    });
+    CHECK(asker.post("hello").body == "by proxy");
+    CHECK(names == std::vector<std::string>{"proxy.example"});
   }
   SECTION("not for no_proxy") {
     support::FakeUpstream server;

@@ -1,9 +1,10 @@
-// Faults of the disk, on demand. Preloaded into the relay by end-to-end tests; it acts on files under TR_FAULT_DATA only,
-// and looks for what to do in the directory TR_FAULT_DIR at every call:
+// Faults of the disk and of the system's resolver, on demand. Preloaded into the relay by end-to-end tests; of files it
+// acts on those under TR_FAULT_DATA only, and looks for what to do in the directory TR_FAULT_DIR at every call:
 //
 //   sync_delay_ms   fsync and fdatasync take so many milliseconds more (the file's content), before they sync
 //   fail_sync       fsync and fdatasync fail with EIO, without syncing
 //   no_space        whatever would make a file longer fails with ENOSPC
+//   lookup_ms       getaddrinfo of a name that ends in ".slow" takes so many milliseconds, then fails
 //   hang_sync       fsync and fdatasync do not return while the file is there
 //
 // Every sync is counted in TR_FAULT_DIR/syncs (one byte each), so that a test can see that there were any.
@@ -12,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,13 +55,13 @@ static void pause_ms(long ms) {
   nanosleep(&t, NULL);
 }
 
-static void delay_as_told(void) {
-  const int fd = open_fault("sync_delay_ms", O_RDONLY);
+static long milliseconds_in(const char* name) {
+  const int fd = open_fault(name, O_RDONLY);
   char text[16] = "";
-  if (fd < 0) return;
+  if (fd < 0) return 0;
   const ssize_t n = read(fd, text, sizeof text - 1);
   close(fd);
-  if (n > 0) pause_ms(atol(text));
+  return n > 0 ? atol(text) : 0;
 }
 
 static void count_sync(void) {
@@ -72,7 +74,7 @@ static void count_sync(void) {
 
 static int before_sync(int fd) {
   if (!under_data(fd)) return 0;
-  delay_as_told();
+  pause_ms(milliseconds_in("sync_delay_ms"));
   while (armed("hang_sync")) pause_ms(10);
   if (armed("fail_sync")) {
     errno = EIO;
@@ -113,4 +115,11 @@ ssize_t write(int fd, const void* bytes, size_t n) {
     return -1;
   }
   return REAL(write)(fd, bytes, n);
+}
+
+int getaddrinfo(const char* host, const char* port, const struct addrinfo* hints, struct addrinfo** list) {
+  const size_t n = host == NULL ? 0 : strlen(host);
+  if (n < 5 || strcmp(host + n - 5, ".slow") != 0) return REAL(getaddrinfo)(host, port, hints, list);
+  pause_ms(milliseconds_in("lookup_ms"));
+  return EAI_AGAIN;
 }
