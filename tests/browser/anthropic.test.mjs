@@ -5,8 +5,8 @@ import { generateText, jsonSchema, stepCountIs, streamText, tool } from 'ai';
 import Anthropic0 from 'anthropic-sdk-0';
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { MessagesModel, long_signature, recorded } from './messages_model.mjs';
-import { Relay, until } from './relay.mjs';
+import { MessagesModel, long_signature, recorded } from './lib/messages_model.mjs';
+import { Relay, until } from './lib/relay.mjs';
 
 let model;
 let relay;

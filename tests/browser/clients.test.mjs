@@ -1,10 +1,10 @@
 // The npm SSE clients against the real binary: a plain run, cuts by reset in the middle, the resume, and the end.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { ChaosProxy } from './chaos_proxy.mjs';
-import { Transcript, read_eventsource, read_eventsource_client, read_fetch, read_fetch_event_source } from './clients.mjs';
-import { HeldModel } from './held_model.mjs';
-import { Relay, until } from './relay.mjs';
+import { ChaosProxy } from './lib/chaos_proxy.mjs';
+import { Transcript, read_eventsource, read_eventsource_client, read_fetch, read_fetch_event_source } from './lib/clients.mjs';
+import { HeldModel } from './lib/held_model.mjs';
+import { Relay, until } from './lib/relay.mjs';
 
 const seed = Number(process.env.SEED ?? Date.now() % 1e9);
 let random_state = seed;

@@ -1,9 +1,9 @@
 // Cancel and steer from the page, over EventSource and over WebSocket; what was said is still there after a reload.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { ChatPage, launch } from './chromium.mjs';
-import { HeldModel } from './held_model.mjs';
-import { Relay, until } from './relay.mjs';
+import { ChatPage, launch } from './lib/chromium.mjs';
+import { HeldModel } from './lib/held_model.mjs';
+import { Relay, until } from './lib/relay.mjs';
 
 let browser;
 let model;

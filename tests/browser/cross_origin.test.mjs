@@ -4,9 +4,9 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { ChaosProxy } from './chaos_proxy.mjs';
-import { launch } from './chromium.mjs';
-import { Relay } from './relay.mjs';
+import { ChaosProxy } from './lib/chaos_proxy.mjs';
+import { launch } from './lib/chromium.mjs';
+import { Relay } from './lib/relay.mjs';
 
 const library = fileURLToPath(new URL('node_modules/@microsoft/fetch-event-source/lib/esm/', import.meta.url));
 let browser;

@@ -2,8 +2,8 @@
 // calls, usage and finish as the recording says.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { Player, recordings } from './recordings.mjs';
-import { Relay } from './relay.mjs';
+import { Player, recordings } from './lib/recordings.mjs';
+import { Relay } from './lib/relay.mjs';
 
 let player, relay;
 before(async () => {

@@ -4,8 +4,8 @@ import { after, before, describe, test } from 'node:test';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { generateText, jsonSchema, stepCountIs, streamText, tool } from 'ai';
 import OpenAI from 'openai';
-import { ChatModel } from './chat_model.mjs';
-import { Relay } from './relay.mjs';
+import { ChatModel } from './lib/chat_model.mjs';
+import { Relay } from './lib/relay.mjs';
 
 let model;
 let relay;

@@ -4,8 +4,8 @@ import { after, before, describe, test } from 'node:test';
 import { createOpenAI } from '@ai-sdk/openai';
 import { generateText, jsonSchema, stepCountIs, streamText, tool } from 'ai';
 import OpenAI from 'openai';
-import { ChatModel } from './chat_model.mjs';
-import { Relay, until } from './relay.mjs';
+import { ChatModel } from './lib/chat_model.mjs';
+import { Relay, until } from './lib/relay.mjs';
 
 let model;
 let relay;

@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import { after, before, describe, test } from 'node:test';
 import { createOpenAI } from '@ai-sdk/openai';
 import { generateText, jsonSchema, stepCountIs, tool } from 'ai';
-import { Relay } from './relay.mjs';
+import { Relay } from './lib/relay.mjs';
 
 // How each writes an event by its payload.
 const named = (line) => `event: ${JSON.parse(line).type}\ndata: ${line}\n\n`;

@@ -1,9 +1,9 @@
 // The page at "/" in headless Chromium, against the real binary and its demo model.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { ChatPage, launch } from './chromium.mjs';
-import { HeldModel } from './held_model.mjs';
-import { Relay, until } from './relay.mjs';
+import { ChatPage, launch } from './lib/chromium.mjs';
+import { HeldModel } from './lib/held_model.mjs';
+import { Relay, until } from './lib/relay.mjs';
 
 let browser;
 let model;

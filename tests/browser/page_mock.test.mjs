@@ -1,9 +1,9 @@
 // The page against the mock relay: what the demo model has no cause to do, and how the page looks at every width.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { ChatPage, launch } from './chromium.mjs';
-import { start_mock } from './mock_relay.mjs';
-import { until } from './relay.mjs';
+import { ChatPage, launch } from './lib/chromium.mjs';
+import { start_mock } from './lib/mock_relay.mjs';
+import { until } from './lib/relay.mjs';
 
 let browser;
 before(async () => { browser = await launch(); });

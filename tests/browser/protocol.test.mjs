@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import { after, before, test } from 'node:test';
 import WebSocket from 'ws';
-import { Relay, until } from './relay.mjs';
+import { Relay, until } from './lib/relay.mjs';
 
 const page = readFileSync(new URL('../../service/PROTOCOL.md', import.meta.url), 'utf8');
 

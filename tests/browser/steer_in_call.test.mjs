@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import Anthropic from '@anthropic-ai/sdk';
 import OpenAI from 'openai';
-import { ChatModel } from './chat_model.mjs';
-import { Relay, until } from './relay.mjs';
+import { ChatModel } from './lib/chat_model.mjs';
+import { Relay, until } from './lib/relay.mjs';
 
 let model;
 let relay;

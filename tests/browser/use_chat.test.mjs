@@ -4,8 +4,8 @@ import { after, before, describe, test } from 'node:test';
 import { Chat } from '@ai-sdk/react';
 import * as ai6 from 'ai';
 import * as ai7 from 'ai7';
-import { ChatModel } from './chat_model.mjs';
-import { Relay, until } from './relay.mjs';
+import { ChatModel } from './lib/chat_model.mjs';
+import { Relay, until } from './lib/relay.mjs';
 
 let model;
 let relay;

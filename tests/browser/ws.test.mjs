@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import WebSocket from 'ws';
-import { HeldModel } from './held_model.mjs';
-import { Relay, until } from './relay.mjs';
+import { HeldModel } from './lib/held_model.mjs';
+import { Relay, until } from './lib/relay.mjs';
 
 let model;
 let relay;

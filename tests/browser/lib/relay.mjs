@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-const binary = process.env.TOKENRELAY_BINARY || fileURLToPath(new URL('../../build/release/tokenrelay', import.meta.url));
+const binary = process.env.TOKENRELAY_BINARY || fileURLToPath(new URL('../../../build/release/tokenrelay', import.meta.url));
 const living = new Set();
 const folders = new Set();
 const remove = (folder) => rmSync(folder, { recursive: true, force: true });

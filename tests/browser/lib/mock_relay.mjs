@@ -1,11 +1,11 @@
 // A small relay in memory, close enough to the contract to show the page cases that the demo model has no cause to produce:
-// reasoning, tool calls, failures, a retry. Run it by hand to work on the page: `node mock_relay.mjs 8081`.
+// reasoning, tool calls, failures, a retry. Run it by hand to work on the page: `node lib/mock_relay.mjs 8081`.
 import { createServer } from 'node:http';
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-const web = fileURLToPath(new URL('../../service/web/', import.meta.url));
+const web = fileURLToPath(new URL('../../../service/web/', import.meta.url));
 const types = { html: 'text/html; charset=utf-8', js: 'text/javascript; charset=utf-8', css: 'text/css; charset=utf-8', svg: 'image/svg+xml' };
 const policy = readFileSync(`${web}assets.h`, 'utf8').match(/content_security_policy =\s*((?:"[^"]*"\s*)+);/)[1].replace(/"\s*"|^"|"\s*$/g, '');
 

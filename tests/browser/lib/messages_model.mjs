@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 
-const fixture = (name) => readFileSync(new URL(`../fixtures/anthropic-${name}.chunks.txt`, import.meta.url), 'utf8')
+const fixture = (name) => readFileSync(new URL(`../../fixtures/anthropic-${name}.chunks.txt`, import.meta.url), 'utf8')
   .split('\n').filter(Boolean).map((line) => JSON.parse(line));
 
 const failure = (type, message) => ({ type: 'error', error: { type, message }, request_id: 'req_up' });

@@ -3,7 +3,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { createServer } from 'node:http';
 
-const folder = new URL('../fixtures/', import.meta.url);
+const folder = new URL('../../fixtures/', import.meta.url);
 const kinds = [[/^anthropic/, 'anthropic'], [/^gemini/, 'gemini'], [/responses/, 'openai-responses'], [/./, 'openai']];
 
 const nothing = () => ({ text: '', reasoning: '', tools: [], finish: 'stop', input: null, output: null, error: null });
