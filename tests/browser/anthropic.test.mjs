@@ -4,20 +4,12 @@ import Anthropic1 from '@anthropic-ai/sdk';
 import { generateText, jsonSchema, stepCountIs, streamText, tool } from 'ai';
 import Anthropic0 from 'anthropic-sdk-0';
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { MessagesModel, long_signature, recorded } from './lib/messages_model.mjs';
-import { Relay, until } from './lib/relay.mjs';
+import { relay_for, until } from './lib/relay.mjs';
 
-let model;
-let relay;
-before(async () => {
-  model = await new MessagesModel().start();
-  relay = await new Relay({ config: model.config() }).start();
-});
-after(async () => {
-  await relay?.stop();
-  await model?.close();
-});
+const model = new MessagesModel();
+const relay = relay_for([model]);
 
 const user = [{ role: 'user', content: 'How are you?' }];
 const weather = { name: 'weather', description: 'of a place', input_schema: { type: 'object', properties: { location: { type: 'string' } } } };

@@ -1,10 +1,10 @@
 // The npm SSE clients against the real binary: a plain run, cuts by reset in the middle, the resume, and the end.
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { ChaosProxy } from './lib/chaos_proxy.mjs';
 import { Transcript, read_eventsource, read_eventsource_client, read_fetch, read_fetch_event_source } from './lib/clients.mjs';
 import { HeldModel } from './lib/held_model.mjs';
-import { Relay, until } from './lib/relay.mjs';
+import { relay_for, until } from './lib/relay.mjs';
 
 const seed = Number(process.env.SEED ?? Date.now() % 1e9);
 let random_state = seed;
@@ -15,16 +15,8 @@ function random(below) {  // mulberry32
   return ((t ^ (t >>> 14)) >>> 0) % below;
 }
 
-let model;
-let relay;
-before(async () => {
-  model = await new HeldModel().start();
-  relay = await new Relay({ config: model.config() }).start();
-});
-after(async () => {
-  await relay?.stop();
-  await model?.close();
-});
+const model = new HeldModel();
+const relay = relay_for([model]);
 
 // Reads one stream through the cuts of `plan`; its model ends it only when all of them are done.
 async function read_through(plan, prompt, read, transcript) {

@@ -1,19 +1,11 @@
 // Every recorded provider stream, through its dialect and out of every surface, streamed and whole: the same text, reasoning, tool
 // calls, usage and finish as the recording says.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { Player, recordings } from './lib/recordings.mjs';
-import { Relay } from './lib/relay.mjs';
+import { relay_for } from './lib/relay.mjs';
 
-let player, relay;
-before(async () => {
-  player = await new Player().start();
-  relay = await new Relay({ config: player.config() }).start();
-});
-after(async () => {
-  await relay?.stop();
-  await player?.close();
-});
+const relay = relay_for([new Player()]);
 
 const empty = () => ({ text: '', reasoning: '', tools: [], finish: null, input: null, output: null, error: null });
 

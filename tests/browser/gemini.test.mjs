@@ -1,68 +1,32 @@
 // The Gemini surface, driven by the unmodified @google/genai and by `ai` with @ai-sdk/google.
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { createGoogleGenerativeAI } from '@ai-sdk/google';
 import { ApiError, FunctionCallingConfigMode, GoogleGenAI, Type } from '@google/genai';
 import { generateText, jsonSchema, stepCountIs, streamText, tool } from 'ai';
+import { both_cities, breaks_with, closes_within_a_second, collect, held, plain, said, with_tools, words } from './lib/answers.mjs';
 import { ChatModel } from './lib/chat_model.mjs';
-import { Relay } from './lib/relay.mjs';
+import { relay_for } from './lib/relay.mjs';
 
-let model;
-let relay;
+const model = new ChatModel();
 let client;
 let provider;
-before(async () => {
-  model = await new ChatModel().start();
-  relay = await new Relay({ config: model.config() }).start();
-  client = new GoogleGenAI({ apiKey: 'none', httpOptions: { baseUrl: relay.url } });
-  provider = createGoogleGenerativeAI({ baseURL: `${relay.url}/v1beta`, apiKey: 'none' });
-});
-after(async () => {
-  await relay?.stop();
-  await model?.close();
+const relay = relay_for([model], ({ url }) => {
+  client = new GoogleGenAI({ apiKey: 'none', httpOptions: { baseUrl: url } });
+  provider = createGoogleGenerativeAI({ baseURL: `${url}/v1beta`, apiKey: 'none' });
 });
 
-const words = ['The tide ', 'comes in 🙂, ', 'and Zürich ', 'writes it down.'];
-const said = words.join('');
-const plain = (answer) => answer.reason('Let me ', 'think.').text(...words).end();
-// Two calls, told side by side; and what follows their results.
-const with_tools = (answer, body) => {
-  if (body.messages.at(-1).role === 'tool') return answer.text('Sunny in both.').end();
-  return answer.text('I look. ').call(0, '', 'call_a', 'weather').call(1, '', 'call_b', 'weather').call(0, '{"city":')
-    .call(1, '{"city":"東京"}').call(0, '"Bern"}').end('tool_calls');
-};
 const weather = {
   name: 'weather', description: 'of a city',
   parameters: { type: Type.OBJECT, properties: { city: { type: Type.STRING, nullable: true } }, required: ['city'] },
 };
-const both_cities = [{ city: 'Bern' }, { city: '東京' }];
 const refusal = { message: 'slow down', type: 'rate_limit_error', code: 'rate_limit_exceeded' };
-const failing = (answer) => {
-  answer.text(words[0]);
-  answer.data({ error: { message: 'the model fell over', type: 'server_error', code: null } });
-  answer.response.end();
-};
+const failing = breaks_with({ message: 'the model fell over', type: 'server_error', code: null }, words[0]);
 
-async function collect(stream) {
-  const chunks = [];
-  for await (const chunk of stream) chunks.push(chunk);
-  return chunks;
-}
 const parts_of = (chunks) => chunks.flatMap(({ candidates }) => candidates?.[0]?.content?.parts ?? []);
 const text_of = (chunks) => parts_of(chunks).filter(({ thought }) => !thought).map(({ text }) => text ?? '').join('');
 const asked_by = (contents) => model.requests.findLast(({ messages }) => messages.some(({ content }) => content === contents));
 
-// An answer that says a word and waits: when it is cancelled, its connection closes.
-function held(prompt) {
-  let begun;
-  const upstream = new Promise((resolve) => { begun = resolve; });
-  return { prompt: model.on(prompt, (answer) => { answer.text(words[0]); begun(answer); }), upstream };
-}
-async function closes_within_a_second(upstream, since) {
-  await (await upstream).closed;
-  const took = Date.now() - since;
-  assert.ok(took < 1000, `the upstream was closed after ${took} ms`);
-}
 const post = (path, body) => fetch(relay.url + path, {
   method: 'POST', headers: { 'Content-Type': 'application/json', 'x-goog-api-key': 'none' }, body: JSON.stringify(body),
 });
@@ -177,7 +141,7 @@ describe('@google/genai', { concurrency: true, timeout: 60000 }, () => {
   });
 
   test('an abort cancels the upstream', async () => {
-    const { prompt, upstream } = held('g abort');
+    const { prompt, upstream } = held(model, 'g abort');
     const controller = new AbortController();
     const stream = await client.models.generateContentStream({ model: 'm', contents: prompt, config: { abortSignal: controller.signal } });
     const { value } = await stream.next();
@@ -227,7 +191,7 @@ describe('the wire', { concurrency: true, timeout: 60000 }, () => {
 
   for (const [root, query] of [['/v1beta', ''], ['/v1', '?alt=json']]) {
     test(`without alt=sse an array, told piece by piece, under ${root}`, async () => {
-      const { prompt, upstream } = held(`w array ${root}`);
+      const { prompt, upstream } = held(model, `w array ${root}`);
       const response = await post(`${root}/models/m:streamGenerateContent${query}`, user(prompt));
       assert.equal(response.headers.get('content-type'), 'application/json');
       let text = '';
@@ -323,7 +287,7 @@ describe('ai with @ai-sdk/google', { concurrency: true, timeout: 60000 }, () => 
   });
 
   test('an abort cancels the upstream', async () => {
-    const { prompt, upstream } = held('a abort');
+    const { prompt, upstream } = held(model, 'a abort');
     const controller = new AbortController();
     const result = streamText(ask(prompt, { abortSignal: controller.signal }));
     let since;

@@ -1,40 +1,25 @@
 // The Chat Completions surface, driven by the unmodified `openai` client and by `ai` with @ai-sdk/openai-compatible.
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { generateText, jsonSchema, stepCountIs, streamText, tool } from 'ai';
 import OpenAI from 'openai';
+import { both_cities, breaks_with, closes_within_a_second, collect, held, plain, said, with_tools, words } from './lib/answers.mjs';
 import { ChatModel } from './lib/chat_model.mjs';
-import { Relay } from './lib/relay.mjs';
+import { relay_for } from './lib/relay.mjs';
 
-let model;
-let relay;
+const model = new ChatModel();
 let client;
 let provider;
-before(async () => {
-  model = await new ChatModel().start();
-  relay = await new Relay({ config: model.config() }).start();
-  client = new OpenAI({ baseURL: `${relay.url}/v1`, apiKey: 'none' });
-  provider = createOpenAICompatible({ name: 'relay', baseURL: `${relay.url}/v1`, apiKey: 'none', includeUsage: true });
-});
-after(async () => {
-  await relay?.stop();
-  await model?.close();
+const relay = relay_for([model], ({ url }) => {
+  client = new OpenAI({ baseURL: `${url}/v1`, apiKey: 'none' });
+  provider = createOpenAICompatible({ name: 'relay', baseURL: `${url}/v1`, apiKey: 'none', includeUsage: true });
 });
 
-const words = ['The tide ', 'comes in 🙂, ', 'and Zürich ', 'writes it down.'];
-const said = words.join('');
 const usage = { prompt_tokens: 7, completion_tokens: 5, total_tokens: 12 };
-const plain = (answer) => answer.reason('Let me ', 'think.').text(...words).end();
 const weather = {
   type: 'function',
   function: { name: 'weather', parameters: { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] } },
-};
-// Two calls, told side by side; and what follows their results.
-const with_tools = (answer, body) => {
-  if (body.messages.at(-1).role === 'tool') return answer.text('Sunny in both.').end();
-  return answer.text('I look. ').call(0, '', 'call_a', 'weather').call(1, '', 'call_b', 'weather').call(0, '{"city":')
-    .call(1, '{"city":"東京"}').call(0, '"Bern"}').end('tool_calls');
 };
 const both_calls = [
   { id: 'call_a', type: 'function', function: { name: 'weather', arguments: '{"city":"Bern"}' } },
@@ -42,24 +27,8 @@ const both_calls = [
 ];
 
 const ask = (content, more = {}) => ({ model: 'm', messages: [{ role: 'user', content }], ...more });
-async function collect(stream) {
-  const chunks = [];
-  for await (const chunk of stream) chunks.push(chunk);
-  return chunks;
-}
 const text_of = (chunks) => chunks.map(({ choices }) => choices[0]?.delta?.content ?? '').join('');
 const stream_of = (id) => `strm_${id.slice('chatcmpl-'.length)}`;
-// An answer that says a word and waits: when it is cancelled, its connection closes.
-function held(prompt) {
-  let begun;
-  const upstream = new Promise((resolve) => { begun = resolve; });
-  return { prompt: model.on(prompt, (answer) => { answer.text(words[0]); begun(answer); }), upstream };
-}
-async function closes_within_a_second(upstream, since) {
-  await (await upstream).closed;
-  const took = Date.now() - since;
-  assert.ok(took < 1000, `the upstream was closed after ${took} ms`);
-}
 
 describe('openai', { concurrency: true, timeout: 60000 }, () => {
   test('stream: one id, the role first, text and reasoning, one finish reason, no usage unasked', async () => {
@@ -175,7 +144,7 @@ describe('openai', { concurrency: true, timeout: 60000 }, () => {
   }
 
   test('an upstream error inside the stream is the iterator\'s error, after what was said', async () => {
-    const prompt = model.on('broken', (answer) => { answer.text('half ').data({ error: { message: 'lost it', type: 'server_error' } }); answer.response.end(); });
+    const prompt = model.on('broken', breaks_with({ message: 'lost it', type: 'server_error' }));
     const chunks = [];
     await assert.rejects(async () => {
       for await (const chunk of await client.chat.completions.create(ask(prompt, { stream: true }))) chunks.push(chunk);
@@ -185,7 +154,7 @@ describe('openai', { concurrency: true, timeout: 60000 }, () => {
   });
 
   test('an upstream that breaks off inside the stream', async () => {
-    const { prompt, upstream } = held('breaks off');
+    const { prompt, upstream } = held(model, 'breaks off');
     const stream = await client.chat.completions.create(ask(prompt, { stream: true }));
     const reading = collect(stream);
     (await upstream).cut();
@@ -193,7 +162,7 @@ describe('openai', { concurrency: true, timeout: 60000 }, () => {
   });
 
   test('abort closes the upstream within a second', async () => {
-    const { prompt, upstream } = held('abort');
+    const { prompt, upstream } = held(model, 'abort');
     const stream = await client.chat.completions.create(ask(prompt, { stream: true }));
     let id;
     let aborted;
@@ -208,7 +177,7 @@ describe('openai', { concurrency: true, timeout: 60000 }, () => {
   });
 
   test('a client that leaves before its whole answer is there closes the upstream too', async () => {
-    const { prompt, upstream } = held('abort whole');
+    const { prompt, upstream } = held(model, 'abort whole');
     const leaving = new AbortController();
     const asking = client.chat.completions.create(ask(prompt), { signal: leaving.signal });
     await upstream;
@@ -219,7 +188,7 @@ describe('openai', { concurrency: true, timeout: 60000 }, () => {
   });
 
   test('On-Disconnect: continue keeps it; any surface reads it afterwards', async () => {
-    const { prompt, upstream } = held('continue');
+    const { prompt, upstream } = held(model, 'continue');
     const stream = await client.chat.completions.create(ask(prompt, { stream: true }), { headers: { 'On-Disconnect': 'continue' } });
     let id;
     for await (const chunk of stream) {
@@ -228,7 +197,7 @@ describe('openai', { concurrency: true, timeout: 60000 }, () => {
     }
     const answer = await upstream;
     // A disconnect that cancels does so after 250 ms: one made later, seen to be cancelled, has outlived this one's.
-    const other = held('witness');
+    const other = held(model, 'witness');
     const leaving = new AbortController();
     const witness = collect(await client.chat.completions.create(ask(other.prompt, { stream: true }), { signal: leaving.signal }));
     await other.upstream;
@@ -296,7 +265,7 @@ describe('@ai-sdk/openai-compatible', { concurrency: true, timeout: 60000 }, () 
     assert.equal(await result.text, 'Sunny in both.');
     const [first] = await result.steps;
     assert.equal(first.finishReason, 'tool-calls');
-    assert.deepEqual(first.toolCalls.map(({ input }) => input), [{ city: 'Bern' }, { city: '東京' }]);
+    assert.deepEqual(first.toolCalls.map(({ input }) => input), both_cities);
     assert.deepEqual(first.toolResults.map(({ output }) => output), ['sun in Bern', 'sun in 東京']);
   });
 
@@ -311,12 +280,12 @@ describe('@ai-sdk/openai-compatible', { concurrency: true, timeout: 60000 }, () 
     const refused = await failing(model.on('ai refused', (answer) => answer.refuse(400, { message: 'too hot' })));
     assert.equal(refused.statusCode, 400);
     assert.match(refused.message, /too hot/);
-    const broken = await failing(model.on('ai broken', (answer) => { answer.text('half ').data({ error: { message: 'lost it' } }); answer.response.end(); }));
+    const broken = await failing(model.on('ai broken', breaks_with({ message: 'lost it' })));
     assert.match(`${broken?.message ?? broken}`, /lost it/);
   });
 
   test('abort closes the upstream within a second', async () => {
-    const { prompt, upstream } = held('ai abort');
+    const { prompt, upstream } = held(model, 'ai abort');
     const leaving = new AbortController();
     const result = streamText({ model: provider('m'), prompt, abortSignal: leaving.signal });
     let aborted;

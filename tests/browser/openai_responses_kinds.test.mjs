@@ -1,60 +1,35 @@
 // The OpenAI Responses surface in front of other kinds of upstream: what a provider wants back in the next turn.
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { createOpenAI } from '@ai-sdk/openai';
 import { generateText, jsonSchema, stepCountIs, tool } from 'ai';
-import { Relay } from './lib/relay.mjs';
-
-// How each writes an event by its payload.
-const named = (line) => `event: ${JSON.parse(line).type}\ndata: ${line}\n\n`;
-const kinds = {
-  'openai-responses': named,
-  anthropic: named,
-  gemini: (line) => `data: ${line}\r\n\r\n`,
-};
+import { ModelServer, upstream } from './lib/model_server.mjs';
+import { framed } from './lib/recordings.mjs';
+import { relay_for } from './lib/relay.mjs';
 
 // Answers every request with the next of `answers`, events by their payloads.
-class Upstream {
+class Upstream extends ModelServer {
   answers = [];
   requests = [];
 
-  async start(kind) {
-    const frame = kinds[kind];
-    this.server = createServer((request, response) => {
-      let body = '';
-      request.on('data', (part) => { body += part; });
-      request.on('end', () => {
-        this.requests.push(JSON.parse(body));
-        response.writeHead(200, { 'Content-Type': 'text/event-stream' });
-        response.end(this.answers.shift().map(frame).join(''));
-      });
-    });
-    await new Promise((resolve) => this.server.listen(0, '127.0.0.1', resolve));
-    this.url = `http://127.0.0.1:${this.server.address().port}`;
-    return this;
+  constructor(kind) {
+    super();
+    this.kind = kind;
   }
 
-  close() {
-    this.server.closeAllConnections();
-    return new Promise((resolve) => this.server.close(resolve));
+  answer(response, body) {
+    this.requests.push(body);
+    response.writeHead(200, { 'Content-Type': 'text/event-stream' });
+    response.end(framed({ kind: this.kind, lines: this.answers.shift() }));
+  }
+
+  config() {
+    return upstream(this.kind, this.kind, [`${this.kind}-*`], this.url);
   }
 }
 
-const upstreams = {};
-let relay;
-before(async () => {
-  let config = '';
-  for (const kind of Object.keys(kinds)) {
-    upstreams[kind] = await new Upstream().start(kind);
-    config += `[[upstream]]\nname = "${kind}"\nkind = "${kind}"\nbase_url = "${upstreams[kind].url}"\nmodels = ["${kind}-*"]\n`;
-  }
-  relay = await new Relay({ config }).start();
-});
-after(async () => {
-  await relay?.stop();
-  for (const upstream of Object.values(upstreams)) await upstream.close();
-});
+const upstreams = Object.fromEntries(['openai-responses', 'anthropic', 'gemini'].map((kind) => [kind, new Upstream(kind)]));
+const relay = relay_for(Object.values(upstreams));
 
 // A turn that thinks and calls, then one that tells.
 const response = { id: 'resp_1', object: 'response', created_at: 1, model: 'x', status: 'completed', output: [] };
@@ -135,8 +110,8 @@ describe('what a provider wants back in the next turn', { timeout: 60000 }, () =
   for (const [kind, answers] of Object.entries(turns)) {
     for (const store of [true, false]) {
       test(`${kind}, store ${store}`, async () => {
-        const upstream = upstreams[kind];
-        upstream.answers.push(...answers.map((events) => events.map((event) => JSON.stringify(event))));
+        const { answers: next, requests } = upstreams[kind];
+        next.push(...answers.map((events) => events.map((event) => JSON.stringify(event))));
         const provider = createOpenAI({ baseURL: `${relay.url}/v1`, apiKey: 'none' });
         const result = await generateText({
           model: provider(`${kind}-x`),
@@ -151,7 +126,7 @@ describe('what a provider wants back in the next turn', { timeout: 60000 }, () =
           },
         });
         assert.equal(result.text, 'Rain.');
-        const second = upstream.requests.at(-1);
+        const second = requests.at(-1);
         assert.deepEqual(said_in[kind](second), expected[kind]);
         assert.match(JSON.stringify(second), /rain in Bern/);
       });

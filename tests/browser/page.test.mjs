@@ -3,21 +3,13 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { ChatPage, launch } from './lib/chromium.mjs';
 import { HeldModel } from './lib/held_model.mjs';
-import { Relay, until } from './lib/relay.mjs';
+import { Relay, relay_for, until } from './lib/relay.mjs';
 
+const model = new HeldModel();
+const relay = relay_for([model]);
 let browser;
-let model;
-let relay;
-before(async () => {
-  model = await new HeldModel().start();
-  relay = await new Relay({ config: model.config() }).start();  // first: without a relay no browser is left behind
-  browser = await launch();
-});
-after(async () => {
-  await browser?.close();
-  await relay?.stop();
-  await model?.close();
-});
+before(async () => { browser = await launch(); });
+after(() => browser?.close());
 
 async function with_page(use, options = {}) {
   const chat = await ChatPage.open(browser, options.url ?? relay.url, options);

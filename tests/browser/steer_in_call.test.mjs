@@ -1,24 +1,17 @@
 // A steer in the middle of a tool call: what the unmodified clients make of it, streamed and not.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import Anthropic from '@anthropic-ai/sdk';
 import OpenAI from 'openai';
 import { ChatModel } from './lib/chat_model.mjs';
-import { Relay, until } from './lib/relay.mjs';
+import { relay_for, until } from './lib/relay.mjs';
 
-let model;
-let relay;
+const model = new ChatModel();
 let openai;
 let anthropic;
-before(async () => {
-  model = await new ChatModel().start();
-  relay = await new Relay({ config: model.config() }).start();
-  openai = new OpenAI({ baseURL: `${relay.url}/v1`, apiKey: 'none', maxRetries: 0 });
-  anthropic = new Anthropic({ baseURL: relay.url, apiKey: 'none', maxRetries: 0 });
-});
-after(async () => {
-  await relay?.stop();
-  await model?.close();
+const relay = relay_for([model], ({ url }) => {
+  openai = new OpenAI({ baseURL: `${url}/v1`, apiKey: 'none', maxRetries: 0 });
+  anthropic = new Anthropic({ baseURL: url, apiKey: 'none', maxRetries: 0 });
 });
 
 const parameters = { type: 'object', properties: { x: { type: 'string' } }, required: ['x'], additionalProperties: false };

@@ -1,22 +1,15 @@
 // The UI message surface, driven by useChat's own class and transport, in two majors of `ai`: a run, tools, errors, stop, resume.
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { Chat } from '@ai-sdk/react';
 import * as ai6 from 'ai';
 import * as ai7 from 'ai7';
+import { both_cities, plain, said, two_calls, words } from './lib/answers.mjs';
 import { ChatModel } from './lib/chat_model.mjs';
-import { Relay, until } from './lib/relay.mjs';
+import { relay_for, until } from './lib/relay.mjs';
 
-let model;
-let relay;
-before(async () => {
-  model = await new ChatModel().start();
-  relay = await new Relay({ config: model.config() }).start();
-});
-after(async () => {
-  await relay?.stop();
-  await model?.close();
-});
+const model = new ChatModel();
+const relay = relay_for([model]);
 
 // What a framework's binding keeps for an AbstractChat.
 class State {
@@ -32,8 +25,6 @@ class Chat7 extends ai7.AbstractChat {
   constructor({ messages, ...init }) { super({ ...init, state: new State(messages) }); }
 }
 
-const words = ['The tide ', 'comes in 🙂, ', 'and Zürich ', 'writes it down.'];
-const said = words.join('');
 const text_of = (message) => message.parts.filter(({ type }) => type === 'text').map(({ text }) => text).join('');
 const parts_of = (chat, type) => chat.messages.at(-1).parts.filter((part) => part.type === type);
 const failed = (chat) => (chat.error ? `${chat.error}` : `no error: ${chat.status}`);
@@ -78,7 +69,7 @@ for (const { name, make, sdk } of [
     test('a plain run, with reasoning', async () => {
       const finished = [];
       const chat = open({ onFinish: (what) => finished.push(what) });
-      await chat.sendMessage({ text: model.on(`plain ${name}`, (answer) => answer.reason('Let me ', 'think.').text(...words).end()) });
+      await chat.sendMessage({ text: model.on(`plain ${name}`, plain) });
       check_whole(chat);
       assert.match(chat.messages[1].id, /^msg_/);
       assert.deepEqual(chat.messages[1].parts.map(({ type }) => type), ['step-start', 'reasoning', 'text']);
@@ -112,11 +103,10 @@ for (const { name, make, sdk } of [
       let followed;
       await chat.sendMessage({ text: model.on(`tools ${name}`, (answer, body) => {
         if (body.messages.at(-1).role === 'tool') { followed = body.messages; answer.text('Sunny.').end(); return; }
-        answer.text('I look. ').call(0, '', 'call_a', 'weather').call(1, '', 'call_b', 'weather').call(0, '{"city":')
-          .call(1, '{"city":"東京"}').call(0, '"Bern"}').end('tool_calls');
+        two_calls(answer);
       }) });
       await until(`the second step; ${failed(chat)}`, () => chat.status === 'ready' && text_of(chat.messages.at(-1)).endsWith('Sunny.'));
-      assert.deepEqual(called, [{ city: 'Bern' }, { city: '東京' }]);
+      assert.deepEqual(called, both_cities);
       assert.deepEqual(chat.messages.map(({ role }) => role), ['user', 'assistant']);
       assert.deepEqual(chat.messages[1].parts.map(({ type }) => type),
         ['step-start', 'text', 'tool-weather', 'tool-weather', 'step-start', 'text']);

@@ -1,20 +1,12 @@
 // The `ws` client from npm, unmodified, and Node's own WebSocket, on the control socket.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import WebSocket from 'ws';
 import { HeldModel } from './lib/held_model.mjs';
-import { Relay, until } from './lib/relay.mjs';
+import { relay_for, until } from './lib/relay.mjs';
 
-let model;
-let relay;
-before(async () => {
-  model = await new HeldModel().start();
-  relay = await new Relay({ config: model.config() }).start();
-});
-after(async () => {
-  await relay?.stop();
-  await model?.close();
-});
+const model = new HeldModel();
+const relay = relay_for([model]);
 
 // Opens a socket of this class on the stream; keeps every message, and how it closed.
 async function open(Client, id, protocols) {

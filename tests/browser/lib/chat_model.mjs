@@ -1,27 +1,16 @@
 // A Chat Completions server that answers each prompt as its script says: `script(answer, body)`, where `answer` writes chunks by hand.
-import { createServer } from 'node:http';
+import { ModelServer, upstream } from './model_server.mjs';
 
-export class ChatModel {
+export class ChatModel extends ModelServer {
   #scripts = new Map();  // the last user message's text → script
   requests = [];
-
-  async start() {
-    this.server = createServer((request, response) => {
-      let body = '';
-      request.on('data', (part) => { body += part; });
-      request.on('end', () => this.#answer(JSON.parse(body), response));
-    });
-    await new Promise((resolve) => this.server.listen(0, '127.0.0.1', resolve));
-    this.url = `http://127.0.0.1:${this.server.address().port}/v1`;
-    return this;
-  }
 
   on(prompt, script) {
     this.#scripts.set(prompt, script);
     return prompt;
   }
 
-  #answer(body, response) {
+  answer(response, body) {
     this.requests.push(body);
     const asked = body.messages.filter(({ role }) => role === 'user').at(-1).content;
     this.#scripts.get(asked)(new Answer(response), body);
@@ -29,17 +18,7 @@ export class ChatModel {
 
   config() {
     return `default_model = "m"
-[[upstream]]
-name = "fake"
-kind = "openai"
-base_url = "${this.url}"
-models = ["m"]
-`;
-  }
-
-  close() {
-    this.server.closeAllConnections();
-    return new Promise((resolve) => this.server.close(resolve));
+${upstream('openai', 'fake', ['m'], `${this.url}/v1`)}`;
   }
 }
 

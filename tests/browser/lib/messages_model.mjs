@@ -1,7 +1,7 @@
 // An Anthropic Messages server that plays recorded streams and scripted failures, chosen by the model's name, and remembers
 // what it was asked.
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { ModelServer, upstream } from './model_server.mjs';
 
 const fixture = (name) => readFileSync(new URL(`../../fixtures/anthropic-${name}.chunks.txt`, import.meta.url), 'utf8')
   .split('\n').filter(Boolean).map((line) => JSON.parse(line));
@@ -12,26 +12,13 @@ const statuses = { overloaded: [529, 'overloaded_error'], bad: [400, 'invalid_re
 // A long thought has one; it is handed on whole.
 export const long_signature = 'Ev+/'.repeat(40000) + '==';
 
-export class MessagesModel {
-  requests = [];  // {headers, body}
+export class MessagesModel extends ModelServer {
+  requests = [];  // {url, headers, body}
   closed = 0;     // answers that the relay cut
 
-  async start() {
-    this.server = createServer((request, response) => {
-      let text = '';
-      request.on('data', (part) => { text += part; });
-      request.on('end', () => {
-        const body = JSON.parse(text);
-        this.requests.push({ url: request.url, headers: request.headers, body });
-        this.#answer(body.model, response);
-      });
-    });
-    await new Promise((resolve) => this.server.listen(0, '127.0.0.1', resolve));
-    this.url = `http://127.0.0.1:${this.server.address().port}`;
-    return this;
-  }
-
-  #answer(model, response) {
+  answer(response, body, { url, headers }) {
+    this.requests.push({ url, headers, body });
+    const { model } = body;
     if (statuses[model]) {
       const [status, type] = statuses[model];
       const limits = status === 429 ? { 'Retry-After': '7', 'x-should-retry': 'false' } : {};
@@ -65,22 +52,9 @@ export class MessagesModel {
   }
 
   config() {
+    const models = ['text', 'thinking', 'tool-use', 'long-signature', 'breaks', 'endless', ...Object.keys(statuses)];
     return `default_model = "text"
-[[upstream]]
-name = "builtin"
-kind = "demo"
-models = ["demo"]
-[[upstream]]
-name = "messages"
-kind = "anthropic"
-base_url = "${this.url}"
-models = ["text", "thinking", "tool-use", "long-signature", "breaks", "endless", "overloaded", "bad", "slow_down"]
-`;
-  }
-
-  close() {
-    this.server.closeAllConnections();
-    return new Promise((resolve) => this.server.close(resolve));
+${upstream('demo', 'builtin', ['demo'])}${upstream('anthropic', 'messages', models, this.url)}`;
   }
 }
 

@@ -1,7 +1,7 @@
 // The recorded provider streams (tests/fixtures): a server that plays them, each under its own name as the model, and what each
 // says when it is read the plain way.
 import { readFileSync, readdirSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { ModelServer, upstream } from './model_server.mjs';
 
 const folder = new URL('../../fixtures/', import.meta.url);
 const kinds = [[/^anthropic/, 'anthropic'], [/^gemini/, 'gemini'], [/responses/, 'openai-responses'], [/./, 'openai']];
@@ -95,39 +95,22 @@ export const recordings = readdirSync(folder).filter((name) => name.endsWith('.c
   return { name, kind, lines, expected: readers[kind](lines.map((line) => JSON.parse(line))) };
 });
 
-function framed({ kind, lines }) {
+// The events of these payloads, as a provider of the kind writes them.
+export function framed({ kind, lines }) {
   if (kind === 'openai') return `${lines.map((line) => `data: ${line}\n\n`).join('')}data: [DONE]\n\n`;
   if (kind === 'gemini') return lines.map((line) => `data: ${line}\r\n\r\n`).join('');
   return lines.map((line) => `event: ${JSON.parse(line).type}\ndata: ${line}\n\n`).join('');
 }
 
-export class Player {
-  async start() {
-    this.server = createServer((request, response) => {
-      let body = '';
-      request.on('data', (part) => { body += part; });
-      request.on('end', () => {
-        const model = /models\/([^:]+):/.exec(request.url)?.[1] ?? JSON.parse(body).model;
-        response.writeHead(200, { 'Content-Type': 'text/event-stream' });
-        response.end(framed(recordings.find(({ name }) => name === model)));
-      });
-    });
-    await new Promise((resolve) => this.server.listen(0, '127.0.0.1', resolve));
-    this.url = `http://127.0.0.1:${this.server.address().port}`;
-    return this;
+export class Player extends ModelServer {
+  answer(response, body, { url }) {
+    const model = /models\/([^:]+):/.exec(url)?.[1] ?? body.model;
+    response.writeHead(200, { 'Content-Type': 'text/event-stream' });
+    response.end(framed(recordings.find(({ name }) => name === model)));
   }
 
   config() {
-    return [...new Set(recordings.map(({ kind }) => kind))].map((kind) => `[[upstream]]
-name = "${kind}"
-kind = "${kind}"
-base_url = "${this.url}${kind.startsWith('openai') ? '/v1' : ''}"
-models = [${recordings.filter((one) => one.kind === kind).map(({ name }) => `"${name}"`).join(', ')}]
-`).join('');
-  }
-
-  close() {
-    this.server.closeAllConnections();
-    return new Promise((resolve) => this.server.close(resolve));
+    return [...new Set(recordings.map(({ kind }) => kind))].map((kind) => upstream(
+      kind, kind, recordings.filter((one) => one.kind === kind).map(({ name }) => name), `${this.url}${kind.startsWith('openai') ? '/v1' : ''}`)).join('');
   }
 }

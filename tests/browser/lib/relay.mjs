@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { after, before } from 'node:test';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
@@ -31,8 +32,13 @@ export class Relay {
     this.folder = mkdtempSync(join(tmpdir(), 'tokenrelay-browser-'));
     folders.add(this.folder);
     this.config = join(this.folder, 'tokenrelay.toml');
-    writeFileSync(this.config, config);
     this.port = 0;
+    this.configure(config);
+  }
+
+  // For the next start.
+  configure(text) {
+    writeFileSync(this.config, text);
   }
 
   // Starts it, the second time on the same port and data.
@@ -98,4 +104,20 @@ export class Relay {
       return !['queued', 'streaming'].includes(state.status) && state;
     });
   }
+}
+
+// The relay of a test file, in front of these models: all are up before its tests, and gone after them. `ready(relay)` makes what needs
+// its address: the hooks of a file begin together, so that another one could be too early.
+export function relay_for(models, ready = () => {}) {
+  const relay = new Relay();
+  before(async () => {
+    await Promise.all(models.map((model) => model.start()));
+    relay.configure(models.map((model) => model.config()).join(''));
+    ready(await relay.start());
+  });
+  after(async () => {
+    await relay.stop();
+    await Promise.all(models.map((model) => model.close()));
+  });
+  return relay;
 }
