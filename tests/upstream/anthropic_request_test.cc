@@ -25,13 +25,6 @@ std::string refused_field(const json& messages, const json& parameters = json::o
   return body.error().field;
 }
 
-std::string header_of(const std::string& head, const std::string& name) {
-  const size_t at = head.find("\r\n" + name + ": ");
-  if (at == head.npos) return {};
-  const size_t from = at + name.size() + 4;
-  return head.substr(from, head.find("\r\n", from) - from);
-}
-
 json text_block(const std::string& text) {
   return {{"type", "text"}, {"text", text}};
 }
@@ -289,8 +282,8 @@ TEST_CASE("Messages: a request that nobody checked fails by itself, and the prov
   AnthropicRun run;
   const upstream::ModelRequest request = {"m", hi.dump(), R"({"seed":1})", "r"};
   run.run(request);
-  CHECK(anthropic_failure(run.recorder).code == upstream::FailureCode::upstream_bad_request);
-  CHECK(anthropic_failure(run.recorder).message.starts_with("parameters.seed: "));
+  CHECK(failure_of(run.recorder).code == upstream::FailureCode::upstream_bad_request);
+  CHECK(failure_of(run.recorder).message.starts_with("parameters.seed: "));
   CHECK(run.server.requests().empty());
   REQUIRE(run.provider->refuses(request));
   CHECK(run.provider->refuses(request)->field == "parameters.seed");

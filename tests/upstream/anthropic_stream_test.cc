@@ -87,7 +87,7 @@ TEST_CASE("usage of Messages: input with its caches, output of the end") {
   CHECK(later.outcome->finish_reason == FinishReason::stop);
   // Of a cut answer, message_start's guess is no count.
   const Recorder cut = anthropic_events({start(cached), text_start, text_of("a long answer that is cut")});
-  CHECK(anthropic_failure(cut).code == FailureCode::upstream_truncated);
+  CHECK(failure_of(cut).code == FailureCode::upstream_truncated);
   CHECK(cut.outcome->usage.input_tokens == 1105u);
   CHECK_FALSE(cut.outcome->usage.output_tokens);
 }
@@ -185,9 +185,9 @@ TEST_CASE("Messages: errors in the stream") {
              .dump(),
          text_of("never")});
     CHECK(got.text == "so far");
-    CHECK(anthropic_failure(got).code == code);
-    CHECK(anthropic_failure(got).retryable == retryable);
-    if (code != FailureCode::upstream_auth) CHECK(anthropic_failure(got).message == "*** said");
+    CHECK(failure_of(got).code == code);
+    CHECK(failure_of(got).retryable == retryable);
+    if (code != FailureCode::upstream_auth) CHECK(failure_of(got).message == "*** said");
   }
 }
 
@@ -206,7 +206,7 @@ TEST_CASE("Messages: refusals by status") {
   for (const auto& [status, type, code, retryable] : cases) {
     INFO(status);
     const json body = {{"type", "error"}, {"error", {{"type", type}, {"message", "its words"}}}, {"request_id", "r"}};
-    const auto failure = anthropic_failure(anthropic_result(script::refusal(status, body.dump())));
+    const auto failure = failure_of(anthropic_result(script::refusal(status, body.dump())));
     CHECK(failure.code == code);
     CHECK(failure.retryable == retryable);
     CHECK(failure.http_status == status);
@@ -218,7 +218,7 @@ TEST_CASE("Messages: refusals by status") {
 TEST_CASE("Messages: a 429 that is worth waiting for, and those that are not") {
   const auto result = [](const json& error, const support::HeaderFields& headers) {
     const json body = {{"type", "error"}, {"error", error}};
-    return anthropic_failure(anthropic_result(script::refusal(429, body.dump(), headers)));
+    return failure_of(anthropic_result(script::refusal(429, body.dump(), headers)));
   };
   const json slow = {{"type", "rate_limit_error"}, {"message", "slow down"}};
   json spent = slow;
@@ -235,16 +235,16 @@ TEST_CASE("Messages: a 429 that is worth waiting for, and those that are not") {
 TEST_CASE("Messages: an end without message_stop is none") {
   const std::string so_far = anthropic_sse({text_start, text_of("so far"), stop_of(), finish_of("end_turn")});
   const Recorder clean = anthropic_result(script::raw_stream(so_far));
-  CHECK(anthropic_failure(clean).code == FailureCode::upstream_truncated);
+  CHECK(failure_of(clean).code == FailureCode::upstream_truncated);
   CHECK(clean.text == "so far");
   const Recorder reset =
       anthropic_result({script::send(script::head() + script::chunk(so_far)), script::wait(20), script::cut()});
-  CHECK(anthropic_failure(reset).code == FailureCode::upstream_truncated);
-  CHECK(anthropic_failure(anthropic_events({})).code == FailureCode::upstream_truncated);
+  CHECK(failure_of(reset).code == FailureCode::upstream_truncated);
+  CHECK(failure_of(anthropic_events({})).code == FailureCode::upstream_truncated);
   // The mark without its blank line.
   CHECK_FALSE(
       anthropic_result(script::raw_stream(so_far + "event: message_stop\ndata: " + message_stop)).outcome->failure);
-  CHECK(anthropic_failure(anthropic_result(script::raw_stream(so_far + "data: {\"type\":\"mess"))).code ==
+  CHECK(failure_of(anthropic_result(script::raw_stream(so_far + "data: {\"type\":\"mess"))).code ==
         FailureCode::upstream_truncated);
   // What comes after the mark, a cut included, changes nothing.
   CHECK_FALSE(anthropic_result({script::send(script::head() + script::chunk(so_far + anthropic_event(message_stop))),
@@ -279,25 +279,23 @@ TEST_CASE("Messages: answers that are no stream") {
   CHECK(whole.outcome->finish_reason == FinishReason::tool_calls);
   CHECK(whole.outcome->usage.input_tokens == 7u);
   CHECK(whole.outcome->usage.output_tokens == 5u);
-  CHECK(anthropic_failure(document(R"({"type":"error","error":{"type":"overloaded_error","message":"m"}})")).code ==
+  CHECK(failure_of(document(R"({"type":"error","error":{"type":"overloaded_error","message":"m"}})")).code ==
         FailureCode::upstream_overloaded);
-  CHECK(anthropic_failure(document(R"({"hello":1})")).code == FailureCode::upstream_protocol);
-  CHECK(anthropic_failure(document(R"({"hello":)")).code == FailureCode::upstream_protocol);
-  CHECK(anthropic_failure(document("<html>")).code == FailureCode::upstream_protocol);
-  CHECK(anthropic_failure(anthropic_result(script::raw_stream("data: no json\n\n"))).code ==
-        FailureCode::upstream_protocol);
+  CHECK(failure_of(document(R"({"hello":1})")).code == FailureCode::upstream_protocol);
+  CHECK(failure_of(document(R"({"hello":)")).code == FailureCode::upstream_protocol);
+  CHECK(failure_of(document("<html>")).code == FailureCode::upstream_protocol);
+  CHECK(failure_of(anthropic_result(script::raw_stream("data: no json\n\n"))).code == FailureCode::upstream_protocol);
 }
 
 TEST_CASE("Messages: more than the bounds allow ends the call") {
   std::vector<std::string> blocks;
   for (int i = 0; i < 65; ++i) blocks.push_back(start_of({{"type", "text"}, {"text", ""}}, i));
-  CHECK(anthropic_failure(anthropic_events(blocks)).code == FailureCode::upstream_protocol);
+  CHECK(failure_of(anthropic_events(blocks)).code == FailureCode::upstream_protocol);
   const std::string half(600'000, 's');
-  CHECK(
-      anthropic_failure(anthropic_events({start_of({{"type", "thinking"}, {"thinking", ""}}),
-                                          delta_of({{"type", "signature_delta"}, {"signature", half}}),
-                                          delta_of({{"type", "signature_delta"}, {"signature", half}}), message_stop}))
-          .code == FailureCode::upstream_protocol);
+  CHECK(failure_of(anthropic_events({start_of({{"type", "thinking"}, {"thinking", ""}}),
+                                     delta_of({{"type", "signature_delta"}, {"signature", half}}),
+                                     delta_of({{"type", "signature_delta"}, {"signature", half}}), message_stop}))
+            .code == FailureCode::upstream_protocol);
 }
 
 TEST_CASE("Messages: a handler may destroy the call inside any callback") {
@@ -306,30 +304,5 @@ TEST_CASE("Messages: a handler may destroy the call inside any callback") {
                      delta_of({{"type", "thinking_delta"}, {"thinking", "hm"}}),
                      delta_of({{"type", "signature_delta"}, {"signature", "s"}}), stop_of(), tool_of("t", "f", 1),
                      stop_of(1), text_start, text_of("a"), stop_of(), message_stop}));
-  struct Quitter final : upstream::CallHandler {
-    explicit Quitter(transport::Loop& on_loop) : loop(on_loop) {}
-    void count() {
-      if (--left > 0) return;
-      call.reset();
-      loop.stop();
-    }
-    void on_text(std::string_view) override { count(); }
-    void on_reasoning(std::string_view) override { count(); }
-    void on_tool_call(int, std::string_view, std::string_view, std::string_view) override { count(); }
-    void on_opaque(std::string_view) override { count(); }
-    void on_end(upstream::Outcome) override { count(); }
-    transport::Loop& loop;
-    std::unique_ptr<upstream::Call> call;
-    int left = 0;
-  };
-  AnthropicRun run;
-  run.server.answer(stream);
-  run.provider = make_anthropic(upstream::make_http_client(run.loop), run.options);
-  for (int callbacks = 1; callbacks <= 6; ++callbacks) {
-    Quitter quitter(run.loop);
-    quitter.left = callbacks;
-    quitter.call = run.provider->start({"m", "[]", "", "r"}, quitter);
-    run.loop.run();
-    CHECK(quitter.left == 0);
-  }
+  check_destroyed_in_any_callback<AnthropicRun>(stream, 6);
 }

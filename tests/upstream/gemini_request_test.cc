@@ -27,13 +27,6 @@ std::string refused_field(const json& messages, const json& parameters = json::o
   return body.error().field;
 }
 
-std::string header_of(const std::string& head, const std::string& name) {
-  const size_t at = head.find("\r\n" + name + ": ");
-  if (at == head.npos) return {};
-  const size_t from = at + name.size() + 4;
-  return head.substr(from, head.find("\r\n", from) - from);
-}
-
 json call(const char* id, const char* name, const char* arguments, const char* signature = nullptr) {
   json made = {{"id", id}, {"type", "function"}, {"function", {{"name", name}, {"arguments", arguments}}}};
   if (signature) made["extra_content"] = {{"google", {{"thought_signature", signature}}}};
@@ -323,8 +316,8 @@ TEST_CASE("Gemini: a request that nobody checked fails by itself, and the provid
   GeminiRun run;
   const upstream::ModelRequest request = {"m", hi.dump(), R"({"logit_bias":{"1":1}})", "r"};
   run.run(request);
-  CHECK(gemini_failed(run.recorder).code == upstream::FailureCode::upstream_bad_request);
-  CHECK(gemini_failed(run.recorder).message.starts_with("parameters.logit_bias: "));
+  CHECK(failure_of(run.recorder).code == upstream::FailureCode::upstream_bad_request);
+  CHECK(failure_of(run.recorder).message.starts_with("parameters.logit_bias: "));
   CHECK(run.server.requests().empty());
   REQUIRE(run.provider->refuses(request));
   CHECK(run.provider->refuses(request)->field == "parameters.logit_bias");

@@ -99,16 +99,16 @@ TEST_CASE("Gemini: finish reasons") {
 TEST_CASE("Gemini: an end without a finish reason is none") {
   const std::string so_far = gemini_sse({gemini_parts(json::array({text_part}))});
   const Recorder clean = gemini_result(script::raw_stream(so_far));
-  CHECK(gemini_failed(clean).code == FailureCode::upstream_truncated);
+  CHECK(failure_of(clean).code == FailureCode::upstream_truncated);
   CHECK(clean.text == "so far");
   const Recorder reset =
       gemini_result({script::send(script::head() + script::chunk(so_far)), script::wait(20), script::cut()});
-  CHECK(gemini_failed(reset).code == FailureCode::upstream_truncated);
-  CHECK(gemini_failed(gemini_result(script::raw_stream(so_far + "data: {\"candi"))).code ==
+  CHECK(failure_of(reset).code == FailureCode::upstream_truncated);
+  CHECK(failure_of(gemini_result(script::raw_stream(so_far + "data: {\"candi"))).code ==
         FailureCode::upstream_truncated);
-  CHECK(gemini_failed(gemini_events({})).code == FailureCode::upstream_truncated);
+  CHECK(failure_of(gemini_events({})).code == FailureCode::upstream_truncated);
   const std::string reasoned = so_far + gemini_sse({gemini_parts(json::array(), "FINISH_REASON_UNSPECIFIED")});
-  CHECK(gemini_failed(gemini_result(script::raw_stream(reasoned))).code == FailureCode::upstream_truncated);
+  CHECK(failure_of(gemini_result(script::raw_stream(reasoned))).code == FailureCode::upstream_truncated);
 }
 
 TEST_CASE("Gemini: a finish reason and silence complete the call, a cut does not") {
@@ -118,7 +118,7 @@ TEST_CASE("Gemini: a finish reason and silence complete the call, a cut does not
   CHECK(silent.text == "so far");
   const Recorder cut =
       gemini_result({script::send(script::head() + script::chunk(stream)), script::wait(20), script::cut()});
-  CHECK(gemini_failed(cut).code == FailureCode::upstream_truncated);
+  CHECK(failure_of(cut).code == FailureCode::upstream_truncated);
   // The last event without its blank line, and a mark of another school.
   CHECK_FALSE(gemini_result(script::raw_stream(stream.substr(0, stream.size() - 2))).outcome->failure);
   CHECK_FALSE(gemini_result(script::raw_stream(stream + script::done)).outcome->failure);
@@ -138,21 +138,21 @@ TEST_CASE("Gemini: errors in the stream and under status 200") {
     const std::string payload = error_of(code, status).dump();
     for (const Recorder& got : {gemini_events({gemini_parts(json::array({text_part})), payload, "never read"}),
                                 document(payload), document("[" + payload + "]")}) {
-      CHECK(gemini_failed(got).code == failure);
-      CHECK(gemini_failed(got).retryable == retryable);
-      if (failure != FailureCode::upstream_auth) CHECK(gemini_failed(got).message == "*** said");
+      CHECK(failure_of(got).code == failure);
+      CHECK(failure_of(got).retryable == retryable);
+      if (failure != FailureCode::upstream_auth) CHECK(failure_of(got).message == "*** said");
     }
   }
   json unnumbered = error_of(0, "RESOURCE_EXHAUSTED", json::array({retry_info}));
   unnumbered["error"].erase("code");
-  const auto limited = gemini_failed(gemini_events({unnumbered.dump()}));
+  const auto limited = failure_of(gemini_events({unnumbered.dump()}));
   CHECK(limited.code == FailureCode::upstream_rate_limited);
   CHECK(limited.retry_after_ms == 2500);
 }
 
 TEST_CASE("Gemini: refusals by status") {
   const auto refused = [](int status, const json& body) {
-    return gemini_failed(gemini_result(script::refusal(status, body.dump())));
+    return failure_of(gemini_result(script::refusal(status, body.dump())));
   };
   const auto limited = refused(429, error_of(429, "RESOURCE_EXHAUSTED", json::array({retry_info})));
   CHECK(limited.code == FailureCode::upstream_rate_limited);
@@ -182,62 +182,33 @@ TEST_CASE("Gemini: answers that are no stream, and no answers") {
   CHECK(object.text == "so far");
   CHECK(object.outcome->finish_reason == FinishReason::tool_calls);
   const std::string unfinished = gemini_parts(json::array({text_part}));
-  CHECK(gemini_failed(document(unfinished)).code == FailureCode::upstream_protocol);
-  CHECK(gemini_failed(document("[]")).code == FailureCode::upstream_protocol);
-  CHECK(gemini_failed(document("[" + whole)).code == FailureCode::upstream_protocol);
-  CHECK(gemini_failed(document("[" + whole, false)).code == FailureCode::upstream_truncated);
-  CHECK(gemini_failed(document("<html>")).code == FailureCode::upstream_protocol);
-  CHECK(gemini_failed(gemini_events({"no json"})).code == FailureCode::upstream_protocol);
+  CHECK(failure_of(document(unfinished)).code == FailureCode::upstream_protocol);
+  CHECK(failure_of(document("[]")).code == FailureCode::upstream_protocol);
+  CHECK(failure_of(document("[" + whole)).code == FailureCode::upstream_protocol);
+  CHECK(failure_of(document("[" + whole, false)).code == FailureCode::upstream_truncated);
+  CHECK(failure_of(document("<html>")).code == FailureCode::upstream_protocol);
+  CHECK(failure_of(gemini_events({"no json"})).code == FailureCode::upstream_protocol);
 }
 
 TEST_CASE("Gemini: calls in pieces and parts beyond the bounds end the call") {
   const json begun = {{"functionCall", {{"name", "f"}, {"willContinue", true}}}};
   const json piece = {
       {"functionCall", {{"partialArgs", {{{"jsonPath", "$.a"}, {"stringValue", "x"}}}}, {"willContinue", false}}}};
-  CHECK(gemini_failed(gemini_events({gemini_parts(json::array({begun}))})).code == FailureCode::upstream_protocol);
-  CHECK(gemini_failed(gemini_events({gemini_parts(json::array({piece}))})).code == FailureCode::upstream_protocol);
+  CHECK(failure_of(gemini_events({gemini_parts(json::array({begun}))})).code == FailureCode::upstream_protocol);
+  CHECK(failure_of(gemini_events({gemini_parts(json::array({piece}))})).code == FailureCode::upstream_protocol);
   const json huge = {{"text", ""}, {"thoughtSignature", std::string((1 << 20) + 1, 's')}};
-  CHECK(gemini_failed(gemini_events({gemini_parts(json::array({huge}), "STOP")})).code ==
-        FailureCode::upstream_protocol);
+  CHECK(failure_of(gemini_events({gemini_parts(json::array({huge}), "STOP")})).code == FailureCode::upstream_protocol);
   const Recorder many = gemini_events({gemini_parts(json(std::vector<json>(1025, call_part)), "STOP")});
-  CHECK(gemini_failed(many).code == FailureCode::upstream_protocol);
+  CHECK(failure_of(many).code == FailureCode::upstream_protocol);
   CHECK(many.tools.size() == 1024);
 }
 
 TEST_CASE("Gemini: a handler may destroy the call inside any callback") {
-  struct Quitter final : upstream::CallHandler {
-    explicit Quitter(transport::Loop& on_loop) : loop(on_loop) {}
-    void count() {
-      if (--left > 0) return;
-      call.reset();
-      loop.stop();
-    }
-    void on_text(std::string_view) override { count(); }
-    void on_reasoning(std::string_view) override { count(); }
-    void on_tool_call(int, std::string_view, std::string_view, std::string_view) override { count(); }
-    void on_opaque(std::string_view) override { count(); }
-    void on_end(upstream::Outcome) override { count(); }
-    transport::Loop& loop;
-    std::unique_ptr<upstream::Call> call;
-    int left = 0;
-  };
   const json parts = {{{"text", "hm"}, {"thought", true}},
                       {{"functionCall", {{"name", "f"}}}, {"thoughtSignature", "s"}},
                       {{"text", "a"}, {"thoughtSignature", "t"}}};
   const std::string whole = gemini_parts(parts, "STOP");
-  const support::Script answers[] = {
-      script::raw_stream(gemini_sse({whole})),
-      {script::send(script::head(200, "application/json") + script::chunk("[" + whole + "]") + script::last_chunk)}};
-  for (const auto& answer : answers) {
-    GeminiRun run;
-    run.server.answer(answer);
-    run.provider = make_gemini(upstream::make_http_client(run.loop), run.options);
-    for (int callbacks = 1; callbacks <= 6; ++callbacks) {
-      Quitter quitter(run.loop);
-      quitter.left = callbacks;
-      quitter.call = run.provider->start({"m", "[]", "", "r"}, quitter);
-      run.loop.run();
-      CHECK(quitter.left == 0);
-    }
-  }
+  check_destroyed_in_any_callback<GeminiRun>(script::raw_stream(gemini_sse({whole})), 6);
+  check_destroyed_in_any_callback<GeminiRun>(
+      {script::send(script::head(200, "application/json") + script::chunk("[" + whole + "]") + script::last_chunk)}, 6);
 }

@@ -38,7 +38,8 @@ TEST_CASE("the request is what a Chat Completions server expects") {
   run.options.base_url += "/";
   run.options.headers = {{"X-Extra", "yes"}, {"X-Bad", "a\r\nInjected: b"}};
   run.server.answer(script::text_stream({"a"}));
-  run.run(R"({"temperature":0.5,"tools":[{"x":"\u00e9"}],"stream":false,"n":4,"model":"other","stream_options":1})");
+  run.run(run.asking(
+      R"({"temperature":0.5,"tools":[{"x":"\u00e9"}],"stream":false,"n":4,"model":"other","stream_options":1})"));
   const auto request = run.server.requests().at(0);
   CHECK(request.head.substr(0, request.head.find('\r')) == "POST /v1/chat/completions HTTP/1.1");
   for (const char* line : {"Authorization: Bearer sk-test-secret\r\n", "Content-Type: application/json\r\n",

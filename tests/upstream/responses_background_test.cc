@@ -90,7 +90,7 @@ TEST_CASE("an upstream that is busy is asked again, one that has lost the answer
   }
   SECTION("lost") {
     run.server.answer(script::refusal(404, R"({"error":{"message":"no such response"}})"));
-    const auto failure = responses_failure(run.run());
+    const auto failure = failure_of(run.run());
     CHECK(failure.code == FailureCode::upstream_truncated);
     CHECK(failure.message.find("no such response") != std::string::npos);
     CHECK(run.recorder.text == "one ");
@@ -103,7 +103,7 @@ TEST_CASE("an outage without end is a failure after five tries, and the answer i
   BackgroundRun run;
   run.server.answer(cut_after({created(), text_delta("one ", 1)}));
   run.server.answer(cut_after({text_delta("one ", 1)}));
-  const auto failure = responses_failure(run.run());
+  const auto failure = failure_of(run.run());
   CHECK(failure.code == FailureCode::upstream_truncated);
   CHECK(run.recorder.text == "one ");
   CHECK(run.recorder.seams.empty());
@@ -152,7 +152,7 @@ TEST_CASE("an answer that another process began is taken up from its beginning")
 TEST_CASE("without the background mode a cut is a truncation") {
   ResponsesRun run;
   run.server.answer(cut_after({created(), text_delta("one ", 1)}));
-  CHECK(responses_failure(run.run()).code == FailureCode::upstream_truncated);
+  CHECK(failure_of(run.run()).code == FailureCode::upstream_truncated);
   run.run_for(50);
   CHECK(run.server.requests().size() == 1);
 }

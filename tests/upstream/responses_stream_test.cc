@@ -130,16 +130,16 @@ TEST_CASE("how a response ends") {
   SECTION("failed, with what it cost") {
     const Recorder got = ended("failed", R"("status":"failed","error":{"code":"server_error","message":"oh"},)"
                                          R"("usage":{"input_tokens":7,"output_tokens":1})");
-    CHECK(responses_failure(got).code == FailureCode::upstream_error);
-    CHECK(responses_failure(got).retryable);
-    CHECK(responses_failure(got).message == "oh");
+    CHECK(failure_of(got).code == FailureCode::upstream_error);
+    CHECK(failure_of(got).retryable);
+    CHECK(failure_of(got).message == "oh");
     CHECK(got.outcome->usage.input_tokens == 7u);
   }
   SECTION("cancelled at the upstream") {
-    CHECK_FALSE(responses_failure(ended("cancelled", R"("status":"cancelled")")).retryable);
+    CHECK_FALSE(failure_of(ended("cancelled", R"("status":"cancelled")")).retryable);
   }
   SECTION("without its end mark") {
-    CHECK(responses_failure(responses_events({created(), text_delta("a", 1)})).code == FailureCode::upstream_truncated);
+    CHECK(failure_of(responses_events({created(), text_delta("a", 1)})).code == FailureCode::upstream_truncated);
   }
 }
 
@@ -149,12 +149,12 @@ TEST_CASE("errors in the stream, flat, nested and bare") {
         R"({"type":"error","error":{"type":"tokens","code":"rate_limit_exceeded","message":"slow down"}})",
         R"({"error":{"code":429,"message":"slow down"}})"}) {
     const Recorder got = responses_events({created(), payload});
-    CHECK(responses_failure(got).code == FailureCode::upstream_rate_limited);
-    CHECK(responses_failure(got).message == "slow down");
-    CHECK(responses_failure(got).retryable);
+    CHECK(failure_of(got).code == FailureCode::upstream_rate_limited);
+    CHECK(failure_of(got).message == "slow down");
+    CHECK(failure_of(got).retryable);
   }
-  CHECK(responses_failure(responses_events({created(), "no json"})).code == FailureCode::upstream_protocol);
-  CHECK(responses_failure(responses_result(script::raw_stream("[1]"))).code == FailureCode::upstream_protocol);
+  CHECK(failure_of(responses_events({created(), "no json"})).code == FailureCode::upstream_protocol);
+  CHECK(failure_of(responses_result(script::raw_stream("[1]"))).code == FailureCode::upstream_protocol);
 }
 
 TEST_CASE("a handler may destroy the call at any delta") {
