@@ -1,6 +1,5 @@
 // Every recorded Responses stream: as the provider sent it, and cut anywhere by the network.
-#include <random>
-
+#include "tests/upstream/fixture_run.h"
 #include "tests/upstream/responses_run.h"
 
 using namespace tokenrelay;
@@ -8,10 +7,6 @@ using upstream::FinishReason;
 namespace script = support::script;
 
 namespace {
-
-std::vector<std::string> lines_of(const std::string& name) {
-  return script::fixture_lines(std::string(TOKENRELAY_SOURCE_DIR) + "/tests/fixtures/" + name + ".chunks.txt");
-}
 
 void check_text(const Recorder& got) {
   REQUIRE(got.outcome);
@@ -58,9 +53,9 @@ const std::vector<std::pair<std::string, void (*)(const Recorder&)>> fixtures = 
 }  // namespace
 
 TEST_CASE("recorded Responses streams come out as they were") {
-  for (const auto& [name, check] : fixtures) {
+  for (const auto& [name, accept] : fixtures) {
     DYNAMIC_SECTION(name) {
-      check(responses_events(lines_of(name)));
+      accept(responses_events(lines_of(name)));
     }
   }
 }
@@ -68,14 +63,10 @@ TEST_CASE("recorded Responses streams come out as they were") {
 TEST_CASE("recorded Responses streams survive writes split anywhere") {
   const unsigned seed = Catch::rngSeed();
   std::mt19937 random(seed);
-  for (const auto& [name, check] : fixtures) {
+  for (const auto& [name, accept] : fixtures) {
     DYNAMIC_SECTION(name << ", seed " << seed) {
       const std::string bytes = script::head() + script::chunk(responses_sse(lines_of(name))) + script::last_chunk;
-      check(responses_result({script::send_every_byte(bytes)}));
-      std::vector<size_t> at;
-      for (size_t offset = 1 + random() % 200; offset < bytes.size(); offset += 1 + random() % 900)
-        at.push_back(offset);
-      check(responses_result({script::send_split(bytes, at)}));
+      check_split_anywhere<ResponsesRun>(bytes, random, accept);
     }
   }
 }
