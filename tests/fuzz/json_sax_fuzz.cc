@@ -1,7 +1,5 @@
 // The pull reader and the strict parser on the same text: what the strict one accepts the reader accepts, with equal
 // strings; a Joiner always makes valid UTF-8 of it.
-#include <cstdint>
-#include <cstdlib>
 #include <string>
 
 #include "service/json/joiner.h"
@@ -9,6 +7,7 @@
 #include "service/json/sax.h"
 #include "service/json/utf8.h"
 #include "service/json/write.h"
+#include "tests/fuzz/harness.h"
 
 namespace {
 
@@ -36,7 +35,7 @@ void read(json::Reader& in, std::string& out) {
       const std::string text(in.string());
       std::string whole(joiner.next(text, buffer));
       whole += joiner.flush();
-      if (!json::valid_utf8(whole)) std::abort();
+      fuzz::require(json::valid_utf8(whole));
       json::append_string(out, whole);
       break;
     }
@@ -75,12 +74,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const bool accepted = in.at_end();
   json::Reader skipper(text, scratch);
   skipper.skip();
-  if (skipper.at_end() < accepted) std::abort();  // reading sees more of a string than skipping does
+  fuzz::require(skipper.at_end() >= accepted);  // reading sees more of a string than skipping does
   const auto value = json::parse(text);
   if (!value) return 0;
   if (text.substr(0, 3) == "\xEF\xBB\xBF") return 0;  // nlohmann skips a BOM
   write(*value, by_parser);
-  if (!accepted || by_reader != by_parser) std::abort();
+  fuzz::require(accepted && by_reader == by_parser);
   json::dump(*value);
   return 0;
 }
