@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs the packages named in the given lists (one a line, # begins a comment) that are not there yet: Debian's apt-get,
-# as root or through sudo. With nothing missing it touches nothing and needs neither.
+# Installs those packages of the given lists (one a line, # begins a comment) that are missing, with Debian's apt-get,
+# as root or through sudo. If none is missing, it changes nothing and needs neither.
 set -eu
 
 missing=

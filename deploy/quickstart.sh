@@ -39,7 +39,7 @@ else
 
   Open       http://$listen
   Or type    build/release/tokenrelay chat $server"Tell me about rivers"
-  Stop       Ctrl-C. Started again, it knows every stream: they lie in ./tokenrelay-data
+  Stop       Ctrl-C. Started again, it still has every stream: they are in ./tokenrelay-data
 
 HERE
 fi
