@@ -1,5 +1,5 @@
 #!/bin/sh
-# The layers of DESIGN.md: which folder may include which. Prints each include that goes the wrong way.
+# The layers: which folder may include which. Prints each include that goes the wrong way.
 set -eu
 cd "$(dirname "$0")/.."
 

@@ -64,7 +64,7 @@ asio::awaitable<Answer> resume(Api& api, const Request& request, relay::EventId 
     co_return refuse(Code::unknown_cursor, "Last-Event-ID names no stream that exists", request);
   }
   const bool later = !found && found.error().code == relay::Errc::unreadable && request.accepts("text/event-stream");
-  if (later) co_return come_back_later(api, "unreadable");  // it starts nothing, so 503 is not for it (CONTRACT, Read)
+  if (later) co_return come_back_later(api, "unreadable");  // it starts nothing, so 503 is not for it
   if (!found) co_return problem_of(found.error(), request);
   const auto stream = *found;
   if (!may_see(request.principal, *stream)) {

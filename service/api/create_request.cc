@@ -11,7 +11,7 @@ using Refusal = tl::unexpected<std::string>;
 
 constexpr std::array<std::string_view, 6> known_fields = {"model",      "prompt",   "messages",
                                                           "parameters", "metadata", "on_disconnect"};
-// What the relay itself sets in the upstream's request (CONTRACT, Create).
+// What the relay itself sets in the upstream's request (PROTOCOL.md, Create).
 constexpr std::array<std::string_view, 9> own_parameters = {
     "model", "messages", "prompt", "input", "contents", "stream", "stream_options", "n", "background"};
 constexpr size_t max_model_bytes = 256;

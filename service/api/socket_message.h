@@ -1,4 +1,4 @@
-// The JSON text messages of a control socket (subprotocol tokenrelay.v1; CONTRACT, Control).
+// The JSON text messages of a control socket (subprotocol tokenrelay.v1; PROTOCOL.md, WebSocket).
 #pragma once
 
 #include <optional>

@@ -65,7 +65,7 @@ class SseReader final : public Reader, private relay::Sink, private http::Stream
 };
 
 // Answers a reader that cannot be served now: 200, `retry:` of 2 to 10 seconds, a cut. Never 429 or 503: an EventSource
-// would take those as final (CONTRACT, Read).
+// would take those as final (CLIENTS.md, Native stream: reconnects).
 http::Takeover come_back_later(Api& api, std::string reason);
 
 // HEAD: the headers of the answer that GET would give, and nothing else.

@@ -1,7 +1,8 @@
 // Attempts: what a generation may still try after a failed call: the same upstream again, then its fallbacks.
 //
-// Good before the first delta only (WIRE.md 6.1); whether one was appended is the generation's to know. Each upstream
-// has its own count of tries and its own window for them; the number that readers see counts on. Threads: the shard's.
+// Good before the first delta only (a second answer differs from the first); whether one was appended is the
+// generation's to know. Each upstream has its own count of tries and its own window for them; the number that readers
+// see counts on. Threads: the shard's.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,4 @@
-// Continuation: how the next relay process goes on with a generation that this one did not see to its end (CONTRACT,
-// Operations: Start after a crash).
+// Continuation: how the next relay process goes on with a generation that this one did not see to its end.
 //
 // Some upstreams keep an answer that nobody reads any more (Provider::take_up). What finds it again is kept in the log
 // beside the stream, never in an event: the token is a capability and no client may see it. After a restart the answer

@@ -1,7 +1,7 @@
 // Conversation: what a generation that goes on with a stream is asked: the original messages, and what was said since.
 //
 // Each generation's text is an assistant turn (none if it said nothing), each steer a user turn; reasoning and
-// unfinished tool calls are left out (CONTRACT, Control).
+// unfinished tool calls are left out.
 #pragma once
 
 #include <functional>

@@ -1,4 +1,4 @@
-// on_disconnect: what becomes of a generation that nobody reads (CONTRACT, Control).
+// on_disconnect: what becomes of a generation that nobody reads (PROTOCOL.md, Control: when nobody reads).
 //
 // It arms when the last subscriber leaves and disarms when one arrives; only cancel_after_ms also counts from creation.
 // `cancel` waits a short grace, so that a reload is not a cancel. A cut made by the relay itself arms it later by a

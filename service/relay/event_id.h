@@ -18,8 +18,8 @@ struct EventId {
   Seq seq = 0;
 };
 
-// What a reconnecting reader is told (CONTRACT, Read): start - no cursor; exact - what follows is everything after its
-// cursor; reset - the cursor is not one of this stream's durable events: discard and take it from the first event.
+// What a reconnecting reader is told (PROTOCOL.md, Read): start - no cursor; exact - what follows is everything after
+// its cursor; reset - the cursor is not one of this stream's durable events: discard and take it from the first event.
 enum class Verdict { start, exact, reset };
 std::string_view name_of(Verdict verdict);
 

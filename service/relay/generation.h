@@ -2,9 +2,9 @@
 // its end.
 //
 // It turns what the upstream says into events and hands them to its owner, the stream; a failed try is repeated, or
-// goes to the next fallback, only before the first delta was appended (WIRE.md 6.1), and each of these shows as an
-// `upstream` event. It holds at most one place, at the upstream that it asks. It ends by exactly one on_generation_end,
-// or by close(), whichever comes first; afterwards it is silent. Threads: the stream's shard.
+// goes to the next fallback, only before the first delta was appended, and each of these shows as an `upstream` event.
+// It holds at most one place, at the upstream that it asks. It ends by exactly one on_generation_end, or by close(),
+// whichever comes first; afterwards it is silent. Threads: the stream's shard.
 #pragma once
 
 #include <memory>

@@ -1,4 +1,4 @@
-// What the relay's heart may be told, with defaults (CONTRACT, Limits). One immutable copy serves what started under
+// What the relay's heart may be told, with defaults (PROTOCOL.md, Limits). One immutable copy serves what started under
 // it; a reload makes a new copy for what starts afterwards.
 #pragma once
 

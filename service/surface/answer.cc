@@ -126,7 +126,7 @@ asio::awaitable<Answer> stream_answer(api::Api& api, const Request& request, Pro
     const auto event = error_event(profile.dialect, fault, request.request_id);
     co_return say_and_cut(api, std::move(profile), stream, event);
   }
-  // Counted and thrown away up to the cursor; at the terminal event, that one again (WIRE.md 7.2).
+  // Counted and thrown away up to the cursor; at the terminal event, that one again (a 204 would not stop them all).
   relay::Seq upto = begun.cursor->seq;
   if (stream->ended() && upto == stream->durable()) --upto;
   std::string out;

@@ -16,7 +16,7 @@
 
 namespace tokenrelay::surface {
 
-// How a surface streams (WIRE.md 7.3).
+// How a surface streams (CLIENTS.md, Every client).
 struct Profile {
   Dialect dialect;
   std::string_view heartbeat;  // bytes that say "alive" to this protocol's clients

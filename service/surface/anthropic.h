@@ -1,4 +1,4 @@
-// Anthropic Messages: POST /v1/messages, stream and not (WIRE.md 3, 5, 7.3).
+// Anthropic Messages: POST /v1/messages, stream and not (CLIENTS.md, Messages).
 //
 // What only Anthropic's own models know (members of the request that have no neutral name, tools that run at the
 // provider, cache marks, the version and beta headers) goes to upstreams of that kind as it came. Others are not told

@@ -1,4 +1,4 @@
-// One content block of a Messages request as a part of a neutral message (upstream/prompt.h; WIRE.md 3).
+// One content block of a Messages request as a part of a neutral message (upstream/prompt.h).
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// `tools` and `tool_choice` of a Messages request (WIRE.md 3): those that the client runs are functions; those that run
+// `tools` and `tool_choice` of a Messages request: those that the client runs are functions; those that run
 // at Anthropic, or that only its models understand, go to its own upstreams as they came and to no other.
 #pragma once
 

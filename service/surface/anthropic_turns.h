@@ -1,4 +1,4 @@
-// `system` and `messages` of a Messages request as neutral messages (upstream/prompt.h; WIRE.md 3).
+// `system` and `messages` of a Messages request as neutral messages (upstream/prompt.h).
 #pragma once
 
 #include <string>

@@ -20,7 +20,7 @@ using Refused = tl::unexpected<Reply>;
 constexpr size_t max_key_bytes = 255;
 constexpr int64_t max_cancel_after_ms = 24 * 3600 * 1000;
 // How long the head of an answer is held back for a refusal's status: an upstream that is slow to take a request must
-// not make the relay look dead (WIRE.md 7.3).
+// not make the relay look dead (CLIENTS.md, Every client: refusals and retries).
 constexpr int64_t hold_ms = 5'000;
 
 Refused fault(Dialect dialect, const Request& request, Fault what) {

@@ -1,4 +1,5 @@
-// OpenAI Chat Completions: POST /v1/chat/completions (stream and not), and GET /v1/models (WIRE.md 1, 5, 7.3).
+// OpenAI Chat Completions: POST /v1/chat/completions (stream and not), and GET /v1/models (CLIENTS.md, Chat
+// Completions).
 #pragma once
 
 #include <memory>

@@ -1,4 +1,4 @@
-// The drop-in surfaces, by the protocol that each speaks (CONTRACT, Drop-in surfaces).
+// The drop-in surfaces, by the protocol that each speaks (PROTOCOL.md, Drop-in surfaces).
 #pragma once
 
 #include <optional>

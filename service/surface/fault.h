@@ -1,4 +1,5 @@
-// Errors in the shape of each surface's own protocol (WIRE.md 1 to 5), before a stream and inside one.
+// Errors in the shape of each surface's own protocol (CLIENTS.md, Every client: refusals and retries), before a
+// stream and inside one.
 #pragma once
 
 #include <optional>

@@ -1,7 +1,7 @@
 // Gathered: a stream's events as the items of one answer, in order: what a surface needs to write it whole.
 //
 // Pure function of the log. `steer` and `upstream` events are invisible: text goes on in the same item. But a tool call
-// that was made before a steer is void: its generation was closed, nobody will answer it (CONTRACT, Control).
+// that was made before a steer is void: its generation was closed, nobody will answer it.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// Gemini: POST /v1beta/models/{model}:streamGenerateContent and :generateContent, the same under /v1 (WIRE.md 4, 5,
-// 7.3).
+// Gemini: POST /v1beta/models/{model}:streamGenerateContent and :generateContent, the same under /v1
+// (CLIENTS.md, Gemini).
 //
 // A stream is server-sent events with `alt=sse`, else one JSON array, told piece by piece. A function call is told
 // whole, when what follows it comes: the wire has no other way. One whose arguments are no JSON object in the end is

@@ -1,4 +1,4 @@
-// Pieces of a GenerateContentResponse, for the stream and for the whole answer (WIRE.md 4).
+// Pieces of a GenerateContentResponse, for the stream and for the whole answer (DIALECTS.md, Gemini: chunks).
 #pragma once
 
 #include <string>

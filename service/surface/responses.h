@@ -1,4 +1,4 @@
-// OpenAI Responses (WIRE.md 2, 5, 7.1 to 7.3): POST /v1/responses (streamed, whole, in the background), retrieve,
+// OpenAI Responses (CLIENTS.md, Responses): POST /v1/responses (streamed, whole, in the background), retrieve,
 // resume by `starting_after`, cancel, delete.
 //
 // resp_X is the stream strm_X, whatever surface it was made on. Every response is kept, `store` or not: the log is what

@@ -1,4 +1,4 @@
-// Every surface's routes (CONTRACT, Drop-in surfaces).
+// Every surface's routes (PROTOCOL.md, Drop-in surfaces).
 #pragma once
 
 #include "service/api/api.h"

@@ -1,5 +1,5 @@
-// The AI SDK's UI messages, as useChat speaks them (WIRE.md 7.2, 8.1): POST /api/chat, GET /api/chat/{chatId}/stream,
-// POST /api/chat/{chatId}/stop.
+// The AI SDK's UI messages, as useChat speaks them (CLIENTS.md, UI messages): POST /api/chat,
+// GET /api/chat/{chatId}/stream, POST /api/chat/{chatId}/stop.
 //
 // A closed connection is only a disconnect here: the answer goes on, and the stream route replays it whole from its
 // message's start. The stop route is what cancels. It stops everything that runs for the chat.

@@ -1,4 +1,4 @@
-// The `anthropic` kind: Messages, streaming (WIRE.md 0.1, 3 and 6).
+// The `anthropic` kind: Messages, streaming (DIALECTS.md, Messages).
 //
 // Complete at message_stop, or with one whole message instead of a stream (servers that ignore `stream`); every other
 // end is a truncation. A 429 that does not say when to come back is a spend cap, and not retried.

@@ -1,4 +1,4 @@
-// One payload of the Messages dialect: an event of a stream, a whole message or an error (WIRE.md 3).
+// One payload of the Messages dialect: an event of a stream, a whole message or an error (DIALECTS.md, Messages).
 //
 // What it says is handed out as the raw JSON of its parts, views into the payload; a string is read where it is needed,
 // with the reader's scratch. Unknown events, blocks and deltas are `other`: they are skipped.

@@ -1,4 +1,4 @@
-// A ModelRequest in the words of Messages (WIRE.md 3).
+// A ModelRequest in the words of Messages (DIALECTS.md, Messages: request).
 //
 // max_tokens, which the API demands, is 4,096 where the client gave none (what every model takes), and the thinking
 // budget on top of it where reasoning_effort asks for one. Members of x_anthropic.body stand as they are: they replace

@@ -1,4 +1,4 @@
-// A prompt's messages as `system` and `messages` of the Messages dialect (WIRE.md 3).
+// A prompt's messages as `system` and `messages` of the Messages dialect (DIALECTS.md, Messages: request).
 //
 // System messages, wherever they stand, become `system`. Turns alternate: neighbours of one role are one turn, and tool
 // results are the user's. Left out: empty text, which the API refuses, and reasoning that carries no signature.

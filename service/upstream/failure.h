@@ -1,4 +1,5 @@
-// From what an upstream says of an error, by status or in its stream, to a Failure (WIRE.md 1, 5 and 6.1).
+// From what an upstream says of an error, by status or in its stream, to a Failure (DIALECTS.md, Every upstream:
+// refusals and retries).
 #pragma once
 
 #include <optional>

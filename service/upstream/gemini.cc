@@ -1,4 +1,4 @@
-// The `gemini` kind: streamGenerateContent (WIRE.md 0.1, 4 and 6).
+// The `gemini` kind: streamGenerateContent (DIALECTS.md, Gemini).
 //
 // Complete with a finishReason (or a blocked prompt) and the body's clean end, or end_of_body_ms without one; or with
 // one whole response, or an array of them, instead of a stream (servers that ignore alt=sse).

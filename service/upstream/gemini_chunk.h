@@ -1,4 +1,4 @@
-// One payload of the Gemini dialect: a GenerateContentResponse or an error (WIRE.md 4).
+// One payload of the Gemini dialect: a GenerateContentResponse or an error (DIALECTS.md, Gemini: chunks).
 //
 // What it says is handed out as the raw JSON of its parts, views into the payload; a string is read where it is needed,
 // with the reader's scratch. Candidates but the first are left out: no request asks for more.

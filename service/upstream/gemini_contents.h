@@ -1,4 +1,4 @@
-// A prompt's messages as `systemInstruction` and `contents` of the Gemini dialect (WIRE.md 4).
+// A prompt's messages as `systemInstruction` and `contents` of the Gemini dialect (DIALECTS.md, Gemini).
 //
 // System messages, wherever they stand, become the instruction. Neighbours of one role are one turn; the results of
 // several tool calls are one turn of the user's, as the API counts them. A result's function is found by its

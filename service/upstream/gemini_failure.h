@@ -1,4 +1,4 @@
-// From Google's error object to a Failure (WIRE.md 4; google.rpc.Status, RetryInfo and ErrorInfo).
+// From Google's error object to a Failure (DIALECTS.md, Gemini: errors).
 //
 // {"error":{"code","message","status","details":[…]}}, alone or as the first element of an array. There is no
 // retry-after header: RetryInfo.retryDelay says it. A bad key is a 400 whose ErrorInfo has the reason API_KEY_INVALID.

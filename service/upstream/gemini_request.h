@@ -1,4 +1,4 @@
-// A ModelRequest in the words of streamGenerateContent (WIRE.md 4).
+// A ModelRequest in the words of streamGenerateContent (DIALECTS.md, Gemini: request).
 //
 // Members of x_gemini.body are the client's own: `tools` are added, `generationConfig` and `toolConfig` completed, and
 // the others replace what was translated. Asked through them or not, the relay carries one candidate, text only, no

@@ -1,4 +1,4 @@
-// The `openai` kind: Chat Completions, streaming (WIRE.md 0.1, 1 and 6).
+// The `openai` kind: Chat Completions, streaming (DIALECTS.md, Chat Completions).
 //
 // When it is complete: a finish_reason for every choice and then `[DONE]`, the body's clean end, or end_of_body_ms of
 // neither (a cut before that is a truncation); `[DONE]` alone; or one whole `chat.completion` instead of a stream

@@ -1,4 +1,5 @@
-// One payload of the Chat Completions dialect: a stream's chunk, a whole answer or an error (WIRE.md 1).
+// One payload of the Chat Completions dialect: a stream's chunk, a whole answer or an error (DIALECTS.md, Chat
+// Completions).
 #pragma once
 
 #include <cstdint>

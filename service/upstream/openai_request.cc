@@ -10,7 +10,7 @@
 namespace tokenrelay::upstream {
 namespace {
 
-// What a request may not set (CONTRACT.md, Create): the api refuses it, and nothing of it gets past here.
+// What a request may not set (PROTOCOL.md, Create): the api refuses it, and nothing of it gets past here.
 constexpr std::array<std::string_view, 9> reserved = {"model",  "messages", "prompt",         "input",     "contents",
                                                       "stream", "n",        "stream_options", "background"};
 

@@ -22,7 +22,7 @@
 // it.
 //
 // Left out on purpose, on every dialect but its own: `cache_control` marks (they change no answer), and reasoning that
-// an earlier turn showed (no provider needs another's; CONTRACT, Control).
+// an earlier turn showed (no provider needs another's).
 #pragma once
 
 #include <optional>

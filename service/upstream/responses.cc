@@ -1,4 +1,4 @@
-// The `openai-responses` kind: Responses, streaming (WIRE.md 0.1, 2 and 6).
+// The `openai-responses` kind: Responses, streaming (DIALECTS.md, Responses).
 //
 // Complete at response.completed or response.incomplete, or with one whole response instead of a stream; every other
 // end is a truncation.

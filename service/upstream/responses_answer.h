@@ -1,5 +1,5 @@
 // ResponsesAnswer: the events of one response, put together: whole characters, tool calls with their numbers, what was
-// said only at an item's end, how it finished. Knows nothing of SSE or HTTP (WIRE.md 2).
+// said only at an item's end, how it finished. Knows nothing of SSE or HTTP (DIALECTS.md, Responses).
 //
 // Everything is said once: by deltas; else by a part's `.done`; else by its item's; else by the response at the end.
 // Reasoning is told by its summary or by its text, whichever an item begins with, with a blank line between parts.

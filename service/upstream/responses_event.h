@@ -1,4 +1,5 @@
-// One payload of the Responses dialect, taken apart without a DOM: a stream's event, or a whole response (WIRE.md 2).
+// One payload of the Responses dialect, taken apart without a DOM: a stream's event, or a whole response (DIALECTS.md,
+// Responses).
 //
 // What is "raw" is a value's own JSON text, "" where there is none. All views lie in the payload.
 #pragma once

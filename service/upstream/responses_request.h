@@ -1,4 +1,4 @@
-// A ModelRequest in the words of Responses (WIRE.md 2).
+// A ModelRequest in the words of Responses (DIALECTS.md, Responses: request).
 //
 // System turns before the first other one are its `instructions`, later ones items in their place. Members of
 // x_responses.body stand as they are: they replace what was translated, `tools` and `include` are added to, `text` and

@@ -1,5 +1,6 @@
 // SseCall: what every dialect over HTTP shares: one streaming request, what came back (events, a document, a page, a
-// refusal), its timeouts and its end. A dialect derives from it and says what an event means (WIRE.md 0.1 and 6).
+// refusal), its timeouts and its end (DIALECTS.md, Every upstream). A dialect derives from it and says what an event
+// means.
 //
 // A call ends by complete() or fail(), once; both may destroy the call before they return, so whoever called them
 // touches nothing afterwards. Hooks that answer false say "ended, or gone". Threads: the loop's.

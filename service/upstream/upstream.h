@@ -57,7 +57,7 @@ std::string_view name_of(FailureCode code);
 struct Failure {
   FailureCode code;
   std::string message;                    // for the client: the provider's words, cut to 500 bytes, without secrets
-  bool retryable = false;                 // worth another try with the same request (WIRE.md 6.1)
+  bool retryable = false;                 // worth another try with the same request
   std::optional<int64_t> retry_after_ms;  // what the provider asked for
   int http_status = 0;                    // 0: none came
 };

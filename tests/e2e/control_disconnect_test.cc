@@ -1,4 +1,4 @@
-// on_disconnect, clause by clause (CONTRACT, Control), over SSE and WebSocket.
+// on_disconnect, clause by clause (PROTOCOL.md, Control: when nobody reads), over SSE and WebSocket.
 #include "tests/support/catch.h"
 #include "tests/support/relay.h"
 #include "tests/support/scripted_model.h"

@@ -1,4 +1,4 @@
-// What Chat Completions servers say, one peculiarity at a time (WIRE.md 1).
+// What Chat Completions servers say, one peculiarity at a time (DIALECTS.md, Chat Completions).
 #include <nlohmann/json.hpp>
 
 #include "service/json/utf8.h"

@@ -1,4 +1,5 @@
-// Answers that outlive their connection: taken up where they were lost, cancelled when nobody wants them (WIRE.md 2).
+// Answers that outlive their connection: taken up where they were lost, cancelled when nobody wants them (DIALECTS.md,
+// Responses: background).
 #include "tests/upstream/responses_run.h"
 
 using namespace tokenrelay;

@@ -1,4 +1,4 @@
-// What a neutral request becomes in the words of Responses, and what has none there (WIRE.md 2).
+// What a neutral request becomes in the words of Responses, and what has none there (DIALECTS.md, Responses: request).
 #include "service/upstream/responses_request.h"
 
 #include "tests/upstream/responses_run.h"

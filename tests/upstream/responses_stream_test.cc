@@ -1,4 +1,4 @@
-// What Responses servers say, one peculiarity at a time (WIRE.md 2).
+// What Responses servers say, one peculiarity at a time (DIALECTS.md, Responses).
 #include "tests/upstream/responses_run.h"
 
 using namespace tokenrelay;

@@ -6,7 +6,7 @@ import { fetchEventSource } from '@microsoft/fetch-event-source';
 
 const names = ['message', 'resumed', 'start', 'reasoning', 'tool_call', 'steer', 'upstream', 'done'];
 
-// What a complete page does with the events: text by deltas, discard unless the verdict is exact.
+// What a complete page does with the events (PROTOCOL.md, Read): text by deltas, discard unless the verdict is exact.
 export class Transcript {
   text = '';
   ids = [];
