@@ -5,7 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <iostream>
 
-#include "service/config_address.h"
+#include "service/config/address.h"
 
 namespace tokenrelay {
 namespace {

@@ -4,8 +4,8 @@
 #include <string>
 #include <variant>
 
-#include "service/chat.h"
-#include "service/config_load.h"
+#include "service/terminal/chat.h"
+#include "service/config/load.h"
 
 namespace tokenrelay {
 

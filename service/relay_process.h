@@ -9,7 +9,7 @@
 #include <optional>
 #include <string>
 
-#include "service/config_load.h"
+#include "service/config/load.h"
 #include "service/transport/tls_server.h"
 #include "service/wiring.h"
 

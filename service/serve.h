@@ -3,7 +3,7 @@
 
 #include <functional>
 
-#include "service/config_load.h"
+#include "service/config/load.h"
 
 namespace tokenrelay {
 

@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "service/api/api.h"
-#include "service/config.h"
+#include "service/config/config.h"
 #include "service/http/server.h"
 #include "service/relay/models.h"
 #include "service/relay/options.h"

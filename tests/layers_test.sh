@@ -1,42 +1,65 @@
-#!/bin/sh
-# The layers: which folder may include which. Prints each include that goes the wrong way.
-set -eu
-cd "$(dirname "$0")/.."
+#!/bin/bash
+# The order of the layers, written down here and nowhere else: what the files of a folder, and of the folders in it, may
+# include. A file belongs to the longest folder that is listed. Prints each include that goes the wrong way.
+#   tests/layers_test.sh [ROOT]   another checkout than this one
+set -euo pipefail
+cd "${1:-$(dirname "$0")/..}"
 
-allowed() {
-  case $1 in
-    storage) echo storage ;;
-    metrics) echo metrics ;;
-    service/json) echo service/json ;;
-    service/transport) echo service/transport ;;
-    service/http) echo service/http service/transport service/json ;;
-    service/upstream) echo service/upstream service/transport service/json ;;
-    service/relay) echo service/relay service/upstream service/transport service/json storage metrics ;;
-    service/api) echo service/api service/http service/relay service/upstream service/transport service/json service/web storage metrics ;;
-    service/surface) echo service/surface service/api service/http service/relay service/upstream service/transport service/json storage metrics ;;
-    service/web) echo service/web ;;
-  esac
+declare -A may=(
+  [storage]="storage"
+  [metrics]="metrics"
+  [service/json]="service/json"
+  [service/transport]="service/transport"
+  [service/http]="service/http service/transport service/json"
+  [service/client]="service/client service/transport"
+  [service/upstream]="service/upstream service/client service/transport service/json"
+  [service/relay]="service/relay service/upstream service/transport service/json storage metrics"
+  [service/web]="service/web"
+  [service/api]="service/api service/http service/relay service/upstream service/transport service/json service/web
+                 storage metrics"
+  [service/surface]="service/surface service/api service/http service/relay service/upstream service/transport
+                     service/json storage metrics"
+  [service/config]="service/config service/transport"
+  [service/terminal]="service/terminal service/config service/json"
+  [service]="service service/config service/terminal service/surface service/api service/http service/relay
+             service/upstream service/client service/transport service/json service/web storage metrics"
+)
+# One dialect, one protocol: what two of them share lies in the folder above.
+apart=""
+
+# The longest listed folder that a path lies in, or nothing.
+room=
+find_room() {
+  room=$1
+  while [ -z "${may[$room]:-}" ]; do
+    case $room in
+      */*) room=${room%/*} ;;
+      *) room=; return ;;
+    esac
+  done
 }
 
 wrong=0
-for layer in storage metrics service/json service/transport service/http service/upstream service/relay service/api service/surface service/web; do
-  [ -d "$layer" ] || continue
-  may=" $(allowed "$layer") "
-  found=$(grep -Hn '^ *# *include "' "$layer"/*.h "$layer"/*.cc 2>/dev/null |
-    while IFS= read -r line; do
-      included=$(printf '%s\n' "$line" | sed 's/.*include "\([^"]*\)".*/\1/')
-      case $may in
-        *" $(dirname "$included") "*) ;;
-        *) printf '%s\n' "$line" ;;
-      esac
-    done)
-  if [ -n "$found" ]; then
-    echo "$layer may include only:$may"
-    printf '%s\n' "$found"
-    wrong=1
-  fi
-done
+complain() {
+  echo "$1"
+  wrong=1
+}
 
-# Nothing that is delivered includes the tests.
-if grep -rn --include='*.h' --include='*.cc' '#include "tests/' service storage metrics; then wrong=1; fi
+while IFS=: read -r file included; do
+  included=${included#*\"}
+  included=${included%%\"*}
+  from=${file%/*} to=${included%/*}
+  find_room "$from"; from_room=$room
+  find_room "$to"; to_room=$room
+  if [ -z "$from_room" ]; then
+    complain "$file lies in no layer"
+  elif [ -z "$to_room" ]; then
+    complain "$file includes $included, which is in no layer"
+  elif [[ " ${may[$from_room]//$'\n'/ } " != *" $to_room "* ]]; then
+    complain "$file includes $included: $from_room may not use $to_room"
+  elif [[ " $apart " == *" $from_room "* ]] && [ "$from_room" = "$to_room" ] && [ "$to" != "$to_room" ] &&
+    [ "$from" != "$to" ] && [ "$from" != "$from_room" ]; then
+    complain "$file includes $included: it lies beside it, not below"
+  fi
+done < <(grep -rHE '^ *# *include "' --include='*.h' --include='*.cc' service storage metrics)
 exit $wrong

@@ -11,7 +11,7 @@
 
 #include "service/api/api.h"
 #include "service/surface/begin.h"
-#include "service/surface/face.h"
+#include "service/surface/encoder.h"
 #include "service/surface/gathered.h"
 
 namespace tokenrelay::surface {

@@ -1,6 +1,6 @@
 // GET /v1/models and /v1/models/{id}: the models that the configuration names. Globs name no model; with one upstream
 // that takes every name, the default.
-#include "service/surface/chat.h"
+#include "service/surface/chat/chat.h"
 
 namespace tokenrelay::surface {
 namespace {

@@ -1,10 +1,10 @@
 #include "service/surface/routes.h"
 
-#include "service/surface/anthropic.h"
-#include "service/surface/chat.h"
-#include "service/surface/gemini.h"
-#include "service/surface/responses.h"
-#include "service/surface/ui.h"
+#include "service/surface/anthropic/anthropic.h"
+#include "service/surface/chat/chat.h"
+#include "service/surface/gemini/gemini.h"
+#include "service/surface/responses/responses.h"
+#include "service/surface/ui/ui.h"
 
 namespace tokenrelay::surface {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "service/upstream/http_client.h"
+#include "service/client/http_client.h"
 #include "service/upstream/upstream.h"
 
 namespace tokenrelay::json {

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "service/client/http_client.h"
 #include "service/upstream/upstream.h"
 
 namespace tokenrelay::transport {
@@ -26,10 +27,7 @@ struct ProviderOptions {
   int64_t demo_delta_ms = 35;  // a human pace
 };
 
-class HttpClient;  // libcurl's multi interface on the loop; shared by all providers of a shard (http_client.h)
-
-std::shared_ptr<HttpClient> make_http_client(transport::Loop& loop);
-
+// `client` is shared by all providers of a shard.
 std::unique_ptr<Provider> make_openai_chat(std::shared_ptr<HttpClient> client, ProviderOptions options);
 std::unique_ptr<Provider> make_openai_responses(std::shared_ptr<HttpClient> client, ProviderOptions options);
 std::unique_ptr<Provider> make_anthropic(std::shared_ptr<HttpClient> client, ProviderOptions options);

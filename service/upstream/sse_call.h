@@ -13,8 +13,8 @@
 
 #include "service/transport/timer_wheel.h"
 #include "service/upstream/failure.h"
-#include "service/upstream/http_client.h"
-#include "service/upstream/lifeline.h"
+#include "service/client/http_client.h"
+#include "service/transport/lifeline.h"
 #include "service/upstream/providers.h"
 #include "service/upstream/sse_parser.h"
 

@@ -114,11 +114,4 @@ class Provider {
   }
 };
 
-struct Timeouts {
-  int64_t connect_ms = 10'000;
-  int64_t first_byte_ms = 300'000;  // from the request sent to the first byte of the body
-  int64_t idle_ms = 120'000;        // between bytes afterwards; comments and pings count
-  int64_t end_of_body_ms = 2'000;   // after an end mark that only the body's end completes
-};
-
 }  // namespace tokenrelay::upstream

@@ -1,5 +1,5 @@
 // A stream of payloads, one a line, through the Messages dialect.
-#include "service/upstream/anthropic_answer.h"
+#include "service/upstream/anthropic/answer.h"
 #include "tests/fuzz/answer_harness.h"
 
 using namespace tokenrelay;

@@ -1,5 +1,5 @@
 // A stream of payloads, one a line, through the Gemini dialect.
-#include "service/upstream/gemini_answer.h"
+#include "service/upstream/gemini/answer.h"
 #include "tests/fuzz/answer_harness.h"
 
 using namespace tokenrelay;

@@ -2,7 +2,7 @@
 #include <string>
 
 #include "tests/fuzz/harness.h"
-#include "tests/upstream/response_outcome.h"
+#include "tests/client/response_outcome.h"
 
 using namespace tokenrelay;
 

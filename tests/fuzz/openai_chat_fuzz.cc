@@ -1,5 +1,5 @@
 // A stream of payloads, one a line, through the Chat Completions dialect.
-#include "service/upstream/chat_answer.h"
+#include "service/upstream/chat/answer.h"
 #include "tests/fuzz/answer_harness.h"
 
 using namespace tokenrelay;

@@ -1,5 +1,5 @@
 // A stream of payloads, one a line, through the Responses dialect.
-#include "service/upstream/responses_answer.h"
+#include "service/upstream/responses/answer.h"
 #include "tests/fuzz/answer_harness.h"
 
 using namespace tokenrelay;

@@ -6,7 +6,7 @@
 
 #include "service/json/parse.h"
 #include "service/relay/event_codec.h"
-#include "service/surface/face.h"
+#include "service/surface/encoder.h"
 
 namespace tokenrelay::surface {
 

@@ -1,7 +1,7 @@
 // Transfers on the loop: cancelling, pausing, reuse, and everything a handler may do inside a callback.
-#include "service/upstream/http_client.h"
+#include "service/client/http_client.h"
 
-#include "tests/upstream/openai_run.h"
+#include "tests/upstream/chat/run.h"
 
 using namespace tokenrelay;
 namespace script = support::script;

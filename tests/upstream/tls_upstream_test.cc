@@ -5,7 +5,7 @@
 
 #include "tests/support/temp_dir.h"
 #include "tests/support/tls_front.h"
-#include "tests/upstream/openai_run.h"
+#include "tests/upstream/chat/run.h"
 
 using namespace tokenrelay;
 using upstream::FailureCode;

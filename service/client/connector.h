@@ -1,0 +1,47 @@
+// Dial: one TCP connection in the making: the name's look-up (Resolver), then by libcurl every address in turn with
+// IPv4 and IPv6 in parallel (RFC 8305). The descriptor is then the caller's; libcurl keeps nothing of it. The limit of
+// time is the exchange's.
+//
+// Threads: the loop's. Ownership: destroying it gives up, silently. `done` is called once, never before the constructor
+// has returned; it may destroy the dial.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "service/client/curl_loop.h"
+#include "service/client/http_client.h"
+#include "service/client/resolver.h"
+#include "service/client/target.h"
+
+namespace tokenrelay::upstream {
+
+class Dial final : private CurlOwner {
+ public:
+  struct Result {
+    int descriptor = -1;  // non-blocking, TCP_NODELAY, SO_KEEPALIVE; -1: see the cause
+    TransferEnd::Cause cause = TransferEnd::Cause::clean;
+    std::string message;
+  };
+  using Done = std::function<void(Result)>;
+
+  Dial(std::shared_ptr<CurlLoop> curl, Resolver& resolver, const Origin& to, int64_t connect_ms, Done done);
+  ~Dial();
+  Dial(const Dial&) = delete;
+
+ private:
+  void connect();
+  void found(const Origin& to, const Addresses& addresses);
+  void completed(CURLcode result) override;
+  int take_descriptor();
+
+  const std::shared_ptr<CurlLoop> curl_;
+  CURL* easy_;
+  bool added_ = false;  // to curl_
+  CurlList addresses_;
+  Resolver::Lookup lookup_;
+  Done done_;
+};
+
+}  // namespace tokenrelay::upstream

@@ -1,0 +1,75 @@
+// CurlLoop: libcurl's multi handle driven by a loop. Its sockets sit in the shard's ReadySet.
+//
+// libcurl looks up no name here: it would join its resolver's thread, and so wait, when a handle is removed meanwhile.
+// Who adds a handle gives it addresses (resolve_option).
+//
+// libcurl forbids adding and removing handles inside its callbacks, so what comes from there is done when libcurl has
+// returned, within the same turn of the loop.
+#pragma once
+
+#include <curl/curl.h>
+
+#include <asio/steady_timer.hpp>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "service/client/poller.h"
+#include "service/client/resolver.h"
+
+namespace tokenrelay::upstream {
+
+using CurlList = std::shared_ptr<curl_slist>;
+
+// For CURLOPT_RESOLVE: the addresses of HOST:PORT, before `more`. It must outlive the handle's stay in the loop.
+CurlList resolve_option(const std::string& host, uint16_t port, const Addresses& addresses, CurlList more = {});
+
+// Who added an easy handle.
+class CurlOwner {
+ public:
+  virtual void completed(CURLcode result) = 0;  // its transfer has ended; it is not yet removed
+
+ protected:
+  ~CurlOwner() = default;
+};
+
+class CurlLoop final : public std::enable_shared_from_this<CurlLoop>, private ReadyListener {
+ public:
+  static std::shared_ptr<CurlLoop> make(asio::io_context& context, std::shared_ptr<ReadySet> ready);
+  ~CurlLoop();
+
+  // From anywhere, libcurl's callbacks included. `owner` is told of the end unless the handle was removed before.
+  void add(CURL* easy, CurlOwner& owner);
+  // Also cleans it up, and closes its connection if a response is running. `keeps` lives until libcurl has let go of
+  // it.
+  void remove(CURL* easy, std::shared_ptr<void> keeps);
+  void unpause(CURL* easy);
+  void forget(int descriptor) { ready_->forget(descriptor); }  // it is no longer libcurl's alone
+
+ private:
+  CurlLoop(asio::io_context& context, std::shared_ptr<ReadySet> ready);
+  static int on_socket(CURL* easy, curl_socket_t socket, int what, void* self, void* known);
+  static int on_timer(CURLM* multi, long timeout_ms, void* self);
+  void on_ready(int descriptor, uint32_t events) override;
+
+  template <class Call>
+  void enter(Call&& call);  // runs it inside libcurl, then settles
+  void settle();
+  bool take_completed();
+  void arm();
+  void on_due();
+
+  CURLM* const multi_;
+  const std::shared_ptr<ReadySet> ready_;
+  asio::steady_timer timer_;
+  using Clock = std::chrono::steady_clock;
+  std::optional<Clock::time_point> due_;        // when libcurl wants to be called
+  std::optional<Clock::time_point> armed_for_;  // when the loop will look
+  std::vector<CURL*> to_add_, to_unpause_;
+  std::vector<std::pair<CURL*, std::shared_ptr<void>>> to_remove_;
+  bool inside_ = false;  // libcurl is on the stack
+  bool settling_ = false;
+};
+
+}  // namespace tokenrelay::upstream

@@ -1,0 +1,201 @@
+#include "service/client/direct_exchange.h"
+
+#include <array>
+#include <utility>
+
+#include "service/transport/loop.h"
+#include "service/client/request_text.h"
+
+namespace tokenrelay::upstream {
+namespace {
+
+using Cause = TransferEnd::Cause;
+
+constexpr int reads_at_once = 8;                      // the other streams have their turn then
+thread_local std::array<char, 16 << 10> read_buffer;  // no read begins before the last one's bytes were taken
+
+}  // namespace
+
+DirectExchange::DirectExchange(transport::Loop& loop, Wiring wiring, std::optional<Target> target,
+                               const HttpRequest& request, TransferHandler& handler)
+    : Exchange(loop, request.timeouts, handler),
+      reader_(loop.clock()),
+      text_(target ? request_text(request, *target) : ""),
+      wiring_(std::move(wiring)),
+      connect_ms_(request.timeouts.connect_ms),
+      target_(std::move(target)) {}
+
+void DirectExchange::start() {
+  if (!target_) return later(&DirectExchange::fail_unaddressed);
+  wire_ = wiring_.idle.take(target_->origin);
+  reused_ = wire_ != nullptr;
+  reused_ ? ask() : dial();
+}
+
+void DirectExchange::fail_unaddressed() {
+  end(Cause::unreachable, "not an address of HTTP");
+}
+
+void DirectExchange::later(void (DirectExchange::*what)()) {
+  loop_.post([weak = weak_from_this(), what] {
+    const auto alive = std::static_pointer_cast<DirectExchange>(weak.lock());
+    if (alive && !alive->over()) (alive.get()->*what)();
+  });
+}
+
+void DirectExchange::dial() {
+  phase_ = Phase::dialling;
+  connecting();
+  dial_ = std::make_unique<Dial>(wiring_.curl, wiring_.resolver, target_->origin, connect_ms_,
+                                 [this](Dial::Result result) { dialled(std::move(result)); });
+}
+
+void DirectExchange::dialled(Dial::Result result) {
+  const auto alive = shared_from_this();
+  dial_.reset();
+  if (result.descriptor < 0) return end(result.cause, std::move(result.message));
+  wire_ = std::make_unique<Wire>(result.descriptor, target_->origin, wiring_.tls);
+  phase_ = Phase::handshake;
+  shake_hands();
+}
+
+void DirectExchange::shake_hands() {
+  const Wire::Status status = wire_->handshake();
+  if (status == Wire::Status::done) return ask();
+  if (status == Wire::Status::again) return watch();
+  const std::string fault = wire_->fault();
+  end(Cause::unreachable, fault);
+}
+
+void DirectExchange::ask() {
+  asked();
+  phase_ = Phase::asking;
+  written_ = 0;
+  write();
+  watch();
+}
+
+// Where writing fails, reading says why: the response may have come nevertheless.
+void DirectExchange::write() {
+  while (written_ < text_.size()) {
+    const Wire::Io io = wire_->write(std::string_view(text_).substr(written_));
+    if (io.status == Wire::Status::again) return;
+    write_failed_ = io.status != Wire::Status::done;
+    if (write_failed_) break;
+    written_ += io.bytes;
+  }
+  phase_ = Phase::reading;
+}
+
+// A pause ends the wait for bytes when the next ones come, not before: most pauses are short.
+void DirectExchange::watch() {
+  const bool waits_for_room = phase_ != Phase::reading && wire_->wants_room();
+  const bool reads = !paused() || phase_ == Phase::handshake;
+  uint32_t events = (reads ? uint32_t{EPOLLIN} : 0u) | (waits_for_room ? uint32_t{EPOLLOUT} : 0u);
+  // Edges spare the kernel a second look at every connection that was read. TLS does not read a descriptor empty.
+  if (events != 0 && !wire_->secure()) events |= uint32_t{EPOLLET} | EPOLLRDHUP | EPOLLPRI;
+  watch(events);
+}
+
+void DirectExchange::watch(uint32_t events) {
+  if (std::exchange(watched_, events) == events) return;
+  events ? wiring_.ready->watch(wire_->descriptor(), events, *this) : wiring_.ready->forget(wire_->descriptor());
+}
+
+// Of `events` only what a short read would hide counts: what happens shows what else there is.
+void DirectExchange::on_ready(int, uint32_t events) {
+  const auto alive = shared_from_this();
+  reads_to_the_end_ |= (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)) != 0;
+  if (phase_ == Phase::handshake) return shake_hands();
+  if (phase_ == Phase::asking) write();
+  if (may_take()) read();
+  if (wire_) watch();
+}
+
+// A read that does not fill the buffer leaves nothing in the kernel but perhaps the end, which it told of.
+bool DirectExchange::reads_on(size_t count) const {
+  return wire_->secure() ? wire_->has_unread() : reads_to_the_end_ || count == read_buffer.size();
+}
+
+void DirectExchange::read() {
+  unread_ = false;
+  for (int turn = 0; turn < reads_at_once; ++turn) {
+    const Wire::Io io = wire_->read(read_buffer.data(), read_buffer.size());
+    if (io.status == Wire::Status::again) return;
+    if (io.status != Wire::Status::done) return lost(io.status);
+    if (phase_ == Phase::reading && !text_.empty()) text_ = std::string();
+    reused_ = false;
+    take({read_buffer.data(), io.bytes});
+    if (!wire_ || !may_take() || !reads_on(io.bytes)) return;
+  }
+  unread_ = true;
+  later(&DirectExchange::take_held);
+}
+
+void DirectExchange::take(std::string_view bytes) {
+  do {
+    if (paused()) {
+      held_.emplace(bytes);
+      return;
+    }
+  } while (take_piece(bytes));
+}
+
+// False: no more of them.
+bool DirectExchange::take_piece(std::string_view& bytes) {
+  const ResponseReader::Piece piece = reader_.next(bytes);
+  switch (piece.kind) {
+    case ResponseReader::Kind::more:
+      return false;
+    case ResponseReader::Kind::head:
+      say_head(reader_.head());
+      return !over();
+    case ResponseReader::Kind::body:
+      say_body(piece.bytes);
+      return !over();
+    case ResponseReader::Kind::end:
+      finished(bytes.empty());
+      return false;
+    case ResponseReader::Kind::bad:
+      end(Cause::not_http, "what came is not HTTP/1.1");
+      return false;
+  }
+  return false;
+}
+
+void DirectExchange::take_held() {
+  if (paused() || !wire_ || phase_ == Phase::handshake) return;
+  if (held_) {
+    const std::string held = *std::exchange(held_, std::nullopt);
+    take(held);
+  }
+  if (wire_ && may_take() && (unread_ || wire_->has_unread())) read();
+  if (wire_) watch();
+}
+
+void DirectExchange::finished(bool nothing_left) {
+  const bool whole = phase_ == Phase::reading && !write_failed_ && nothing_left;
+  if (whole && reader_.keeps_connection() && !wire_->has_unread()) wiring_.idle.put(std::move(wire_));
+  end(Cause::clean, "");
+}
+
+void DirectExchange::lost(Wire::Status how) {
+  if (std::exchange(reused_, false)) {
+    hang_up();
+    write_failed_ = false;
+    return dial();
+  }
+  const bool complete = how == Wire::Status::closed && reader_.ends_by_close();
+  end(complete ? Cause::clean : Cause::cut, complete ? "" : "the connection was lost before the response was complete");
+}
+
+void DirectExchange::hang_up() {
+  dial_.reset();
+  if (!wire_) return;
+  watch(0);
+  reads_to_the_end_ = unread_ = false;
+  if (phase_ == Phase::asking) wire_->reset_on_close();
+  wire_.reset();
+}
+
+}  // namespace tokenrelay::upstream

@@ -1,0 +1,106 @@
+#include "service/client/http_client.h"
+
+#include <unordered_map>
+
+#include "service/transport/loop.h"
+#include "service/client/direct_exchange.h"
+#include "service/client/proxied_exchange.h"
+
+namespace tokenrelay::upstream {
+
+struct HttpClient::State {
+  State(transport::Loop& on_loop, Resolver::System system)
+      : loop(on_loop),
+        ready(ReadySet::make(loop.context())),
+        curl(CurlLoop::make(loop.context(), ready)),
+        resolver(loop, std::move(system)),
+        idle(loop, ready) {}
+
+  transport::Loop& loop;
+  const std::shared_ptr<ReadySet> ready;
+  const std::shared_ptr<CurlLoop> curl;
+  Resolver resolver;
+  const Proxies proxies = Proxies::of_environment();
+  std::optional<TlsClient> tls;  // made for the first https:// upstream: reading the authorities takes 50 ms
+  IdleWires idle;
+  std::unordered_map<Exchange*, std::shared_ptr<Exchange>> exchanges;
+};
+
+namespace {
+
+// What the owner of a transfer holds; the exchange itself is the client's.
+class Handle final : public Transfer {
+ public:
+  explicit Handle(std::shared_ptr<Exchange> exchange) : exchange_(std::move(exchange)) {}
+  ~Handle() override {
+    if (!finished_) exchange_->abandon();
+  }
+  void pause() override { exchange_->pause(); }
+  void resume() override { exchange_->resume(); }
+  void finish() override {
+    finished_ = true;
+    exchange_->drain();
+  }
+
+ private:
+  const std::shared_ptr<Exchange> exchange_;
+  bool finished_ = false;
+};
+
+std::shared_ptr<Exchange> make_exchange(HttpClient::State& state, HttpRequest request, TransferHandler& handler) {
+  auto target = parse_target(request.url);
+  if (const auto* const proxy = target ? state.proxies.of(target->origin) : nullptr) {
+    return std::make_shared<ProxiedExchange>(state.loop, state.curl, state.resolver, *proxy, target->origin,
+                                             std::move(request), handler);
+  }
+  const bool secure = target && target->origin.tls;
+  if (secure && !state.tls) state.tls.emplace();
+  const Wiring wiring{state.ready, state.curl, state.resolver, secure ? &*state.tls : nullptr, state.idle};
+  return std::make_shared<DirectExchange>(state.loop, wiring, std::move(target), request, handler);
+}
+
+std::shared_ptr<Exchange> begin(const std::shared_ptr<HttpClient::State>& state, HttpRequest request,
+                                TransferHandler& handler) {
+  auto exchange = make_exchange(*state, std::move(request), handler);
+  exchange->when_over([weak = std::weak_ptr(state)](Exchange& over) {
+    if (const auto still = weak.lock()) still->exchanges.erase(&over);
+  });
+  state->exchanges.emplace(exchange.get(), exchange);
+  exchange->start();
+  return exchange;
+}
+
+struct NobodyListens final : TransferHandler {
+  void on_head(const HttpHead&) override {}
+  void on_body(std::string_view) override {}
+  void on_end(const TransferEnd&) override {}
+};
+
+}  // namespace
+
+HttpClient::HttpClient(transport::Loop& loop, Resolver::System system)
+    : state_(std::make_shared<State>(loop, std::move(system))) {}
+
+HttpClient::~HttpClient() {
+  for (auto exchanges = std::move(state_->exchanges); auto& [key, exchange] : exchanges) exchange->abandon();
+}
+
+std::unique_ptr<Transfer> HttpClient::send(HttpRequest request, TransferHandler& handler) {
+  return std::make_unique<Handle>(begin(state_, std::move(request), handler));
+}
+
+// Owned by the client until its end; bounded by the request's own timeouts.
+void HttpClient::send_off(HttpRequest request) {
+  static NobodyListens nobody;
+  begin(state_, std::move(request), nobody);
+}
+
+transport::Loop& HttpClient::loop() {
+  return state_->loop;
+}
+
+std::shared_ptr<HttpClient> make_http_client(transport::Loop& loop) {
+  return std::make_shared<HttpClient>(loop);
+}
+
+}  // namespace tokenrelay::upstream

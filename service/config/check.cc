@@ -1,0 +1,77 @@
+// What makes settings wrong together, or in a form that a type does not show.
+#include "service/config/address.h"
+#include "service/config/layers.h"
+#include "service/transport/tls_server.h"
+
+namespace tokenrelay {
+namespace {
+
+Problem check_listen(const std::string& key, const std::string& value, const LayeredConfig& layered) {
+  const auto address = parse_host_port(value);
+  if (!address) return layered.wrong(key, "must be HOST:PORT (an IPv6 address in brackets), e.g. 127.0.0.1:8080");
+  if (!is_loopback(address->host) && !layered.config.allow_unauthenticated) {
+    return layered.wrong(key, "\"" + value + "\" is reachable from other machines, and there is no authentication: " +
+                                  "listen on 127.0.0.1, or set allow_unauthenticated = true");
+  }
+  return {};
+}
+
+Problem check_browsers(const LayeredConfig& layered) {
+  for (const std::string& origin : layered.config.cors_origins) {
+    if (origin == "*" || is_origin(origin)) continue;
+    return layered.wrong("cors_origins",
+                         "must hold origins, as https://chat.example or http://localhost:3000, or \"*\"");
+  }
+  for (const std::string& network : layered.config.trusted_proxies) {
+    if (!is_network(network)) {
+      return layered.wrong("trusted_proxies", "must hold addresses or networks, as 127.0.0.1 or 10.0.0.0/8");
+    }
+  }
+  return {};
+}
+
+// The files are read here too, so that a wrong one is told of with its place, and before anything is opened.
+Problem check_tls(const LayeredConfig& layered) {
+  const auto& tls = layered.config.tls;
+  if (tls.certificate.empty() && tls.key.empty()) return {};
+  if (tls.key.empty()) return layered.wrong("tls.certificate", "needs its tls.key");
+  if (tls.certificate.empty()) return layered.wrong("tls.key", "needs its tls.certificate");
+  const auto server = transport::TlsServer::open({tls.certificate, tls.key});
+  if (server) return {};
+  const bool key = server.error().file == transport::TlsFault::File::key;
+  return layered.wrong(key ? "tls.key" : "tls.certificate",
+                       "\"" + (key ? tls.key : tls.certificate) + "\" " + server.error().what);
+}
+
+Problem check_limits(const LayeredConfig& layered) {
+  const auto& limits = layered.config.limits;
+  const auto at_most = [&](const char* key, uint64_t value, const char* other, uint64_t most) -> Problem {
+    if (value <= most) return {};
+    return layered.wrong(std::string("limits.") + key, std::string("must not be over ") + other);
+  };
+  if (auto problem = at_most("line_bytes", limits.line_bytes, "limits.head_bytes", limits.head_bytes)) return problem;
+  if (auto problem = at_most("path_bytes", limits.path_bytes, "limits.line_bytes", limits.line_bytes)) return problem;
+  if (auto problem = at_most("event_bytes", limits.event_bytes, "limits.stream_bytes", limits.stream_bytes))
+    return problem;
+  return at_most("uncommitted_stream_bytes", limits.uncommitted_stream_bytes, "limits.uncommitted_bytes",
+                 limits.uncommitted_bytes);
+}
+
+}  // namespace
+
+Problem check_config(LayeredConfig& layered) {
+  const Config& config = layered.config;
+  if (auto problem = check_listen("listen", config.listen, layered)) return problem;
+  if (!config.admin_listen.empty()) {
+    if (auto problem = check_listen("admin_listen", config.admin_listen, layered)) return problem;
+    if (config.admin_listen == config.listen && parse_host_port(config.listen)->port != 0) {
+      return layered.wrong("admin_listen", "is the same address as listen");
+    }
+  }
+  if (config.data.empty()) return layered.wrong("data", "must name a directory");
+  if (auto problem = check_browsers(layered)) return problem;
+  if (auto problem = check_tls(layered)) return problem;
+  return check_limits(layered);
+}
+
+}  // namespace tokenrelay

@@ -1,0 +1,41 @@
+// Configuration: defaults, under the file, under the environment, under the flags.
+//
+// An unknown key, a wrong type, a value out of range and settings that do not fit together refuse, with a message that
+// names the place ("relay.toml:12: limits.live_streams: …") and never shows a value that could be a secret.
+#pragma once
+
+#include <map>
+#include <string>
+#include <tl/expected.hpp>
+#include <vector>
+
+#include "service/config/config.h"
+
+namespace tokenrelay {
+
+// Where settings come from. Kept by the program: a reload loads the same sources again.
+struct ConfigSources {
+  std::string file;                                // "": none
+  std::map<std::string, std::string> environment;  // variables that begin with TOKENRELAY_
+  std::map<std::string, std::string> flags;        // by key: "listen", "data", "log.level"
+  std::vector<std::string> upstreams;              // KIND=BASE_URL, in order
+};
+
+struct ConfigError {
+  std::string message;
+};
+
+using ConfigResult = tl::expected<Config, ConfigError>;
+
+ConfigResult load_config(const ConfigSources& sources);
+
+std::map<std::string, std::string> relay_environment();  // this process's variables that begin with TOKENRELAY_
+
+// Variables that look meant for the relay and name no key (what Kubernetes adds for a service is left out): for a
+// warning.
+std::vector<std::string> unknown_variables(const std::map<std::string, std::string>& environment);
+
+// The text of deploy/tokenrelay.toml: every key with its default and a comment, all of them commented in.
+std::string sample_config();
+
+}  // namespace tokenrelay

@@ -1,0 +1,70 @@
+// deploy/tokenrelay.toml, written from the table of keys.
+#include "service/config/keys.h"
+#include "service/config/load.h"
+
+namespace tokenrelay {
+namespace {
+
+constexpr std::string_view kHead =
+    R"(# tokenrelay: every key, with its default. Copy what you change; what is missing keeps its default.
+# Flags win over the environment, which wins over this file. A scalar key has an environment name of its own:
+# TOKENRELAY_LISTEN, TOKENRELAY_LIMITS_LIVE_STREAMS, and so on; a list is given there with commas.
+# `tokenrelay check-config FILE` says what is wrong with a file. SIGHUP loads it again, for what starts afterwards.
+# Names end in their unit: _ms milliseconds, _us microseconds, _bytes bytes.
+)";
+
+constexpr std::string_view kUpstreams =
+    R"(
+# Upstreams: where models are. With none, the relay serves its built-in model, demo. Each is a [[upstream]] of its own;
+# with several, each names its models, but for those that are only fallbacks. The flag --upstream KIND=BASE_URL stands
+# for one of them.
+#
+)";
+
+std::string quoted(const std::string& text) {
+  return "\"" + text + "\"";
+}
+
+template <typename Owner>
+std::string value_of(const Key<Owner>& key, Owner& owner) {
+  return std::visit(
+      [&](auto place) -> std::string {
+        const auto& value = place(owner);
+        using Value = std::remove_cvref_t<decltype(value)>;
+        if constexpr (std::is_same_v<Value, std::string>) {
+          return quoted(value.empty() ? std::string(key.example) : value);
+        } else if constexpr (std::is_same_v<Value, bool>) {
+          return value ? "true" : "false";
+        } else if constexpr (std::is_same_v<Value, std::vector<std::string>>) {
+          return "[]";
+        } else {
+          return std::to_string(value);
+        }
+      },
+      key.place);
+}
+
+}  // namespace
+
+std::string sample_config() {
+  std::string text(kHead);
+  Config defaults;
+  std::string_view section;
+  for (const auto& key : config_keys()) {
+    if (key.section != section) {
+      section = key.section;
+      text += "\n[" + std::string(section) + "]\n";
+    }
+    text += "\n# " + std::string(key.comment) + "\n" + std::string(key.name) + " = " + value_of(key, defaults) + "\n";
+  }
+  text += kUpstreams;
+  text += "# [[upstream]]\n";
+  UpstreamConfig upstream;
+  for (const auto& key : upstream_keys()) {
+    text += "# # " + std::string(key.comment) + "\n# " + std::string(key.name) + " = " + value_of(key, upstream) + "\n";
+  }
+  text += "# # Sent with every call; credentials are refused here.\n# headers = { \"X-Team\" = \"chat\" }\n";
+  return text;
+}
+
+}  // namespace tokenrelay

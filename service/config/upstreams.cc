@@ -1,0 +1,159 @@
+// The upstreams of a configuration: what may not be in one, and what each leaves to its kind.
+#include <fnmatch.h>
+
+#include <algorithm>
+#include <set>
+
+#include "service/config/address.h"
+#include "service/config/layers.h"
+
+namespace tokenrelay {
+namespace {
+
+struct Kind {
+  std::string_view name, key_variable, base_url;
+};
+
+constexpr Kind kKinds[] = {{"openai", "OPENAI_API_KEY", "it ends in /v1"},
+                           {"openai-responses", "OPENAI_API_KEY", "it ends in /v1"},
+                           {"anthropic", "ANTHROPIC_API_KEY", "as https://api.anthropic.com"},
+                           {"gemini", "GEMINI_API_KEY", "as https://generativelanguage.googleapis.com"},
+                           {"demo", "", ""}};
+constexpr const char* kKindNames = "openai, openai-responses, anthropic, gemini or demo";
+
+const Kind* find_kind(const std::string& name) {
+  const auto* found = std::find_if(std::begin(kKinds), std::end(kKinds), [&](const Kind& k) { return k.name == name; });
+  return found == std::end(kKinds) ? nullptr : found;
+}
+
+bool is_variable_name(const std::string& text) {
+  if (text.empty() || (text[0] >= '0' && text[0] <= '9')) return false;
+  return std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+  });
+}
+
+bool is_label(const std::string& text) {
+  return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
+           c == '.';
+  });
+}
+
+std::string lower(std::string text) {
+  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return text;
+}
+
+std::string wrong_header(const std::string& name, const std::string& value) {
+  static const std::set<std::string> kCredentials = {"authorization", "proxy-authorization", "x-api-key",
+                                                     "api-key",       "x-goog-api-key",      "cookie"};
+  static const std::set<std::string> kOurs = {"host",
+                                              "content-length",
+                                              "transfer-encoding",
+                                              "connection",
+                                              "content-type",
+                                              "accept",
+                                              "accept-encoding",
+                                              "expect",
+                                              "upgrade",
+                                              "te"};
+  constexpr std::string_view kToken = "!#$%&'*+-.^_`|~";
+  const bool token = !name.empty() && std::all_of(name.begin(), name.end(), [&](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) || kToken.find(c) != std::string_view::npos;
+  });
+  if (!token) return "is not a header's name";
+  if (kCredentials.count(lower(name))) return "holds a credential: keys come from the environment (api_key_env)";
+  if (kOurs.count(lower(name))) return "is set by the relay itself";
+  const bool printable =
+      std::all_of(value.begin(), value.end(), [](char c) { return static_cast<unsigned char>(c) >= ' ' && c != 0x7f; });
+  return printable ? "" : "holds a control character";
+}
+
+Problem check_address(size_t index, const Kind& kind, UpstreamConfig& upstream, const LayeredConfig& layered) {
+  const std::string path = path_of_upstream(index, "base_url");
+  if (upstream.kind == "demo") {
+    if (upstream.base_url.empty()) return {};
+    return layered.wrong(path, "the demo model is built in: it has no base_url");
+  }
+  if (upstream.base_url.empty()) {
+    return layered.wrong(path, "is missing; for " + upstream.kind + " " + std::string(kind.base_url));
+  }
+  if (!parse_http_url(upstream.base_url)) {
+    return layered.wrong(path,
+                         "must be http://HOST[:PORT]/PATH or https://…, without user, password, query or fragment");
+  }
+  while (upstream.base_url.back() == '/') upstream.base_url.pop_back();
+  return {};
+}
+
+Problem check_models(size_t index, const UpstreamConfig& upstream, const LayeredConfig& layered,
+                     std::set<std::string>& seen) {
+  const std::string path = path_of_upstream(index, "models");
+  const auto& all = layered.config.upstreams;
+  const auto by_themselves = std::count_if(all.begin(), all.end(), [](const auto& u) { return !u.only_fallback; });
+  if (by_themselves == 0 || (upstream.models.empty() && !upstream.only_fallback && by_themselves > 1)) {
+    return layered.wrong(path, "is missing: with several upstreams each says which models are its own");
+  }
+  for (const std::string& model : upstream.models) {
+    if (model.empty() || model.size() > 256) return layered.wrong(path, "a model's name has 1 to 256 characters");
+    if (!seen.insert(model).second) return layered.wrong(path, "the model \"" + model + "\" is named twice");
+  }
+  return {};
+}
+
+Problem check_upstream(size_t index, LayeredConfig& layered) {
+  UpstreamConfig& upstream = layered.config.upstreams[index];
+  const auto wrong = [&](const std::string& key, const std::string& what) {
+    return layered.wrong(path_of_upstream(index, key), what);
+  };
+  if (upstream.kind.empty()) return wrong("", std::string("kind is missing: ") + kKindNames);
+  const Kind* kind = find_kind(upstream.kind);
+  if (!kind) return wrong("kind", std::string("must be ") + kKindNames);
+  if (upstream.name.empty()) upstream.name = upstream.kind;
+  if (!is_label(upstream.name)) return wrong("name", "has 1 to 64 of A-Z a-z 0-9 . _ -");
+  if (auto problem = check_address(index, *kind, upstream, layered)) return problem;
+  if (upstream.background && kind->name != "openai-responses") {
+    return wrong("background", "is for openai-responses: no other kind can take an answer up again");
+  }
+  if (upstream.api_key_env.empty()) upstream.api_key_env = kind->key_variable;
+  if (!upstream.api_key_env.empty() && !is_variable_name(upstream.api_key_env)) {
+    return wrong("api_key_env", "must be the name of an environment variable, not a key");
+  }
+  for (const auto& [name, value] : upstream.headers) {
+    if (const std::string what = wrong_header(name, value); !what.empty()) return wrong("headers." + name, what);
+  }
+  return {};
+}
+
+bool answers_for(const UpstreamConfig& upstream, const std::string& model) {
+  if (upstream.models.empty()) return !upstream.only_fallback;
+  return std::any_of(upstream.models.begin(), upstream.models.end(),
+                     [&](const auto& glob) { return glob == model || fnmatch(glob.c_str(), model.c_str(), 0) == 0; });
+}
+
+}  // namespace
+
+Problem check_upstreams(LayeredConfig& layered) {
+  std::set<std::string> names, models;
+  auto& upstreams = layered.config.upstreams;
+  for (size_t index = 0; index < upstreams.size(); ++index) {
+    if (auto problem = check_upstream(index, layered)) return problem;
+    if (!names.insert(upstreams[index].name).second) {
+      return layered.wrong(path_of_upstream(index, "name"),
+                           "two upstreams are called \"" + upstreams[index].name + "\"");
+    }
+  }
+  if (auto problem = check_fallbacks(layered)) return problem;
+  for (size_t index = 0; index < upstreams.size(); ++index) {
+    if (auto problem = check_models(index, upstreams[index], layered, models)) return problem;
+  }
+  const std::string& wanted = layered.config.default_model;
+  if (wanted.empty() || upstreams.empty()) return {};
+  const bool found =
+      std::any_of(upstreams.begin(), upstreams.end(), [&](const auto& u) { return answers_for(u, wanted); });
+  if (!found) return layered.wrong("default_model", "no upstream has this model");
+  return {};
+}
+
+}  // namespace tokenrelay

@@ -1,0 +1,107 @@
+#include "service/surface/anthropic/blocks.h"
+
+namespace tokenrelay::surface {
+namespace {
+
+using json::Value;
+using Part = tl::expected<Value, Fault>;
+
+tl::unexpected<Fault> refuse(std::string place, std::string why) {
+  return tl::make_unexpected(invalid(std::move(place), std::move(why)));
+}
+
+std::string base64(std::string_view bytes) {
+  constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  for (size_t at = 0; at < bytes.size(); at += 3) {
+    const std::string_view group = bytes.substr(at, 3);
+    uint32_t bits = 0;
+    for (size_t i = 0; i < 3; ++i) bits = bits << 8 | (i < group.size() ? static_cast<unsigned char>(group[i]) : 0u);
+    for (size_t i = 0; i < 4; ++i) out += i <= group.size() ? digits[bits >> (18 - 6 * i) & 63] : '=';
+  }
+  return out;
+}
+
+const Value& source_of(const Value& block) {
+  static const Value none;
+  return block.contains("source") ? block["source"] : none;
+}
+
+std::string data_url(const Value& source) {
+  return "data:" + json::word(source, "media_type") + ";base64," + json::word(source, "data");
+}
+
+Part image_part(const Value& block, const std::string& place) {
+  const Value& source = source_of(block);
+  const std::string type = json::word(source, "type");
+  if (type != "base64" && type != "url") {
+    return refuse(place + ".source", "only base64 and url images can be given to this relay's upstreams");
+  }
+  const std::string url = type == "url" ? json::word(source, "url") : data_url(source);
+  return Value{{"type", "image_url"}, {"image_url", Value{{"url", url}}}};
+}
+
+// Other upstreams know no documents of plain text: there it is text.
+Value text_document(const Value& block, const Value& source, std::string_view kind) {
+  const std::string text = json::word(source, "data"), title = json::word(block, "title");
+  if (kind != "anthropic") return Value{{"type", "text"}, {"text", title.empty() ? text : title + "\n\n" + text}};
+  return Value{{"type", "file"}, {"file", Value{{"file_data", "data:text/plain;base64," + base64(text)}}}};
+}
+
+Part document_part(const Value& block, const std::string& place, std::string_view kind) {
+  const Value& source = source_of(block);
+  const std::string type = json::word(source, "type"), title = json::word(block, "title");
+  if (block.contains("citations") && block["citations"].is_object() && block["citations"].value("enabled", false)) {
+    return refuse(place + ".citations", "citations cannot be carried through this relay");
+  }
+  if (!json::word(block, "context").empty()) return refuse(place + ".context", "cannot be carried through this relay");
+  Value part;
+  if (type == "text") {
+    part = text_document(block, source, kind);
+  } else if (type == "base64") {
+    part = Value{{"type", "file"}, {"file", Value{{"file_data", data_url(source)}}}};
+  } else if (type == "url") {
+    part = Value{{"type", "file"}, {"file", Value{{"file_url", json::word(source, "url")}}}};
+  } else if (type == "file") {
+    part = Value{{"type", "file"}, {"file", Value{{"file_id", json::word(source, "file_id")}}}};
+  } else {
+    return refuse(place + ".source", "sources of this type cannot be carried through this relay");
+  }
+  if (!title.empty() && part.contains("file")) part["file"]["filename"] = title;
+  return part;
+}
+
+Part plain_part(const Value& block, const std::string& place, std::string_view kind) {
+  const std::string type = json::word(block, "type");
+  if (type == "text") return Value{{"type", "text"}, {"text", json::word(block, "text")}};
+  if (type == "image") return image_part(block, place);
+  if (type == "document") return document_part(block, place, kind);
+  if (type == "thinking") {
+    return Value{{"type", "thinking"},
+                 {"thinking", json::word(block, "thinking")},
+                 {"signature", json::word(block, "signature")}};
+  }
+  if (type == "redacted_thinking") return Value{{"type", "redacted_thinking"}, {"data", json::word(block, "data")}};
+  if (type.empty()) return refuse(place + ".type", "is missing");
+  return refuse(place, "blocks of type " + type.substr(0, 64) + " cannot be carried through this relay here");
+}
+
+}  // namespace
+
+Part neutral_part(const Value& block, const std::string& place, std::string_view kind) {
+  Part part = plain_part(block, place, kind);
+  const bool marked = part && kind == "anthropic" && block.contains("cache_control");
+  if (marked && block["cache_control"].is_object()) (*part)["cache_control"] = block["cache_control"];
+  return part;
+}
+
+Part neutral_call(const Value& block, const std::string& place) {
+  if (json::word(block, "id").empty()) return refuse(place + ".id", "is missing");
+  if (json::word(block, "name").empty()) return refuse(place + ".name", "is missing");
+  const Value input = block.contains("input") ? block["input"] : Value::object();
+  return Value{{"id", json::word(block, "id")},
+               {"type", "function"},
+               {"function", Value{{"name", json::word(block, "name")}, {"arguments", json::dump(input)}}}};
+}
+
+}  // namespace tokenrelay::surface

@@ -1,0 +1,197 @@
+#include <algorithm>
+#include <optional>
+#include <vector>
+
+#include "service/json/write.h"
+#include "service/relay/event_codec.h"
+#include "service/surface/anthropic/anthropic.h"
+#include "service/surface/anthropic/blocks.h"
+
+namespace tokenrelay::surface {
+namespace {
+
+using json::Value;
+using storage::EventKind;
+
+// Tells when the text of a JSON object is complete, piece by piece.
+class ObjectEnd {
+ public:
+  void feed(std::string_view piece) {
+    for (const char c : piece) {
+      if (escaped_) {
+        escaped_ = false;
+      } else if (in_string_) {
+        escaped_ = c == '\\';
+        in_string_ = c != '"';
+      } else if (c == '"') {
+        in_string_ = true;
+      } else if (c == '{' || c == '[') {
+        ++depth_;
+      } else if ((c == '}' || c == ']') && depth_ > 0) {
+        complete_ |= --depth_ == 0;
+      }
+    }
+  }
+  bool complete() const { return complete_; }
+
+ private:
+  int64_t depth_ = 0;
+  bool in_string_ = false, escaped_ = false, complete_ = false;
+};
+
+// One block at a time; but calls that are told side by side stay open until their arguments are whole, or the end.
+class AnthropicFace final : public Face {
+ public:
+  explicit AnthropicFace(const MessageFacts& facts) : Face(true) {
+    const Value message = {{"id", facts.id},
+                           {"type", "message"},
+                           {"role", "assistant"},
+                           {"model", facts.model},
+                           {"content", Value::array()},
+                           {"stop_reason", nullptr},
+                           {"stop_sequence", nullptr},
+                           {"usage", anthropic_usage(surface::Done{})}};
+    start_ = json::dump(Value{{"type", "message_start"}, {"message", message}});
+  }
+
+ private:
+  enum class Plain { none, text, thinking };
+  struct Call {
+    uint64_t index;   // the log's
+    uint64_t number;  // the block's
+    ObjectEnd arguments;
+  };
+
+  void on_event(EventKind kind, std::string_view payload, uint64_t merged) override {
+    switch (kind) {
+      case EventKind::start:
+        return write("message_start", start_);
+      case EventKind::text:
+        open(Plain::text);
+        return delta(plain_number_, "text_delta", "text", payload, merged);
+      case EventKind::reasoning:
+        open(Plain::thinking);
+        return delta(plain_number_, "thinking_delta", "thinking", payload, merged);
+      case EventKind::tool_call:
+        return tool_call(payload, merged);
+      case EventKind::opaque:
+        return opaque(payload);
+      case EventKind::done:
+        return end(read_done(payload));
+      case EventKind::steer:
+        return close_calls();  // void, but told: a block that is open here would overlap with what follows
+      case EventKind::upstream:
+        return;
+    }
+  }
+
+  void close_calls() {
+    for (const Call& call : std::exchange(calls_, {})) stop_block(call.number);
+  }
+
+  void open(Plain kind) {
+    if (plain_ == kind) return;
+    close_before_next();
+    plain_ = kind;
+    plain_number_ = start_block(kind == Plain::text ? R"({"type":"text","text":""})"
+                                                    : R"({"type":"thinking","thinking":"","signature":""})");
+  }
+
+  uint64_t start_block(std::string_view block) {
+    json_ = R"({"type":"content_block_start","index":)" + std::to_string(blocks_) + R"(,"content_block":)";
+    json_ += block;
+    json_ += '}';
+    write("content_block_start", json_);
+    return blocks_++;
+  }
+
+  void stop_block(uint64_t number) {
+    json_ = R"({"type":"content_block_stop","index":)" + std::to_string(number) + "}";
+    write("content_block_stop", json_);
+  }
+
+  void delta(uint64_t number, std::string_view type, std::string_view member, std::string_view text, uint64_t merged) {
+    json_ = R"({"type":"content_block_delta","index":)" + std::to_string(number) + R"(,"delta":{"type":")";
+    json_ += type;
+    json_ += "\",\"";
+    json_ += member;
+    json_ += "\":";
+    json::append_string(json_, text);
+    json_ += "}}";
+    write_delta("content_block_delta", json_, merged);
+  }
+
+  void close_plain() {
+    if (plain_ != Plain::none) stop_block(plain_number_);
+    plain_ = Plain::none;
+  }
+
+  void close_before_next() {
+    close_plain();
+    std::erase_if(calls_, [this](const Call& call) {
+      if (call.arguments.complete()) stop_block(call.number);
+      return call.arguments.complete();
+    });
+  }
+
+  void tool_call(std::string_view payload, uint64_t merged) {
+    const auto piece = relay::decode_tool_call(payload);
+    if (!piece) return;
+    if (piece->index >= next_call_) {
+      next_call_ = piece->index + 1;
+      close_before_next();
+      std::string block = R"({"type":"tool_use","id":)";
+      json::append_string(block, piece->id);
+      block += ",\"name\":";
+      json::append_string(block, piece->name);
+      block += R"(,"input":{}})";
+      calls_.push_back({piece->index, start_block(block), {}});
+    }
+    const auto call =
+        std::find_if(calls_.begin(), calls_.end(), [&](const Call& open) { return open.index == piece->index; });
+    if (call == calls_.end()) return;  // its object was whole: what follows is white space
+    call->arguments.feed(piece->arguments);
+    delta(call->number, "input_json_delta", "partial_json", piece->arguments, merged);
+  }
+
+  void opaque(std::string_view payload) {
+    const auto object = json::parse(payload);
+    if (!object) return;
+    const Value block = opaque_block(*object);
+    if (block.is_null()) {
+      open(Plain::thinking);
+      delta(plain_number_, "signature_delta", "signature", json::word(*object, "data"), 1);
+      return close_plain();
+    }
+    close_before_next();
+    stop_block(start_block(json::dump(block)));
+  }
+
+  void end(const surface::Done& done) {
+    if (done.failed() && done.error) {
+      return write("error", fault_json(Dialect::anthropic, fault_of(*done.error, std::nullopt), ""));
+    }
+    close_plain();
+    close_calls();
+    const Value delta = {{"stop_reason", anthropic_stop_reason(done)}, {"stop_sequence", nullptr}};
+    write("message_delta",
+          json::dump(Value{{"type", "message_delta"}, {"delta", delta}, {"usage", anthropic_usage(done)}}));
+    write("message_stop", R"({"type":"message_stop"})");
+  }
+
+  std::string start_;
+  std::string json_;  // reused
+  uint64_t blocks_ = 0;
+  Plain plain_ = Plain::none;
+  uint64_t plain_number_ = 0;
+  std::vector<Call> calls_;  // open
+  uint64_t next_call_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<Face> make_anthropic_face(const MessageFacts& facts) {
+  return std::make_unique<AnthropicFace>(facts);
+}
+
+}  // namespace tokenrelay::surface

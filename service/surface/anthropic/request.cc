@@ -1,0 +1,212 @@
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "service/api/create_request.h"
+#include "service/surface/anthropic/anthropic.h"
+#include "service/surface/anthropic/blocks.h"
+#include "service/surface/anthropic/tools.h"
+#include "service/surface/anthropic/turns.h"
+
+namespace tokenrelay::surface {
+namespace {
+
+using json::Value;
+using Checked = tl::expected<void, Fault>;
+
+constexpr std::string_view default_version = "2023-06-01";  // what the upstream's dialect sends by itself
+constexpr size_t max_model_bytes = 256;
+
+tl::unexpected<Fault> refuse(std::string param, std::string why) {
+  return tl::make_unexpected(invalid(std::move(param), std::move(why)));
+}
+
+// Members that have one neutral name and nothing to translate.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 5> renamed = {
+    {{"max_tokens", "max_completion_tokens"},
+     {"stop_sequences", "stop"},
+     {"temperature", "temperature"},
+     {"top_k", "top_k"},
+     {"top_p", "top_p"}}};
+
+// How hard a budget lets a model think, in the words that other dialects have.
+std::string effort_of(uint64_t budget) {
+  if (budget <= 2048) return "low";
+  return budget <= 8192 ? "medium" : "high";
+}
+
+class Reader {
+ public:
+  explicit Reader(std::string kind) : kind_(std::move(kind)), at_home_(kind_ == "anthropic") {}
+
+  Checked member(const std::string& name, const Value& value);
+  void headers(const AnthropicHeaders& headers);
+  Value parameters();
+  const Value& own() const { return own_; }
+
+ private:
+  Checked metadata(const Value& value);
+  Checked thinking(const Value& value);
+  Checked output_config(const Value& value);
+  Checked format(const Value& value);
+
+  const std::string kind_;
+  const bool at_home_;
+  Value parameters_ = Value::object();
+  Value own_ = Value::object();  // x_anthropic.body
+  Value headers_ = Value::object();
+};
+
+Checked Reader::member(const std::string& name, const Value& value) {
+  if (value.is_null()) return {};
+  for (const auto& [theirs, neutral] : renamed) {
+    if (name != theirs) continue;
+    if (!(value.is_array() && value.empty())) parameters_[std::string(neutral)] = value;
+    return {};
+  }
+  if (name == "tools") return read_anthropic_tools(value, kind_, parameters_, own_);
+  if (name == "tool_choice") return read_anthropic_tool_choice(value, parameters_);
+  if (name == "metadata") return metadata(value);
+  if (name == "thinking") return thinking(value);
+  if (name == "output_config") return output_config(value);
+  if (name == "cache_control" && !at_home_) return {};
+  own_[name] = value;
+  return {};
+}
+
+Checked Reader::metadata(const Value& value) {
+  if (!value.is_object()) return refuse("metadata", "must be an object");
+  for (const auto& [name, member] : value.items()) {
+    if (member.is_null()) continue;
+    if (name == "user_id")
+      parameters_["user"] = member;
+    else
+      own_["metadata"][name] = member;
+  }
+  return {};
+}
+
+Checked Reader::thinking(const Value& value) {
+  const std::string type = json::word(value, "type");
+  if (at_home_) {
+    own_["thinking"] = value;
+  } else if (type == "enabled") {
+    const bool counted = value.contains("budget_tokens") && value["budget_tokens"].is_number_unsigned();
+    if (!counted) return refuse("thinking.budget_tokens", "must be a whole number");
+    parameters_["reasoning_effort"] = effort_of(value["budget_tokens"].get<uint64_t>());
+  } else if (type != "disabled" && type != "adaptive") {  // those two leave a model as it is
+    return refuse("thinking.type", "is none that this model's upstream knows");
+  }
+  return {};
+}
+
+Checked Reader::output_config(const Value& value) {
+  if (!value.is_object()) return refuse("output_config", "must be an object");
+  if (at_home_) {
+    own_["output_config"] = value;
+    return {};
+  }
+  for (const auto& [name, member] : value.items()) {
+    if (member.is_null()) continue;
+    if (name == "effort") {
+      parameters_["reasoning_effort"] = member == "max" ? Value("xhigh") : member;
+    } else if (name == "format") {
+      if (const Checked read = format(member); !read) return read;
+    } else {
+      return refuse("output_config." + name, "is unknown to this model's upstream");
+    }
+  }
+  return {};
+}
+
+Checked Reader::format(const Value& value) {
+  if (json::word(value, "type") != "json_schema" || !value.contains("schema")) {
+    return refuse("output_config.format", "must be a json_schema with its schema");
+  }
+  parameters_["response_format"] = {
+      {"type", "json_schema"},
+      {"json_schema", Value{{"name", "answer"}, {"schema", value["schema"]}, {"strict", true}}}};
+  return {};
+}
+
+void Reader::headers(const AnthropicHeaders& headers) {
+  if (!at_home_) return;
+  if (!headers.version.empty() && headers.version != default_version) headers_["anthropic-version"] = headers.version;
+  if (!headers.beta.empty()) headers_["anthropic-beta"] = headers.beta;
+}
+
+Value Reader::parameters() {
+  if (!own_.empty()) parameters_["x_anthropic"]["body"] = own_;
+  if (!headers_.empty()) parameters_["x_anthropic"]["headers"] = headers_;
+  return parameters_;
+}
+
+// From the neutral field that a dialect refused to the client's own name for it.
+std::string client_name(const std::string& neutral, const AnthropicTurns& turns, const std::string& first_own) {
+  if (neutral.starts_with("messages")) return turns.client_place(neutral);
+  const std::string name = same_name(neutral);
+  constexpr std::string_view own = "x_anthropic";
+  if (name.starts_with(own)) {
+    constexpr std::string_view body = "x_anthropic.body.";
+    return name.starts_with(body) ? name.substr(body.size()) : first_own;
+  }
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 6> names = {
+      {{"stop", "stop_sequences"},
+       {"user", "metadata.user_id"},
+       {"max_completion_tokens", "max_tokens"},
+       {"parallel_tool_calls", "tool_choice.disable_parallel_tool_use"},
+       {"reasoning_effort", "thinking"},
+       {"response_format", "output_config.format"}}};
+  for (const auto& [from, to] : names) {
+    if (name == from) return std::string(to);
+  }
+  return name;
+}
+
+Checked read_model(const Value& body, AnthropicAsked& out) {
+  if (!body.contains("model") || body["model"].is_null()) return {};
+  out.model = json::word(body, "model");
+  if (out.model.empty() || out.model.size() > max_model_bytes) return refuse("model", "must be a string");
+  return {};
+}
+
+Value member_of(const Value& body, const char* name) {
+  return body.contains(name) ? body[name] : Value();
+}
+
+}  // namespace
+
+tl::expected<AnthropicAsked, Fault> parse_anthropic_request(
+    std::string_view body, int max_depth, const AnthropicHeaders& headers,
+    const std::function<std::string(const std::string& model)>& kind_of) {
+  const auto parsed = json::parse(body, max_depth);
+  if (!parsed) return refuse("", "the body is not valid JSON: " + parsed.error().message);
+  if (!parsed->is_object()) return refuse("", "the body must be a JSON object");
+  AnthropicAsked out;
+  if (const Checked read = read_model(*parsed, out); !read) return tl::make_unexpected(read.error());
+  const std::string kind = kind_of(out.model);
+  auto turns = read_anthropic_turns(member_of(*parsed, "system"), member_of(*parsed, "messages"), kind);
+  if (!turns) return tl::make_unexpected(turns.error());
+  const Value stream = member_of(*parsed, "stream");
+  if (!stream.is_boolean() && !stream.is_null()) return refuse("stream", "must be true or false");
+  Reader reader(kind);
+  for (const auto& [name, value] : parsed->items()) {
+    if (name == "model" || name == "system" || name == "messages" || name == "stream") continue;
+    if (const Checked read = reader.member(name, value); !read) return tl::make_unexpected(read.error());
+  }
+  reader.headers(headers);
+  const auto bytes = api::check_messages(turns->messages);
+  if (!bytes) return refuse("messages", bytes.error());
+  out.prompt_bytes = *bytes;
+  out.messages = json::dump(turns->messages);
+  out.parameters = json::dump(reader.parameters());
+  out.stream = stream == true;
+  out.marks = R"(,"surface":"anthropic")";
+  const std::string first_own = reader.own().empty() ? "anthropic-beta" : reader.own().begin().key();
+  out.field_name = [turns = std::move(*turns), first_own](const std::string& neutral) {
+    return client_name(neutral, turns, first_own);
+  };
+  return out;
+}
+
+}  // namespace tokenrelay::surface

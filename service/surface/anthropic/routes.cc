@@ -1,0 +1,115 @@
+#include "service/surface/anthropic/anthropic.h"
+
+#include "service/surface/anthropic/blocks.h"
+
+namespace tokenrelay::surface {
+namespace {
+
+using http::Answer;
+using http::Request;
+using json::Value;
+
+constexpr std::string_view heartbeat = "event: ping\ndata: {\"type\":\"ping\"}\n\n";
+
+std::string header_of(const Request& request, const char* name) {
+  const auto value = request.header(name);
+  return value ? std::string(*value) : std::string();
+}
+
+MessageFacts facts_of(const relay::Stream& stream) {
+  return {id_with("msg_", stream), stream.row().model};
+}
+
+http::Reply render(const relay::Stream& stream, const Gathered& gathered) {
+  return http::Reply{200, {}, json::dump(anthropic_message(facts_of(stream), gathered)), "application/json"};
+}
+
+asio::awaitable<Answer> message(api::Api& api, const Request& request) {
+  if (auto refused = check_head(Dialect::anthropic, request)) co_return std::move(*refused);
+  const AnthropicHeaders headers{header_of(request, "anthropic-version"), header_of(request, "anthropic-beta")};
+  auto asked = parse_anthropic_request(request.body, api.settings().json_depth, headers,
+                                       [&api](const std::string& model) { return provider_of(api, model); });
+  if (!asked) co_return fault_reply(Dialect::anthropic, asked.error(), request.request_id);
+  asked->on_disconnect = default_on_disconnect(api);
+  const bool streams = asked->stream;
+  const FieldName field_name = asked->field_name;
+  auto begun = co_await begin(api, request, Dialect::anthropic, std::move(*asked), field_name);
+  if (!begun) co_return std::move(begun.error());
+  if (!streams) co_return whole_answer(api, request, Dialect::anthropic, begun->stream, render);
+  auto face = make_anthropic_face(facts_of(*begun->stream));
+  co_return co_await stream_answer(api, request, {Dialect::anthropic, heartbeat, {}}, std::move(*begun),
+                                   std::move(face));
+}
+
+// Arguments that are no object: an answer that was cut. Nothing is lost, and nobody takes it for input.
+Value input_of(const std::string& arguments) {
+  if (arguments.empty()) return Value::object();
+  auto input = json::parse(arguments);
+  return input && input->is_object() ? std::move(*input) : Value{{"INVALID_JSON", arguments}};
+}
+
+// A signature belongs to the thinking before it.
+void add_opaque(const Value& opaque, Value& blocks) {
+  Value block = opaque_block(opaque);
+  if (!block.is_null()) return blocks.push_back(std::move(block));
+  const bool unsigned_thinking =
+      !blocks.empty() && blocks.back()["type"] == "thinking" && blocks.back()["signature"] == "";
+  if (!unsigned_thinking) blocks.push_back(Value{{"type", "thinking"}, {"thinking", ""}, {"signature", ""}});
+  blocks.back()["signature"] = json::word(opaque, "data");
+}
+
+Value blocks_of(const Gathered& gathered) {
+  Value blocks = Value::array();
+  for (const Item& item : gathered.items) {
+    if (item.voided) continue;
+    switch (item.kind) {
+      case Item::Kind::text:
+        blocks.push_back(Value{{"type", "text"}, {"text", item.text}});
+        break;
+      case Item::Kind::reasoning:
+        blocks.push_back(Value{{"type", "thinking"}, {"thinking", item.text}, {"signature", ""}});
+        break;
+      case Item::Kind::tool_call:
+        blocks.push_back(
+            Value{{"type", "tool_use"}, {"id", item.id}, {"name", item.name}, {"input", input_of(item.text)}});
+        break;
+      case Item::Kind::opaque:
+        add_opaque(item.opaque, blocks);
+        break;
+    }
+  }
+  return blocks;
+}
+
+}  // namespace
+
+std::string anthropic_stop_reason(const Done& done) {
+  if (done.finish_reason == "length") return "max_tokens";
+  if (done.finish_reason == "tool_calls") return "tool_use";
+  if (done.finish_reason == "content_filter") return "refusal";
+  if (done.finish_reason == "other" && done.finish_reason_raw == "pause_turn") return "pause_turn";
+  return "end_turn";  // a cancelled answer's too: it was ended on purpose, and this protocol has no word for that
+}
+
+Value anthropic_usage(const Done& done) {
+  return Value{{"input_tokens", done.input_tokens.value_or(0)}, {"output_tokens", done.output_tokens.value_or(0)}};
+}
+
+Value anthropic_message(const MessageFacts& facts, const Gathered& gathered) {
+  const Done done = gathered.done.value_or(Done{});
+  return Value{{"id", facts.id},
+               {"type", "message"},
+               {"role", "assistant"},
+               {"model", facts.model},
+               {"content", blocks_of(gathered)},
+               {"stop_reason", anthropic_stop_reason(done)},
+               {"stop_sequence", nullptr},
+               {"usage", anthropic_usage(done)}};
+}
+
+void add_anthropic_routes(http::Router& router, api::Api& api) {
+  router.add("POST", "/v1/messages", "/v1/messages",
+             [&api](const Request& request) -> http::Outcome { return message(api, request); });
+}
+
+}  // namespace tokenrelay::surface

@@ -1,0 +1,228 @@
+#include "service/surface/anthropic/turns.h"
+
+#include <utility>
+
+#include "service/surface/anthropic/anthropic.h"
+#include "service/surface/anthropic/blocks.h"
+
+namespace tokenrelay::surface {
+namespace {
+
+using json::Value;
+using Checked = tl::expected<void, Fault>;
+
+tl::unexpected<Fault> refuse(std::string place, std::string why) {
+  return tl::make_unexpected(invalid(std::move(place), std::move(why)));
+}
+
+std::string numbered(const std::string& name, size_t number) {
+  return name + "[" + std::to_string(number) + "]";
+}
+
+// Content as blocks: a string is one of text.
+tl::expected<Value, Fault> blocks_of(const Value& content, const std::string& place) {
+  if (content.is_string()) return Value::array({Value{{"type", "text"}, {"text", content}}});
+  if (!content.is_array()) return refuse(place, "must be a string or an array of blocks");
+  for (size_t i = 0; i < content.size(); ++i) {
+    if (!content[i].is_object()) return refuse(numbered(place, i), "must be an object");
+  }
+  return content;
+}
+
+// One part of plain text is said as a string, which every server understands.
+Value content_of(Value parts) {
+  if (parts.empty()) return "";
+  const bool plain = parts.size() == 1 && parts[0]["type"] == "text" && parts[0].size() == 2;
+  if (plain) return parts[0]["text"];
+  return parts;
+}
+
+class Reader {
+ public:
+  explicit Reader(std::string_view kind) : kind_(kind) {}
+
+  Checked system(const Value& system);
+  Checked message(const Value& message, const std::string& place);
+  AnthropicTurns take() { return std::move(turns_); }
+
+ private:
+  Checked plain(const char* role, const Value& blocks, const std::string& place);
+  Checked user(const Value& blocks, const std::string& place);
+  Checked tool_result(const Value& block, const std::string& place);
+  Checked assistant(const Value& blocks, const std::string& place);
+  Checked assistant_block(const Value& block, const std::string& place, Value& parts, Value& calls,
+                          AnthropicPlace& where);
+  void foreign(const Value& opaque, Value& parts, Value& signatures);
+  void add(Value message, AnthropicPlace place) {
+    turns_.messages.push_back(std::move(message));
+    turns_.places.push_back(std::move(place));
+  }
+
+  const std::string_view kind_;
+  Value signatures_;  // of the assistant's turn being read: what a later block says of its calls
+  AnthropicTurns turns_;
+};
+
+Checked Reader::system(const Value& system) {
+  if (system.is_null()) return {};
+  const auto blocks = blocks_of(system, "system");
+  if (!blocks) return tl::make_unexpected(blocks.error());
+  return plain("system", *blocks, system.is_string() ? "" : "system");
+}
+
+// `place` names the array of the blocks; "": there is none.
+Checked Reader::plain(const char* role, const Value& blocks, const std::string& place) {
+  AnthropicPlace where{place.empty() ? role : place, {}, {}};
+  Value parts = Value::array();
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    const std::string at = numbered(where.own, i);
+    if (json::word(blocks[i], "type") != "text") return refuse(at, "must be text");
+    auto part = neutral_part(blocks[i], at, kind_);
+    if (!part) return tl::make_unexpected(part.error());
+    parts.push_back(std::move(*part));
+    where.parts.push_back(at);
+  }
+  add(Value{{"role", role}, {"content", content_of(std::move(parts))}}, std::move(where));
+  return {};
+}
+
+Checked Reader::message(const Value& message, const std::string& place) {
+  if (!message.is_object()) return refuse(place, "must be an object");
+  const std::string role = json::word(message, "role");
+  if (!message.contains("content")) return refuse(place + ".content", "is missing");
+  const auto blocks = blocks_of(message["content"], place + ".content");
+  if (!blocks) return tl::make_unexpected(blocks.error());
+  if (role == "user") return user(*blocks, place);
+  if (role == "assistant") return assistant(*blocks, place);
+  if (role == "system") return plain("system", *blocks, place + ".content");
+  return refuse(place + ".role", "must be user or assistant");
+}
+
+// Results are messages of their own; what stands between them is the user's.
+Checked Reader::user(const Value& blocks, const std::string& place) {
+  AnthropicPlace where{place, {}, {}};
+  Value parts = Value::array();
+  const auto say = [&] {
+    add(Value{{"role", "user"}, {"content", content_of(std::exchange(parts, Value::array()))}},
+        std::exchange(where, {place, {}, {}}));
+  };
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    const std::string at = numbered(place + ".content", i);
+    const std::string type = json::word(blocks[i], "type");
+    if (type == "tool_result") {
+      if (!parts.empty()) say();
+      if (const Checked read = tool_result(blocks[i], at); !read) return read;
+      continue;
+    }
+    if (type == "thinking" || type == "redacted_thinking") return refuse(at, "belongs in an assistant's turn");
+    auto part = neutral_part(blocks[i], at, kind_);
+    if (!part) return tl::make_unexpected(part.error());
+    parts.push_back(std::move(*part));
+    where.parts.push_back(at);
+  }
+  if (!parts.empty() || blocks.empty()) say();
+  return {};
+}
+
+Checked Reader::tool_result(const Value& block, const std::string& place) {
+  AnthropicPlace where{place, {}, {}};
+  Value parts = Value::array();
+  const Value content = block.contains("content") ? block["content"] : Value("");
+  const auto blocks = blocks_of(content.is_null() ? Value("") : content, place + ".content");
+  if (!blocks) return tl::make_unexpected(blocks.error());
+  for (size_t i = 0; i < blocks->size(); ++i) {
+    const std::string at = numbered(place + ".content", i);
+    auto part = neutral_part((*blocks)[i], at, kind_);
+    if (!part) return tl::make_unexpected(part.error());
+    parts.push_back(std::move(*part));
+    where.parts.push_back(at);
+  }
+  if (kind_ == "anthropic" && block.contains("cache_control") && !parts.empty()) {
+    parts.back()["cache_control"] = block["cache_control"];
+  }
+  Value message = {{"role", "tool"}, {"tool_call_id", json::word(block, "tool_use_id")}};
+  if (block.contains("is_error") && block["is_error"] == true) message["is_error"] = true;
+  message["content"] = content_of(std::move(parts));
+  add(std::move(message), std::move(where));
+  return {};
+}
+
+// What another provider wanted back, to where it looks for it.
+void Reader::foreign(const Value& opaque, Value& parts, Value& signatures) {
+  const std::string type = json::word(opaque, "type");
+  if (type == "encrypted_reasoning" && kind_ == "openai-responses") {
+    parts.push_back(Value{{"type", "reasoning"},
+                          {"id", json::word(opaque, "id")},
+                          {"encrypted_content", json::word(opaque, "data")},
+                          {"summary", Value::array()}});
+  } else if (type == "thought_signature" && kind_ == "gemini") {
+    const Value extra = {{"google", Value{{"thought_signature", json::word(opaque, "data")}}}};
+    if (opaque.contains("index")) {
+      signatures.push_back(Value{{"index", opaque["index"]}, {"extra", extra}});
+    } else {
+      if (parts.empty() || parts.back()["type"] != "text") parts.push_back(Value{{"type", "text"}, {"text", ""}});
+      parts.back()["extra_content"] = extra;
+    }
+  }
+}
+
+Checked Reader::assistant_block(const Value& block, const std::string& place, Value& parts, Value& calls,
+                                AnthropicPlace& where) {
+  const std::string type = json::word(block, "type");
+  if (type == "tool_use") {
+    auto call = neutral_call(block, place);
+    if (!call) return tl::make_unexpected(call.error());
+    calls.push_back(std::move(*call));
+    where.calls.push_back(place);
+    return {};
+  }
+  if (type == "redacted_thinking") {
+    if (const Value opaque = foreign_opaque(json::word(block, "data")); !opaque.is_null()) {
+      foreign(opaque, parts, signatures_);
+      where.parts.resize(parts.size(), place);
+      return {};
+    }
+  }
+  auto part = neutral_part(block, place, kind_);
+  if (!part) return tl::make_unexpected(part.error());
+  parts.push_back(std::move(*part));
+  where.parts.push_back(place);
+  return {};
+}
+
+Checked Reader::assistant(const Value& blocks, const std::string& place) {
+  AnthropicPlace where{place, {}, {}};
+  Value parts = Value::array(), calls = Value::array();
+  signatures_ = Value::array();
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    const Checked read = assistant_block(blocks[i], numbered(place + ".content", i), parts, calls, where);
+    if (!read) return read;
+  }
+  // Calls are counted within an answer, and an answer is a turn.
+  for (const Value& signature : signatures_) {
+    const Value& index = signature["index"];
+    if (!index.is_number_unsigned() || index.get<size_t>() >= calls.size()) continue;
+    calls[index.get<size_t>()]["extra_content"] = signature["extra"];
+  }
+  Value message = {{"role", "assistant"}, {"content", nullptr}};
+  if (!parts.empty() || calls.empty()) message["content"] = content_of(std::move(parts));
+  if (!calls.empty()) message["tool_calls"] = std::move(calls);
+  add(std::move(message), std::move(where));
+  return {};
+}
+
+}  // namespace
+
+tl::expected<AnthropicTurns, Fault> read_anthropic_turns(const Value& system, const Value& messages,
+                                                         std::string_view kind) {
+  Reader reader(kind);
+  if (const Checked read = reader.system(system); !read) return tl::make_unexpected(read.error());
+  if (!messages.is_array() || messages.empty()) return refuse("messages", "must be an array with at least one message");
+  for (size_t i = 0; i < messages.size(); ++i) {
+    const Checked read = reader.message(messages[i], numbered("messages", i));
+    if (!read) return tl::make_unexpected(read.error());
+  }
+  return reader.take();
+}
+
+}  // namespace tokenrelay::surface

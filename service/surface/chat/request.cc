@@ -1,0 +1,71 @@
+#include <algorithm>
+#include <array>
+
+#include "service/api/create_request.h"
+#include "service/surface/chat/chat.h"
+
+namespace tokenrelay::surface {
+namespace {
+
+using json::Value;
+using Refused = tl::unexpected<Fault>;
+
+// Other protocols' names for what the relay sets itself: passing them on would be two requests in one.
+constexpr std::array<std::string_view, 4> foreign = {"prompt", "input", "contents", "background"};
+
+// What comes back for these has no place in the log, so the client would miss it without a word.
+bool asks_for_more_than_text(const std::string& name, const Value& value) {
+  if (name == "logprobs") return value == true;
+  if (name == "top_logprobs" || name == "audio") return !value.is_null() && value != 0;
+  return name == "modalities" && value.is_array() && value != Value::array({"text"});
+}
+
+Refused refuse(std::string param, std::string message) {
+  return tl::make_unexpected(invalid(std::move(param), std::move(message)));
+}
+
+tl::expected<void, Fault> read_member(const std::string& name, const Value& value, ChatAsked& out, Value& parameters) {
+  if (name == "model") {
+    if (!value.is_string() || value.get_ref<const std::string&>().size() > 256) return refuse(name, "must be a string");
+    out.model = value.get<std::string>();
+  } else if (name == "messages") {
+    const auto bytes = api::check_messages(value);
+    if (!bytes) return refuse(name, bytes.error());
+    out.prompt_bytes = *bytes;
+    out.messages = json::dump(value);
+  } else if (name == "stream") {
+    if (!value.is_boolean() && !value.is_null()) return refuse(name, "must be true or false");
+    out.stream = value == true;
+  } else if (name == "n") {
+    if (value != 1 && !value.is_null()) return refuse(name, "must be 1: this relay tells one answer");
+  } else if (name == "stream_options") {
+    if (!value.is_object() && !value.is_null()) return refuse(name, "must be an object");
+    out.include_usage = value.is_object() && value.contains("include_usage") && value["include_usage"] == true;
+  } else if (asks_for_more_than_text(name, value)) {
+    return refuse(name, "this relay carries text, reasoning and tool calls");
+  } else if (std::find(foreign.begin(), foreign.end(), name) != foreign.end()) {
+    return refuse(name, "is no member of a chat completion request");
+  } else {
+    parameters[name] = value;
+  }
+  return {};
+}
+
+}  // namespace
+
+tl::expected<ChatAsked, Fault> parse_chat_request(std::string_view body, int max_depth) {
+  const auto parsed = json::parse(body, max_depth);
+  if (!parsed) return refuse("", "the body is not valid JSON: " + parsed.error().message);
+  if (!parsed->is_object()) return refuse("", "the body must be a JSON object");
+  if (!parsed->contains("messages")) return refuse("messages", "is missing");
+  ChatAsked out;
+  Value parameters = Value::object();
+  for (const auto& [name, value] : parsed->items()) {
+    if (const auto read = read_member(name, value, out, parameters); !read) return tl::make_unexpected(read.error());
+  }
+  out.parameters = json::dump(parameters);
+  out.marks = R"(,"surface":"chat")";
+  return out;
+}
+
+}  // namespace tokenrelay::surface

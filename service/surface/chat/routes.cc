@@ -1,0 +1,87 @@
+#include "service/surface/chat/chat.h"
+
+#include <map>
+
+#include "service/surface/responses/parts.h"
+
+namespace tokenrelay::surface {
+namespace {
+
+using http::Answer;
+using http::Request;
+using json::Value;
+
+constexpr std::string_view heartbeat = ": hb\n\n";
+
+asio::awaitable<Answer> complete(api::Api& api, const Request& request) {
+  if (auto refused = check_head(Dialect::chat, request)) co_return std::move(*refused);
+  auto asked = parse_chat_request(request.body, api.settings().json_depth);
+  if (!asked) co_return fault_reply(Dialect::chat, asked.error(), request.request_id);
+  asked->on_disconnect = default_on_disconnect(api);
+  const bool streams = asked->stream, include_usage = asked->include_usage;
+  auto begun = co_await begin(api, request, Dialect::chat, std::move(*asked));
+  if (!begun) co_return std::move(begun.error());
+  if (!streams) co_return whole_answer(api, request, Dialect::chat, begun->stream, chat_completion);
+  auto face = make_chat_face(*begun->stream, include_usage);
+  co_return co_await stream_answer(api, request, {Dialect::chat, heartbeat, {}}, std::move(*begun), std::move(face));
+}
+
+Value tool_calls_of(const Gathered& gathered) {
+  Value calls = Value::array();
+  std::map<uint64_t, size_t> places;  // by the call's index
+  for (const auto& item : gathered.items) {
+    if (item.voided) continue;
+    if (item.kind == Item::Kind::tool_call) {
+      places[item.index] = calls.size();
+      calls.push_back(Value{
+          {"id", item.id}, {"type", "function"}, {"function", Value{{"name", item.name}, {"arguments", item.text}}}});
+    }
+    if (item.kind != Item::Kind::opaque || json::word(item.opaque, "type") != "thought_signature") continue;
+    const auto index = item.opaque.find("index");
+    if (index == item.opaque.end() || !index->is_number_unsigned()) continue;
+    const auto place = places.find(index->get<uint64_t>());
+    if (place == places.end()) continue;
+    calls[place->second]["extra_content"] = {{"google", Value{{"thought_signature", json::word(item.opaque, "data")}}}};
+  }
+  return calls;
+}
+
+}  // namespace
+
+std::string chat_finish_reason(const Done& done) {
+  // A cancelled answer was ended on purpose; this protocol has no word for it, and none for `other`.
+  return done.finish_reason.empty() || done.finish_reason == "other" ? "stop" : done.finish_reason;
+}
+
+Value chat_usage(const Done& done) {
+  if (!done.input_tokens && !done.output_tokens) return nullptr;
+  const uint64_t in = done.input_tokens.value_or(0), out = done.output_tokens.value_or(0);
+  return Value{{"prompt_tokens", in}, {"completion_tokens", out}, {"total_tokens", in + out}};
+}
+
+http::Reply chat_completion(const relay::Stream& stream, const Gathered& gathered) {
+  Value message = {{"role", "assistant"}, {"content", nullptr}, {"refusal", nullptr}};
+  const Value calls = tool_calls_of(gathered);
+  const std::string text = gathered.text(), reasoning = gathered.reasoning();
+  if (!text.empty() || calls.empty()) message["content"] = text;
+  if (!reasoning.empty()) message["reasoning_content"] = reasoning;
+  if (!calls.empty()) message["tool_calls"] = calls;
+  const Done done = gathered.done.value_or(Done{});
+  Value choice = {
+      {"index", 0}, {"message", message}, {"logprobs", nullptr}, {"finish_reason", chat_finish_reason(done)}};
+  Value out = {{"id", id_with("chatcmpl-", stream)},
+               {"object", "chat.completion"},
+               {"created", stream.row().created_ms / 1000},
+               {"model", stream.row().model},
+               {"choices", Value::array()}};
+  out["choices"].push_back(std::move(choice));
+  out["usage"] = chat_usage(done);
+  return http::Reply{200, {}, json::dump(out), "application/json"};
+}
+
+void add_chat_routes(http::Router& router, api::Api& api) {
+  router.add("POST", "/v1/chat/completions", "/v1/chat/completions",
+             [&api](const Request& request) -> http::Outcome { return complete(api, request); });
+}
+
+}  // namespace tokenrelay::surface

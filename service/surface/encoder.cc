@@ -1,0 +1,41 @@
+#include "service/surface/encoder.h"
+
+#include <cassert>
+
+namespace tokenrelay::surface {
+
+void Face::append(std::string& out, const std::vector<relay::Run>& runs, relay::Seq seq, storage::EventKind kind,
+                  std::string_view payload) {
+  assert(seq > seq_);
+  const uint64_t merged = seq - seq_;
+  seq_ = seq;
+  out_ = &out;
+  const size_t before = out.size();
+  on_event(kind, payload, merged);
+  out_ = nullptr;
+  if (!with_ids_ || out.size() == before) return;
+  assert(out.ends_with("\n\n"));
+  out.pop_back();  // the blank line of the last block: the id belongs in it
+  out += "id: ";
+  relay::append_event_id(out, runs, seq);
+  out += "\n\n";
+}
+
+void Face::write_delta(std::string_view name, std::string_view json, uint64_t merged) {
+  number_ += merged;
+  if (number_ <= skip_) return;
+  if (!name.empty()) {
+    *out_ += "event: ";
+    *out_ += name;
+    *out_ += '\n';
+  }
+  *out_ += "data: ";
+  *out_ += json;
+  *out_ += "\n\n";
+}
+
+void Face::write_raw(std::string_view bytes) {
+  *out_ += bytes;
+}
+
+}  // namespace tokenrelay::surface

@@ -1,0 +1,30 @@
+#include "service/surface/gemini/members.h"
+
+namespace tokenrelay::surface {
+
+using json::Value;
+
+std::string camel_name(std::string_view name) {
+  std::string out;
+  bool upper = false;
+  for (const char c : name) {
+    if (c == '_') {
+      upper = !out.empty();
+      continue;
+    }
+    out += upper && c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+    upper = false;
+  }
+  return out;
+}
+
+Value camel_members(const Value& object) {
+  Value out = Value::object();
+  if (!object.is_object()) return out;
+  for (const auto& [name, value] : object.items()) {
+    if (!value.is_null()) out[camel_name(name)] = value;
+  }
+  return out;
+}
+
+}  // namespace tokenrelay::surface

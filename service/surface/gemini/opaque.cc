@@ -1,0 +1,76 @@
+#include "service/surface/gemini/opaque.h"
+
+#include <openssl/evp.h>
+
+#include "service/surface/gemini/members.h"
+
+namespace tokenrelay::surface {
+namespace {
+
+using json::Value;
+
+constexpr std::string_view mark = "tokenrelay:";
+constexpr std::string_view encoded_mark = "dG9rZW5yZWxheTp";  // what every base64 of the mark begins with
+
+std::string base64(const std::string& bytes) {
+  std::string out(4 * ((bytes.size() + 2) / 3) + 1, '\0');
+  const int size =
+      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
+                      reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
+  out.resize(static_cast<size_t>(size));
+  return out;
+}
+
+std::string from_base64(const std::string& text) {
+  std::string out(text.size() / 4 * 3 + 3, '\0');
+  const int size = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(out.data()),
+                                   reinterpret_cast<const unsigned char*>(text.data()), static_cast<int>(text.size()));
+  out.resize(size < 0 ? 0 : static_cast<size_t>(size));
+  while (!out.empty() && out.back() == '\0') out.pop_back();  // the padding's
+  return out;
+}
+
+bool is_own(const Value& opaque) {
+  return json::word(opaque, "type") == "thought_signature";
+}
+
+}  // namespace
+
+std::string gemini_signature(const Value& opaque) {
+  if (is_own(opaque)) return json::word(opaque, "data");
+  return opaque.empty() ? std::string() : base64(std::string(mark) + json::dump(opaque));
+}
+
+std::string gemini_signature_part(const Value& opaque) {
+  const std::string signature = gemini_signature(opaque);
+  if (signature.empty()) return {};
+  Value part = {{"text", ""}};
+  if (!is_own(opaque)) part["thought"] = true;
+  part["thoughtSignature"] = signature;
+  return json::dump(part);
+}
+
+std::optional<Value> foreign_opaque_of(const std::string& signature) {
+  if (!signature.starts_with(encoded_mark)) return std::nullopt;
+  const std::string text = from_base64(signature);
+  if (!text.starts_with(mark)) return std::nullopt;
+  auto opaque = json::parse(std::string_view(text).substr(mark.size()));
+  return opaque && opaque->is_object() ? std::move(*opaque) : Value::object();
+}
+
+Value opaque_part(const Value& opaque, const std::string& thought, std::string_view upstream_kind) {
+  const std::string type = json::word(opaque, "type"), data = json::word(opaque, "data");
+  if (upstream_kind == "anthropic" && type == "signature") {
+    return Value{{"type", "thinking"}, {"thinking", thought}, {"signature", data}};
+  }
+  if (upstream_kind == "anthropic" && type == "redacted_thinking") return Value{{"type", type}, {"data", data}};
+  if (upstream_kind == "openai-responses" && type == "encrypted_reasoning") {
+    return Value{{"type", "reasoning"},
+                 {"id", json::word(opaque, "id")},
+                 {"encrypted_content", data},
+                 {"summary", Value::array()}};
+  }
+  return nullptr;
+}
+
+}  // namespace tokenrelay::surface

@@ -1,0 +1,80 @@
+#include "service/surface/gemini/parts.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "service/surface/gemini/members.h"
+#include "service/surface/gemini/opaque.h"
+
+namespace tokenrelay::surface {
+namespace {
+
+using json::Value;
+using Part = tl::expected<Value, Fault>;
+
+tl::unexpected<Fault> refuse(std::string place, std::string why) {
+  return tl::make_unexpected(invalid(std::move(place), std::move(why)));
+}
+
+Part inline_part(const Value& blob, const std::string& place) {
+  const std::string type = json::word(blob, "mimeType"), data = json::word(blob, "data");
+  if (type.empty() || data.empty()) return refuse(place + ".inlineData", "needs a mimeType and data");
+  const std::string url = "data:" + type + ";base64," + data;
+  if (type.starts_with("image/")) return Value{{"type", "image_url"}, {"image_url", Value{{"url", url}}}};
+  if (type.starts_with("audio/")) {
+    std::string format = type.substr(6);
+    if (format == "mpeg") format = "mp3";
+    if (format == "x-wav") format = "wav";
+    return Value{{"type", "input_audio"}, {"input_audio", Value{{"data", data}, {"format", format}}}};
+  }
+  Value file = {{"file_data", url}};
+  if (const std::string name = json::word(blob, "displayName"); !name.empty()) file["filename"] = name;
+  return Value{{"type", "file"}, {"file", std::move(file)}};
+}
+
+Part file_part(const Value& data, const std::string& place, std::string_view kind) {
+  const std::string type = json::word(data, "mimeType"), uri = json::word(data, "fileUri");
+  if (uri.empty()) return refuse(place + ".fileData.fileUri", "is missing");
+  if (type.starts_with("image/") && kind != "gemini") {
+    return Value{{"type", "image_url"}, {"image_url", Value{{"url", uri}}}};
+  }
+  Value file = {{"file_url", uri}};
+  if (kind == "gemini" && !type.empty()) file["mime_type"] = type;
+  return Value{{"type", "file"}, {"file", std::move(file)}};
+}
+
+// A thought's text is not told again; its signature is.
+Value text_part(const Value& part, std::string_view kind, std::string& thought) {
+  const auto mark = part.find("thought");
+  const bool is_thought = mark != part.end() && *mark == true;
+  const std::string text = json::word(part, "text"), signature = json::word(part, "thoughtSignature");
+  if (is_thought) thought += text;
+  if (const auto foreign = foreign_opaque_of(signature)) return opaque_part(*foreign, std::exchange(thought, {}), kind);
+  if (!is_thought) thought.clear();
+  Value out = {{"type", "text"}, {"text", is_thought ? std::string() : text}};
+  if (!signature.empty() && kind == "gemini") {
+    out["extra_content"] = Value{{"google", Value{{"thought_signature", signature}}}};
+  }
+  if (out["text"] == "" && !out.contains("extra_content")) return nullptr;
+  return out;
+}
+
+}  // namespace
+
+Part read_gemini_part(const Value& part, const std::string& place, std::string_view upstream_kind,
+                      std::string& thought) {
+  static constexpr std::array<std::string_view, 5> known = {"text", "thought", "thoughtSignature", "inlineData",
+                                                            "fileData"};
+  for (const auto& [name, value] : part.items()) {
+    if (std::find(known.begin(), known.end(), name) == known.end()) {
+      return refuse(place + "." + name, "cannot be carried by this relay");
+    }
+  }
+  if (part.contains("inlineData")) return inline_part(camel_members(part["inlineData"]), place);
+  if (part.contains("fileData")) return file_part(camel_members(part["fileData"]), place, upstream_kind);
+  if (part.contains("text") && !part["text"].is_string()) return refuse(place + ".text", "must be a string");
+  return text_part(part, upstream_kind, thought);
+}
+
+}  // namespace tokenrelay::surface

@@ -1,0 +1,176 @@
+// POST /v1beta/models/{model}:…, in neutral words.
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cmath>
+
+#include "service/api/create_request.h"
+#include "service/surface/gemini/gemini.h"
+#include "service/surface/gemini/members.h"
+#include "service/surface/gemini/tools.h"
+#include "service/surface/gemini/turns.h"
+
+namespace tokenrelay::surface {
+namespace {
+
+using json::Value;
+using Read = tl::expected<void, Fault>;
+
+constexpr const char* foreign = "has no equivalent on the upstream of this model";
+
+// generationConfig's members that Chat Completions have under another name.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 8> same = {
+    {{"temperature", "temperature"},
+     {"topP", "top_p"},
+     {"topK", "top_k"},
+     {"maxOutputTokens", "max_completion_tokens"},
+     {"stopSequences", "stop"},
+     {"seed", "seed"},
+     {"presencePenalty", "presence_penalty"},
+     {"frequencyPenalty", "frequency_penalty"}}};
+
+tl::unexpected<Fault> refuse(std::string place, std::string why) {
+  return tl::make_unexpected(invalid(std::move(place), std::move(why)));
+}
+
+// 40.0 is 40: Google has topK as either.
+Value whole_number(const Value& value) {
+  if (!value.is_number_float()) return value;
+  const double number = value.get<double>();
+  return number >= 0 && number < 1e9 && number == std::floor(number) ? Value(static_cast<uint64_t>(number)) : value;
+}
+
+class Generation {
+ public:
+  Generation(const Value& config, Value& parameters, Value* own)
+      : config_(camel_members(config)), parameters_(parameters), own_(own) {}
+
+  Read read() {
+    for (const auto& [name, value] : config_.items()) {
+      if (const Read read = member(name, value); !read) return read;
+    }
+    return format();
+  }
+
+ private:
+  Read member(const std::string& name, const Value& value) {
+    for (const auto& [ours, neutral] : same) {
+      if (name != ours) continue;
+      parameters_[std::string(neutral)] = name == "topK" ? whole_number(value) : value;
+      return {};
+    }
+    if (name.starts_with("response") && name != "responseLogprobs" && name != "responseModalities") return {};
+    if (name == "candidateCount") {
+      return value == 1 ? Read() : refuse(place(name), "must be 1: this relay tells one answer");
+    }
+    if (name == "responseModalities" && value == Value::array({"TEXT"})) return {};
+    if (name == "responseLogprobs" && value == false) return {};
+    if (own_ != nullptr) {
+      (*own_)["generationConfig"][name] = value;
+      return {};
+    }
+    return name == "thinkingConfig" ? thinking(camel_members(value)) : refuse(place(name), foreign);
+  }
+
+  // A budget as the nearest effort. Whether thoughts are shown is the upstream's to say.
+  Read thinking(const Value& config) {
+    for (const auto& [name, value] : config.items()) {
+      if (name == "thinkingLevel" && value.is_string()) {
+        std::string level = value.get<std::string>();
+        std::transform(level.begin(), level.end(), level.begin(), [](unsigned char c) { return std::tolower(c); });
+        if (level != "thinking_level_unspecified") parameters_["reasoning_effort"] = level;
+      } else if (name == "thinkingBudget" && value.is_number_integer()) {
+        const int64_t budget = value.get<int64_t>();
+        if (budget < 0) continue;  // as much as the model likes
+        parameters_["reasoning_effort"] = budget == 0      ? "none"
+                                          : budget <= 2048 ? "low"
+                                          : budget <= 8192 ? "medium"
+                                                           : "high";
+      } else if (name != "includeThoughts") {
+        return refuse(place("thinkingConfig." + name), "is none that this relay knows");
+      }
+    }
+    return {};
+  }
+
+  Read format() {
+    const std::string type = json::word(config_, "responseMimeType");
+    Value schema;
+    if (config_.contains("responseSchema")) schema = json_schema_of(config_["responseSchema"]);
+    if (config_.contains("responseJsonSchema")) schema = config_["responseJsonSchema"];
+    if (!schema.is_null()) {
+      parameters_["response_format"] = {{"type", "json_schema"},
+                                        {"json_schema", Value{{"name", "response"}, {"schema", std::move(schema)}}}};
+    } else if (type == "application/json") {
+      parameters_["response_format"] = {{"type", "json_object"}};
+    }
+    if (type.empty() || type == "text/plain" || type == "application/json") return {};
+    if (own_ == nullptr) return refuse(place("responseMimeType"), foreign);
+    (*own_)["generationConfig"]["responseMimeType"] = type;
+    return {};
+  }
+
+  static std::string place(const std::string& name) { return "generationConfig." + name; }
+
+  const Value config_;
+  Value& parameters_;
+  Value* const own_;  // null: the upstream is not Google's
+};
+
+Read read_others(const Value& body, const std::string& model, Value* own) {
+  static constexpr std::array<std::string_view, 5> read_elsewhere = {"contents", "systemInstruction", "tools",
+                                                                     "toolConfig", "generationConfig"};
+  for (const auto& [name, value] : body.items()) {
+    if (std::find(read_elsewhere.begin(), read_elsewhere.end(), name) != read_elsewhere.end()) continue;
+    if (name == "model") {
+      if (value != model && value != "models/" + model) return refuse(name, "is not the path's");
+    } else if (own == nullptr) {
+      return refuse(name, foreign);
+    } else {
+      (*own)[name] = value;
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+tl::expected<Asked, Fault> read_gemini_request(const Value& given, const std::string& model,
+                                               std::string_view upstream_kind) {
+  const Value body = camel_members(given);
+  Value parameters = Value::object(), members = Value::object();
+  Value* own = upstream_kind == "gemini" ? &members : nullptr;
+  auto messages = read_gemini_turns(body, upstream_kind);
+  if (!messages) return tl::make_unexpected(messages.error());
+  Read read = read_others(body, model, own);
+  if (read) read = read_gemini_tools(body, parameters, own);
+  if (read && body.contains("generationConfig")) read = Generation(body["generationConfig"], parameters, own).read();
+  if (!read) return tl::make_unexpected(read.error());
+  const auto bytes = api::check_messages(*messages);
+  if (!bytes) return refuse("contents", bytes.error());
+  if (!members.empty()) parameters["x_gemini"] = Value{{"body", std::move(members)}};
+  Asked out;
+  out.model = model;
+  out.prompt_bytes = *bytes;
+  out.messages = json::dump(*messages);
+  out.parameters = json::dump(parameters);
+  out.marks = R"(,"surface":"gemini")";
+  return out;
+}
+
+std::string gemini_field(const std::string& neutral_field) {
+  constexpr std::string_view own = "x_gemini.body.";
+  if (neutral_field.starts_with("messages")) return "contents";
+  const std::string field = same_name(neutral_field);
+  if (field.starts_with(own)) return field.substr(own.size());
+  for (const auto& [ours, neutral] : same) {
+    if (field == neutral) return "generationConfig." + std::string(ours);
+  }
+  if (field.starts_with("reasoning_effort")) return "generationConfig.thinkingConfig";
+  if (field.starts_with("response_format")) return "generationConfig.responseMimeType";
+  if (field.starts_with("tool_choice")) return "toolConfig.functionCallingConfig";
+  if (field.starts_with("tools")) return "tools";
+  return field;
+}
+
+}  // namespace tokenrelay::surface

@@ -1,0 +1,108 @@
+#include "service/surface/gemini/gemini.h"
+
+#include <algorithm>
+
+#include "service/surface/gemini/opaque.h"
+#include "service/surface/gemini/wire.h"
+
+namespace tokenrelay::surface {
+namespace {
+
+using http::Answer;
+using http::Request;
+using json::Value;
+
+constexpr size_t max_model_bytes = 256;
+
+// @google/genai drops an event that has anything else in its block. Between an array's elements white space says it.
+constexpr std::string_view heartbeat = ": hb\n\n", array_heartbeat = "\n";
+
+bool wants_events(const Request& request) {
+  return std::any_of(request.query.begin(), request.query.end(), [](const auto& parameter) {
+    return (parameter.first == "alt" || parameter.first == "$alt") && parameter.second == "sse";
+  });
+}
+
+tl::expected<Asked, Fault> read_request(api::Api& api, const Request& request) {
+  const std::string& model = request.captures.at(0);
+  if (model.size() > max_model_bytes) return tl::make_unexpected(invalid("model", "is too long a name"));
+  const auto body = json::parse(request.body, api.settings().json_depth);
+  if (!body) return tl::make_unexpected(invalid("", "the body is not valid JSON: " + body.error().message));
+  if (!body->is_object()) return tl::make_unexpected(invalid("", "the body must be a JSON object"));
+  return read_gemini_request(*body, model, provider_of(api, model));
+}
+
+http::Reply whole(const relay::Stream& stream, const Gathered& gathered) {
+  return http::Reply{200, {}, gemini_response(gemini_facts(stream), gathered), "application/json"};
+}
+
+asio::awaitable<Answer> generate(api::Api& api, const Request& request, bool streams) {
+  if (auto refused = check_head(Dialect::gemini, request)) co_return std::move(*refused);
+  auto asked = read_request(api, request);
+  if (!asked) co_return fault_reply(Dialect::gemini, asked.error(), request.request_id);
+  asked->stream = streams;
+  asked->on_disconnect = default_on_disconnect(api);
+  const bool as_array = !wants_events(request);
+  auto begun = co_await begin(api, request, Dialect::gemini, std::move(*asked), gemini_field);
+  if (!begun) co_return std::move(begun.error());
+  if (!streams) co_return whole_answer(api, request, Dialect::gemini, begun->stream, whole);
+  auto face = make_gemini_face(gemini_facts(*begun->stream), as_array);
+  Profile profile{Dialect::gemini, heartbeat, {}};
+  if (as_array) profile = {Dialect::gemini, array_heartbeat, {{"Content-Type", "application/json"}}};
+  co_return co_await stream_answer(api, request, std::move(profile), std::move(*begun), std::move(face));
+}
+
+std::string signature_of_call(const Gathered& gathered, uint64_t index) {
+  for (const auto& item : gathered.items) {
+    const bool of_call = item.kind == Item::Kind::opaque && item.opaque.value("index", Value()) == index;
+    if (of_call) return gemini_signature(item.opaque);
+  }
+  return {};
+}
+
+void append_part(std::string& parts, const std::string& part) {
+  if (!parts.empty() && !part.empty()) parts += ',';
+  parts += part;
+}
+
+}  // namespace
+
+GeminiFacts gemini_facts(const relay::Stream& stream) {
+  return {id_with("", stream), stream.row().model};
+}
+
+std::string gemini_response(const GeminiFacts& facts, const Gathered& gathered) {
+  std::string parts;
+  bool malformed = false;
+  for (const auto& item : gathered.items) {
+    if (item.voided) continue;
+    std::string part;
+    if (item.kind == Item::Kind::tool_call) {
+      part = gemini_call_part(item.id, item.name, item.text, signature_of_call(gathered, item.index));
+      malformed |= part.empty();
+    } else if (item.kind != Item::Kind::opaque) {
+      append_gemini_text(part, item.text, item.kind == Item::Kind::reasoning);
+    } else if (!item.opaque.contains("index")) {
+      part = gemini_signature_part(item.opaque);
+    }
+    append_part(parts, part);
+  }
+  if (parts.empty()) parts = R"({"text":""})";
+  const Done done = gathered.done.value_or(Done{});
+  std::string body;
+  append_gemini_chunk(body, parts, gemini_finish_reason(done, malformed), gemini_usage(done), gemini_tail(facts));
+  return body;
+}
+
+void add_gemini_routes(http::Router& router, api::Api& api) {
+  for (const std::string root : {"/v1beta", "/v1"}) {
+    const auto add = [&](const std::string& method, bool streams) {
+      router.add("POST", root + "/models/(.+):" + method, root + "/models/{model}:" + method,
+                 [&api, streams](const Request& request) -> http::Outcome { return generate(api, request, streams); });
+    };
+    add("streamGenerateContent", true);
+    add("generateContent", false);
+  }
+}
+
+}  // namespace tokenrelay::surface

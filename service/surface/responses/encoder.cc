@@ -1,0 +1,209 @@
+#include <map>
+
+#include "service/json/write.h"
+#include "service/relay/event_codec.h"
+#include "service/surface/fault.h"
+#include "service/surface/responses/responses.h"
+
+namespace tokenrelay::surface {
+namespace {
+
+using json::Value;
+using storage::EventKind;
+
+// The order of events is the one that OpenAI's own accumulator demands. Text and reasoning end where the next item
+// begins; a tool call only at the answer's end, because the log may tell calls side by side.
+class ResponsesFace final : public Face {
+ public:
+  explicit ResponsesFace(ResponseFacts facts) : Face(true), facts_(std::move(facts)) {}
+
+ private:
+  void on_event(EventKind kind, std::string_view payload, uint64_t merged) override {
+    gathered_.add(kind, payload);
+    const bool begins = output_.follow(gathered_);
+    switch (kind) {
+      case EventKind::start:
+        whole("response.created", "in_progress");
+        return whole("response.in_progress", "in_progress");
+      case EventKind::text:
+        if (begins) begin_text();
+        return delta("response.output_text.delta", place_, payload, R"(,"logprobs":[]})", merged);
+      case EventKind::reasoning:
+        if (begins) begin_reasoning();
+        return delta("response.reasoning_summary_text.delta", place_, payload, "}", merged);
+      case EventKind::tool_call:
+        return tool_call(payload, begins, merged);
+      case EventKind::opaque:
+        return opaque(begins);
+      case EventKind::done:
+        return end(*gathered_.done);
+      case EventKind::steer:
+        return drop_calls();
+      case EventKind::upstream:
+        return;
+    }
+  }
+
+  // --- events about one item
+  void event(std::string_view name, size_t number, Value members) {
+    Value out = {{"type", std::string(name)}, {"sequence_number", number_of_next()}};
+    if (!members.contains("item")) out["item_id"] = item_id(facts_, gathered_, output_, number);
+    out["output_index"] = number;
+    out.update(members);
+    write(name, json::dump(out));
+  }
+
+  void item_added(size_t number, Value without) {
+    Value item = item_json(facts_, gathered_, output_, number, "in_progress");
+    item.update(without);  // the deltas are still to come
+    event("response.output_item.added", number, Value{{"item", std::move(item)}});
+  }
+
+  void item_done(size_t number, std::string_view status) {
+    Value item = item_json(facts_, gathered_, output_, number, status);
+    event("response.output_item.done", number, Value{{"item", std::move(item)}});
+  }
+
+  void begin_text() {
+    const size_t number = begin_item("content_index");
+    item_added(number, Value{{"content", Value::array()}});
+    event("response.content_part.added", number, Value{{"content_index", 0}, {"part", text_part("")}});
+  }
+
+  void begin_reasoning() {
+    const size_t number = begin_item("summary_index");
+    item_added(number, Value{{"summary", Value::array()}});
+    event("response.reasoning_summary_part.added", number, Value{{"summary_index", 0}, {"part", summary_part("")}});
+  }
+
+  size_t begin_item(std::string_view part_index) {
+    close_open("completed");
+    open_ = output_.items().size() - 1;
+    place_ = place_of(*open_);
+    place_ += ",\"";
+    place_ += part_index;
+    place_ += "\":0,\"delta\":";
+    return *open_;
+  }
+
+  std::string place_of(size_t number) const {
+    return R"(,"item_id":")" + item_id(facts_, gathered_, output_, number) + R"(","output_index":)" +
+           std::to_string(number);
+  }
+
+  void delta(std::string_view name, std::string_view place, std::string_view text, std::string_view tail,
+             uint64_t merged) {
+    json_ = R"({"type":")";
+    json_ += name;
+    json_ += R"(","sequence_number":)" + std::to_string(number_of_next(merged));
+    json_ += place;
+    json::append_string(json_, text);
+    json_ += tail;
+    write_delta(name, json_, merged);
+  }
+
+  static Value text_part(const std::string& text) {
+    return Value{
+        {"type", "output_text"}, {"text", text}, {"annotations", Value::array()}, {"logprobs", Value::array()}};
+  }
+  static Value summary_part(const std::string& text) { return Value{{"type", "summary_text"}, {"text", text}}; }
+
+  // Ends the text or reasoning that is being told, if one is.
+  void close_open(std::string_view status) {
+    if (!open_) return;
+    const size_t number = *open_;
+    open_.reset();
+    const Item& said = gathered_.items[output_.items()[number].said];
+    if (said.kind == Item::Kind::text) {
+      event("response.output_text.done", number,
+            Value{{"content_index", 0}, {"text", said.text}, {"logprobs", Value::array()}});
+      event("response.content_part.done", number, Value{{"content_index", 0}, {"part", text_part(said.text)}});
+    } else {
+      event("response.reasoning_summary_text.done", number, Value{{"summary_index", 0}, {"text", said.text}});
+      event("response.reasoning_summary_part.done", number,
+            Value{{"summary_index", 0}, {"part", summary_part(said.text)}});
+    }
+    item_done(number, status);
+  }
+
+  void opaque(bool begins) {
+    if (!begins) return close_open("completed");  // it belongs to the reasoning just told
+    close_open("completed");
+    const size_t number = output_.items().size() - 1;
+    item_added(number, Value::object());
+    item_done(number, "completed");
+  }
+
+  void tool_call(std::string_view payload, bool begins, uint64_t merged) {
+    const auto piece = relay::decode_tool_call(payload);
+    if (!piece) return;
+    if (begins) {
+      close_open("completed");
+      const size_t number = output_.items().size() - 1;
+      calls_[piece->index] = number;
+      item_added(number, Value{{"arguments", ""}});
+    }
+    const auto call = calls_.find(piece->index);
+    if (call == calls_.end()) return;
+    const std::string place = place_of(call->second) + ",\"delta\":";
+    delta("response.function_call_arguments.delta", place, piece->arguments, "}", merged);
+  }
+
+  void close_calls(bool complete) {
+    for (const auto& [index, number] : calls_) {
+      const bool cut = !complete && number + 1 == output_.items().size();
+      const Item& said = gathered_.items[output_.items()[number].said];
+      event("response.function_call_arguments.done", number, Value{{"name", said.name}, {"arguments", said.text}});
+      item_done(number, cut ? "incomplete" : "completed");
+    }
+  }
+
+  // They are void: told as cut short, never as done, and in no final output.
+  void drop_calls() {
+    for (const auto& [index, number] : std::exchange(calls_, {})) item_done(number, "incomplete");
+  }
+
+  // --- events about the whole
+  void whole(std::string_view name, std::string_view status) {
+    write(name, json::dump(Value{{"type", std::string(name)},
+                                 {"sequence_number", number_of_next()},
+                                 {"response", response_object(facts_, gathered_, output_, status)}}));
+  }
+
+  void end(const Done& done) {
+    const auto status = response_status(done);
+    if (status == "failed") {
+      error(done);
+      return whole("response.failed", status);
+    }
+    close_open(status == "completed" ? "completed" : "incomplete");
+    // Clients act on a call that is done: one that was cancelled in the middle is not.
+    if (status != "cancelled") close_calls(status == "completed");
+    // This protocol has no event for a cancelled answer that its clients would take; `response.status` tells it.
+    whole(status == "completed" ? "response.completed" : "response.incomplete", status);
+  }
+
+  void error(const Done& done) {
+    const auto said = done.error.value_or(relay::StreamError{"server_error", "the answer did not end", false});
+    auto event = json::parse(fault_json(Dialect::responses, fault_of(said, std::nullopt), ""));
+    if (!event) return;
+    (*event)["sequence_number"] = number_of_next();
+    write("error", json::dump(*event));
+  }
+
+  const ResponseFacts facts_;
+  Gathered gathered_;
+  Output output_;
+  std::optional<size_t> open_;        // the text or reasoning item being told
+  std::string place_;                 // where its deltas go
+  std::map<uint64_t, size_t> calls_;  // the log's index of a call, its item's number
+  std::string json_;                  // reused
+};
+
+}  // namespace
+
+std::unique_ptr<Face> make_responses_face(ResponseFacts facts) {
+  return std::make_unique<ResponsesFace>(std::move(facts));
+}
+
+}  // namespace tokenrelay::surface

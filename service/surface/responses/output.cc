@@ -1,0 +1,174 @@
+#include "service/surface/responses/output.h"
+
+#include <charconv>
+
+namespace tokenrelay::surface {
+namespace {
+
+using json::Value;
+
+constexpr std::string_view stream_prefix = "strm_";
+constexpr std::string_view item_prefixes[] = {"msg_", "rs_", "fc_"};
+
+std::string_view prefix_of(Item::Kind kind) {
+  switch (kind) {
+    case Item::Kind::text:
+      return "msg_";
+    case Item::Kind::tool_call:
+      return "fc_";
+    case Item::Kind::reasoning:
+    case Item::Kind::opaque:
+      return "rs_";
+  }
+  return "";
+}
+
+Value one(Value value) {
+  Value list = Value::array();
+  list.push_back(std::move(value));
+  return list;
+}
+
+Value reasoning_json(const Item& said) {
+  Value item = {{"type", "reasoning"}, {"summary", Value::array()}};
+  if (!said.text.empty()) item["summary"] = one(Value{{"type", "summary_text"}, {"text", said.text}});
+  return item;
+}
+
+Value message_json(const Item& said) {
+  Value part = {
+      {"type", "output_text"}, {"text", said.text}, {"annotations", Value::array()}, {"logprobs", Value::array()}};
+  return Value{{"type", "message"}, {"role", "assistant"}, {"content", one(std::move(part))}};
+}
+
+Value usage_json(const Done& done) {
+  if (!done.input_tokens && !done.output_tokens) return nullptr;
+  const uint64_t in = done.input_tokens.value_or(0), out = done.output_tokens.value_or(0);
+  return Value{{"input_tokens", in},
+               {"input_tokens_details", Value{{"cached_tokens", 0}}},
+               {"output_tokens", out},
+               {"output_tokens_details", Value{{"reasoning_tokens", 0}}},
+               {"total_tokens", in + out}};
+}
+
+void add_ending(Value& out, const Done& done) {
+  out["status"] = std::string(response_status(done));
+  out["usage"] = usage_json(done);
+  if (done.failed()) {
+    const auto error = done.error.value_or(relay::StreamError{"server_error", "the answer did not end", false});
+    out["error"] = Value{{"code", error.code}, {"message", error.message}};
+  }
+  if (out["status"] != "incomplete") return;
+  const bool length = done.finish_reason == "length";
+  out["incomplete_details"] = Value{{"reason", length ? "max_output_tokens" : "content_filter"}};
+}
+
+Value metadata_of(const ResponseFacts& facts) {
+  auto metadata = json::parse(facts.metadata);
+  return metadata && metadata->is_object() ? std::move(*metadata) : Value::object();
+}
+
+}  // namespace
+
+ResponseFacts facts_of(const relay::Stream& stream) {
+  return {stream.id().substr(stream_prefix.size()), stream.row().model, stream.row().metadata,
+          stream.row().created_ms / 1000};
+}
+
+bool Output::follow(const Gathered& gathered) {
+  const size_t before = items_.size();
+  for (; seen_ < gathered.items.size(); ++seen_) {
+    const bool opaque = gathered.items[seen_].kind == Item::Kind::opaque;
+    const bool joins =
+        opaque && seen_ > 0 && gathered.items[seen_ - 1].kind == Item::Kind::reasoning && !items_.back().opaque;
+    if (joins) {
+      items_.back().opaque = seen_;
+    } else {
+      items_.push_back({seen_, opaque ? std::optional(seen_) : std::nullopt});
+    }
+  }
+  return items_.size() > before;
+}
+
+std::string item_id(const ResponseFacts& facts, const Gathered& gathered, const Output& output, size_t number) {
+  const auto kind = gathered.items[output.items()[number].said].kind;
+  return std::string(prefix_of(kind)) + facts.key + "_" + std::to_string(number);
+}
+
+Value item_json(const ResponseFacts& facts, const Gathered& gathered, const Output& output, size_t number,
+                std::string_view status) {
+  const auto& place = output.items()[number];
+  const Item& said = gathered.items[place.said];
+  Value item = {{"id", item_id(facts, gathered, output, number)}};
+  if (said.kind == Item::Kind::tool_call) {
+    item.update(Value{{"type", "function_call"}, {"call_id", said.id}, {"name", said.name}, {"arguments", said.text}});
+  } else {
+    item.update(said.kind == Item::Kind::text ? message_json(said) : reasoning_json(said));
+  }
+  if (place.opaque) item["encrypted_content"] = json::dump(gathered.items[*place.opaque].opaque);
+  item["status"] = std::string(status);
+  return item;
+}
+
+std::optional<ItemPlace> place_of_item(std::string_view item_id) {
+  for (const auto prefix : item_prefixes) {
+    if (!item_id.starts_with(prefix)) continue;
+    const auto rest = item_id.substr(prefix.size());
+    const size_t bar = rest.rfind('_');
+    if (bar == 0 || bar == rest.npos) return std::nullopt;
+    ItemPlace place{std::string(stream_prefix) + std::string(rest.substr(0, bar)), 0};
+    const auto digits = rest.substr(bar + 1);
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), place.number);
+    if (error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
+    return place;
+  }
+  return std::nullopt;
+}
+
+std::string_view response_status(const Done& done) {
+  if (done.failed()) return "failed";
+  if (done.status == "cancelled") return "cancelled";
+  return done.finish_reason == "length" || done.finish_reason == "content_filter" ? "incomplete" : "completed";
+}
+
+Value response_object(const ResponseFacts& facts, const Gathered& gathered, const Output& output,
+                      std::string_view status) {
+  Value out = {{"id", "resp_" + facts.key},
+               {"object", "response"},
+               {"created_at", facts.created_s},
+               {"status", std::string(status)},
+               {"background", gathered.start.is_object() && gathered.start.value("background", false)},
+               {"error", nullptr},
+               {"incomplete_details", nullptr},
+               {"instructions", nullptr},
+               {"metadata", metadata_of(facts)},
+               {"model", facts.model},
+               {"output", Value::array()},
+               {"parallel_tool_calls", true},
+               {"previous_response_id", nullptr},
+               {"store", true},
+               {"temperature", nullptr},
+               {"tool_choice", "auto"},
+               {"tools", Value::array()},
+               {"top_p", nullptr},
+               {"usage", nullptr}};
+  if (gathered.done) add_ending(out, *gathered.done);
+  // Where an answer stops short, it is its last item that does; one that has what its provider signed is whole.
+  const bool whole = out["status"] == "completed";
+  const std::string_view last = whole ? "completed" : gathered.done ? "incomplete" : "in_progress";
+  for (size_t i = 0; i < output.items().size(); ++i) {
+    if (gathered.items[output.items()[i].said].voided) continue;
+    const bool open = i + 1 == output.items().size() && !output.items()[i].opaque;
+    out["output"].push_back(item_json(facts, gathered, output, i, open ? last : "completed"));
+  }
+  return out;
+}
+
+Value response_object(const relay::Stream& stream, const Gathered& gathered) {
+  Output output;
+  output.follow(gathered);
+  const bool queued = stream.status() == "queued";
+  return response_object(facts_of(stream), gathered, output, queued ? "queued" : "in_progress");
+}
+
+}  // namespace tokenrelay::surface

@@ -1,0 +1,205 @@
+// POST /v1/responses, in neutral words.
+#include <algorithm>
+#include <array>
+
+#include "service/api/create_request.h"
+#include "service/surface/responses/responses.h"
+#include "service/surface/responses/turns.h"
+#include "service/surface/responses/parts.h"
+#include "service/surface/responses/tools.h"
+
+namespace tokenrelay::surface {
+namespace {
+
+using json::Value;
+using Read = tl::expected<void, Fault>;
+
+constexpr std::string_view own_kind = "openai-responses";
+constexpr size_t max_metadata_entries = 64, max_model_bytes = 256;
+
+// The same in Chat Completions.
+constexpr std::array<std::string_view, 8> same = {"temperature",         "top_p",
+                                                  "parallel_tool_calls", "user",
+                                                  "service_tier",        "prompt_cache_key",
+                                                  "safety_identifier",   "prompt_cache_retention"};
+
+class Reading {
+ public:
+  // No kind: no upstream has the model, which is what the client is told then.
+  Reading(std::string_view kind, ResponsesAsked& out) : same_protocol_(kind.empty() || kind == own_kind), out_(out) {}
+
+  Read member(const std::string& name, const Value& value) {
+    if (value.is_null()) return {};  // as the SDKs send what is not set
+    if (name == "model") return model(value);
+    if (name == "stream") return flag(name, value, out_.stream);
+    if (name == "background") return flag(name, value, out_.background);
+    if (name == "metadata") return metadata(value);
+    if (name == "store") return store(value);
+    if (name == "include") return include(value);
+    if (name == "text") return text(value);
+    if (name == "reasoning") return reasoning(value);
+    if (name == "tools") return read_responses_tools(value, same_protocol_, parameters, own);
+    if (name == "tool_choice") return read_responses_tool_choice(value, same_protocol_, parameters, own);
+    if (name == "previous_response_id") {
+      return refuse(name, "this relay does not keep what a response was asked: send the conversation in `input`");
+    }
+    if (name == "input" || name == "instructions" || name == "stream_options") return {};
+    if (name == "max_output_tokens") {
+      if (!value.is_number_unsigned()) return refuse(name, "must be a whole number");
+      parameters["max_completion_tokens"] = value;
+    } else if (std::find(same.begin(), same.end(), name) != same.end()) {
+      parameters[name] = value;
+    } else if (name != "truncation" || value != "disabled") {
+      return foreign(name, value);
+    }
+    return {};
+  }
+
+  Value parameters = Value::object();
+  Value own = Value::object();  // what only OpenAI's Responses know
+
+ private:
+  // What Chat Completions have no word for.
+  Read foreign(const std::string& name, const Value& value) {
+    if (!same_protocol_) return refuse(name, "has no equivalent on the upstream of this model");
+    own[name] = value;
+    return {};
+  }
+
+  static Read flag(const std::string& name, const Value& value, bool& out) {
+    if (!value.is_boolean()) return refuse(name, "must be true or false");
+    out = value.get<bool>();
+    return {};
+  }
+
+  // The relay keeps every answer: its log is what they are read from. Only OpenAI can be told not to.
+  Read store(const Value& value) {
+    bool stores = true;
+    if (const auto read = flag("store", value, stores); !read) return read;
+    if (!stores && same_protocol_) own["store"] = false;
+    return {};
+  }
+
+  Read model(const Value& value) {
+    if (!value.is_string() || value.get_ref<const std::string&>().size() > max_model_bytes) {
+      return refuse("model", "must be a string");
+    }
+    out_.model = value.get<std::string>();
+    return {};
+  }
+
+  Read metadata(const Value& value) {
+    if (!value.is_object() || value.size() > max_metadata_entries) {
+      return refuse("metadata", "must be an object of at most 64 strings");
+    }
+    for (const auto& entry : value) {
+      if (!entry.is_string()) return refuse("metadata", "must be an object of strings");
+    }
+    out_.metadata = json::dump(value);
+    return {};
+  }
+
+  // encrypted_content is always given; what belongs to tools of OpenAI's own is not in the log.
+  static Read include(const Value& value) {
+    if (!value.is_array()) return refuse("include", "must be an array of strings");
+    for (size_t i = 0; i < value.size(); ++i) {
+      if (value[i] == "reasoning.encrypted_content") continue;
+      return refuse("include[" + std::to_string(i) + "]", "this relay does not carry it");
+    }
+    return {};
+  }
+
+  Read text(const Value& value) {
+    if (!value.is_object()) return refuse("text", "must be an object");
+    for (const auto& [name, inner] : value.items()) {
+      if (inner.is_null()) continue;
+      if (name == "verbosity") {
+        parameters["verbosity"] = inner;
+      } else if (name != "format") {
+        return refuse("text." + name, "is no member of text");
+      } else if (const auto type = json::word(inner, "type"); type == "json_schema") {
+        Value schema = inner;
+        schema.erase("type");
+        parameters["response_format"] = Value{{"type", type}, {"json_schema", std::move(schema)}};
+      } else if (type == "json_object") {
+        parameters["response_format"] = Value{{"type", type}};
+      } else if (type != "text") {
+        return refuse("text.format.type", "must be text, json_object or json_schema");
+      }
+    }
+    return {};
+  }
+
+  // A summary is what this surface shows of reasoning anyway; only OpenAI wants to be asked.
+  Read reasoning(const Value& value) {
+    if (!value.is_object()) return refuse("reasoning", "must be an object");
+    for (const auto& [name, inner] : value.items()) {
+      if (inner.is_null()) continue;
+      if (name == "effort") {
+        parameters["reasoning_effort"] = inner;
+      } else if (same_protocol_) {
+        own["reasoning"][name] = inner;
+      } else if (name != "summary" && name != "generate_summary") {
+        return refuse("reasoning." + name, "has no equivalent on the upstream of this model");
+      }
+    }
+    return {};
+  }
+
+  const bool same_protocol_;
+  ResponsesAsked& out_;
+};
+
+tl::expected<Value, Fault> messages_of(const Value& body, std::string_view kind) {
+  Value messages = Value::array();
+  if (const auto said = body.find("instructions"); said != body.end() && !said->is_null()) {
+    if (!said->is_string()) return refuse("instructions", "must be a string");
+    messages.push_back(Value{{"role", "system"}, {"content", *said}});
+  }
+  const auto input = body.find("input");
+  if (input == body.end()) return refuse("input", "is missing");
+  if (const auto read = read_responses_input(*input, kind, messages); !read) return tl::make_unexpected(read.error());
+  if (messages.empty()) return refuse("input", "must not be empty");
+  return messages;
+}
+
+}  // namespace
+
+tl::expected<ResponsesAsked, Fault> read_responses_request(const Value& body, std::string_view upstream_kind) {
+  ResponsesAsked out;
+  Reading reading(upstream_kind, out);
+  for (const auto& [name, value] : body.items()) {
+    if (const auto read = reading.member(name, value); !read) return tl::make_unexpected(read.error());
+  }
+  auto messages = messages_of(body, upstream_kind);
+  if (!messages) return tl::make_unexpected(messages.error());
+  const auto bytes = api::check_messages(*messages);
+  if (!bytes) return refuse("input", bytes.error());
+  out.prompt_bytes = *bytes;
+  out.messages = json::dump(*messages);
+  if (!reading.own.empty()) reading.parameters["x_responses"] = Value{{"body", std::move(reading.own)}};
+  out.parameters = json::dump(reading.parameters);
+  out.marks = R"(,"surface":"responses")";
+  if (out.background) out.marks += R"(,"background":true)";
+  return out;
+}
+
+std::string responses_field(const std::string& neutral_field) {
+  static constexpr std::pair<std::string_view, std::string_view> names[] = {
+      {"max_completion_tokens", "max_output_tokens"},
+      {"reasoning_effort", "reasoning.effort"},
+      {"response_format", "text.format"},
+      {"verbosity", "text.verbosity"},
+  };
+  if (neutral_field.starts_with("messages")) return "input";
+  std::string field = same_name(neutral_field);
+  for (const auto& [neutral, own] : names) {
+    if (field.starts_with(neutral)) return std::string(own) + field.substr(neutral.size());
+  }
+  if (const size_t at = field.find(".function"); field.starts_with("tool") && at != field.npos) {
+    field.erase(at, std::string_view(".function").size());
+  }
+  return field;
+}
+
+}  // namespace tokenrelay::surface

@@ -1,0 +1,142 @@
+#include "service/surface/responses/responses.h"
+
+#include <charconv>
+
+#include "service/api/await.h"
+#include "service/surface/responses/parts.h"
+
+namespace tokenrelay::surface {
+namespace {
+
+using api::until;
+using http::Answer;
+using http::Reply;
+using http::Request;
+using json::Value;
+using FoundStream = tl::expected<std::shared_ptr<relay::Stream>, Reply>;
+
+constexpr std::string_view heartbeat = ": hb\n\n";
+
+Profile profile() {
+  return {Dialect::responses, heartbeat, {}};
+}
+
+Reply refused(const Fault& fault, const Request& request) {
+  return fault_reply(Dialect::responses, fault, request.request_id);
+}
+
+Reply object_reply(const Value& object) {
+  return Reply{200, {}, json::dump(object), "application/json"};
+}
+
+// The response as it is now.
+asio::awaitable<Answer> object_now(const Request& request, std::shared_ptr<relay::Stream> stream) {
+  const auto gathered = co_await gather(stream);
+  if (!gathered) co_return api::problem_of({relay::Errc::unreadable, "the log cannot be read"}, request);
+  Reply reply = object_reply(response_object(*stream, *gathered));
+  reply.headers = {{"Stream-Id", stream->id()}, {"Cache-Control", "no-store"}};
+  co_return reply;
+}
+
+// A run that failed before it said anything is the request's error; afterwards, a response that failed.
+Render render_for(const Request& request) {
+  return [request_id = request.request_id](const relay::Stream& stream, const Gathered& gathered) {
+    const auto& done = gathered.done;
+    const bool said_nothing = done && done->failed() && done->error && gathered.items.empty();
+    if (!said_nothing) return object_reply(response_object(stream, gathered));
+    return fault_reply(Dialect::responses, fault_of(*done->error, stream.failure()), request_id);
+  };
+}
+
+tl::expected<Value, Fault> parse_body(const Request& request, int max_depth) {
+  auto body = json::parse(request.body, max_depth);
+  if (!body) return refuse("", "the body is not valid JSON: " + body.error().message);
+  if (!body->is_object()) return refuse("", "the body must be a JSON object");
+  return std::move(*body);
+}
+
+asio::awaitable<Answer> create(api::Api& api, const Request& request) {
+  if (auto wrong = check_head(Dialect::responses, request)) co_return std::move(*wrong);
+  auto body = parse_body(request, api.settings().json_depth);
+  if (!body) co_return refused(body.error(), request);
+  if (auto wrong = co_await resolve_references(api, request, *body)) co_return std::move(*wrong);
+  auto asked = read_responses_request(*body, provider_of(api, json::word(*body, "model")));
+  if (!asked) co_return refused(asked.error(), request);
+  const bool streams = asked->stream, background = asked->background;
+  auto begun = co_await begin(api, request, Dialect::responses, std::move(*asked), responses_field);
+  if (!begun) co_return std::move(begun.error());
+  if (streams) {
+    auto face = make_responses_face(facts_of(*begun->stream));
+    co_return co_await stream_answer(api, request, profile(), std::move(*begun), std::move(face));
+  }
+  if (background) co_return co_await object_now(request, begun->stream);
+  co_return whole_answer(api, request, Dialect::responses, begun->stream, render_for(request), true);
+}
+
+asio::awaitable<FoundStream> find(api::Api& api, const Request& request) {
+  std::string id = stream_id_of(request.captures.at(0), "resp_");
+  co_return co_await find_stream(api, request, Dialect::responses, std::move(id));
+}
+
+tl::expected<std::optional<uint64_t>, Fault> read_starting_after(const Request& request) {
+  const auto text = request.query_value("starting_after");
+  if (!text) return std::nullopt;
+  uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), number);
+  if (error != std::errc() || end != text->data() + text->size() || number >= UINT64_MAX - 1) {
+    return refuse("starting_after", "must be a sequence number");
+  }
+  return number;
+}
+
+asio::awaitable<Answer> retrieve(api::Api& api, const Request& request) {
+  const auto streams = request.query_value("stream");
+  if (streams && *streams != "true" && *streams != "false") {
+    co_return refused(invalid("stream", "must be true or false"), request);
+  }
+  const auto after = read_starting_after(request);
+  if (!after) co_return refused(after.error(), request);
+  auto found = co_await find(api, request);
+  if (!found) co_return std::move(found.error());
+  if (streams != "true") co_return co_await object_now(request, *found);
+  auto face = make_responses_face(facts_of(**found));
+  co_return co_await resume_answer(api, request, profile(), *found, std::move(face), *after, "starting_after");
+}
+
+asio::awaitable<Answer> cancel(api::Api& api, const Request& request) {
+  using Outcome = tl::expected<relay::Cancelled, relay::Refusal>;
+  auto found = co_await find(api, request);
+  if (!found) co_return std::move(found.error());
+  const auto stream = *found;
+  const Outcome outcome = co_await until<Outcome>([&](auto then) { relay::cancel(*stream, std::move(then)); });
+  api.metrics.command("cancel", "http", outcome ? "ok" : "log_unavailable");
+  if (!outcome) {
+    co_return refused({503, "log_unavailable", "the log cannot take new events", "", 5'000, true}, request);
+  }
+  co_return co_await object_now(request, stream);
+}
+
+asio::awaitable<Answer> remove(api::Api& api, const Request& request) {
+  using Removed = relay::Result<bool>;
+  auto found = co_await find(api, request);
+  if (!found) co_return std::move(found.error());
+  const std::string id = (*found)->id(), shown = id_with("resp_", **found);
+  const Removed removed = co_await until<Removed>([&](auto then) { api.shard.remove(id, std::move(then)); });
+  if (!removed) co_return api::problem_of(removed.error(), request);
+  co_return object_reply(Value{{"id", shown}, {"object", "response"}, {"deleted", true}});
+}
+
+http::Handler handle(api::Api& api, asio::awaitable<Answer> (*handler)(api::Api&, const Request&)) {
+  return [&api, handler](const Request& request) -> http::Outcome { return handler(api, request); };
+}
+
+}  // namespace
+
+void add_responses_routes(http::Router& router, api::Api& api) {
+  router.add("POST", "/v1/responses", "/v1/responses", handle(api, create));
+  router.add("POST", R"(/v1/responses/([^/]+)/cancel)", "/v1/responses/{id}/cancel", handle(api, cancel));
+  router.add("GET", R"(/v1/responses/([^/]+))", "/v1/responses/{id}", handle(api, retrieve));
+  router.add("DELETE", R"(/v1/responses/([^/]+))", "/v1/responses/{id}", handle(api, remove));
+}
+
+}  // namespace tokenrelay::surface

@@ -1,0 +1,75 @@
+#include "service/surface/ui/ui.h"
+
+#include "service/api/await.h"
+
+namespace tokenrelay::surface {
+namespace {
+
+using api::until;
+using http::Answer;
+using http::Reply;
+using http::Request;
+using json::Value;
+
+Profile profile() {
+  return {Dialect::ui, ": hb\n\n", {{"x-vercel-ai-ui-message-stream", "v1"}}};
+}
+
+asio::awaitable<Answer> send(api::Api& api, Chats& chats, const Request& request) {
+  if (auto refused = check_head(Dialect::ui, request)) co_return std::move(*refused);
+  auto asked = parse_ui_request(request.body, api.settings().json_depth,
+                                [&api](const std::string& model) { return provider_of(api, model); });
+  if (!asked) co_return fault_reply(Dialect::ui, asked.error(), request.request_id);
+  const std::string chat = asked->chat;
+  auto begun = co_await begin(api, request, Dialect::ui, std::move(*asked), ui_field);
+  if (!begun) co_return std::move(begun.error());
+  chats.add(chat, begun->stream);
+  auto face = make_ui_face(*begun->stream, false);
+  co_return co_await stream_answer(api, request, profile(), std::move(*begun), std::move(face));
+}
+
+asio::awaitable<Answer> resume(api::Api& api, Chats& chats, const Request& request) {
+  const auto running = chats.running(request.principal.owner, request.captures.at(0));
+  if (running.empty()) co_return Reply{204, {{"Cache-Control", "no-store"}}, "", ""};
+  const auto& stream = running.front();
+  co_return co_await resume_answer(api, request, profile(), stream, make_ui_face(*stream, true), std::nullopt, "");
+}
+
+Reply stopped(const Value& body) {
+  return Reply{200, {{"Cache-Control", "no-store"}}, json::dump(body), "application/json"};
+}
+
+asio::awaitable<Answer> stop(api::Api& api, Chats& chats, const Request& request) {
+  using Outcome = tl::expected<relay::Cancelled, relay::Refusal>;
+  const auto running = chats.running(request.principal.owner, request.captures.at(0));
+  for (const auto& stream : running) {
+    const Outcome outcome = co_await until<Outcome>([&](auto then) { relay::cancel(*stream, std::move(then)); });
+    api.metrics.command("cancel", "http", outcome ? "ok" : "log_unavailable");
+    if (outcome) continue;
+    const Fault fault{503, "log_unavailable", "the log cannot take new events", "", 5'000, true};
+    co_return fault_reply(Dialect::ui, fault, request.request_id);
+  }
+  if (running.empty()) co_return stopped({{"status", "idle"}});
+  const auto& newest = *running.front();
+  co_return stopped({{"id", newest.id()}, {"status", std::string(newest.status())}});
+}
+
+using Handle = asio::awaitable<Answer> (*)(api::Api&, Chats&, const Request&);
+
+http::Handler handler(api::Api& api, std::shared_ptr<Chats> chats, Handle handle) {
+  return [&api, chats = std::move(chats), handle](const Request& request) -> http::Outcome {
+    return handle(api, *chats, request);
+  };
+}
+
+}  // namespace
+
+std::shared_ptr<Chats> add_ui_routes(http::Router& router, api::Api& api) {
+  auto chats = std::make_shared<Chats>();
+  router.add("POST", "/api/chat", "/api/chat", handler(api, chats, send));
+  router.add("GET", R"(/api/chat/([^/]+)/stream)", "/api/chat/{chat}/stream", handler(api, chats, resume));
+  router.add("POST", R"(/api/chat/([^/]+)/stop)", "/api/chat/{chat}/stop", handler(api, chats, stop));
+  return chats;
+}
+
+}  // namespace tokenrelay::surface

@@ -1,0 +1,128 @@
+// The `anthropic` kind: Messages, streaming (DIALECTS.md, Messages).
+//
+// Complete at message_stop, or with one whole message instead of a stream (servers that ignore `stream`); every other
+// end is a truncation. A 429 that does not say when to come back is a spend cap, and not retried.
+
+#include "service/upstream/anthropic/answer.h"
+#include "service/upstream/anthropic/request.h"
+#include "service/upstream/providers.h"
+#include "service/upstream/sse_call.h"
+
+namespace tokenrelay::upstream {
+namespace {
+
+struct Shared {
+  std::shared_ptr<HttpClient> client;
+  ProviderOptions options;
+};
+
+class AnthropicCall final : public SseCall {
+ public:
+  AnthropicCall(std::shared_ptr<Shared> shared, const ModelRequest& request, CallHandler& handler)
+      : SseCall(shared->client, shared->options, handler), shared_(std::move(shared)), answer_(handler) {
+    post(request);
+  }
+
+ private:
+  void post(const ModelRequest& request);
+  bool take_event(const SseEvent& event) override;
+  bool take_document(std::string_view document, const TransferEnd& end) override;
+  bool marked() const override { return false; }  // message_stop completes at once
+  bool begun() const override { return answer_.begun(); }
+  bool flush() override { return answer_.flush(); }
+  Outcome outcome() const override { return answer_.outcome(); }
+  const Usage& usage() const override { return answer_.usage(); }
+  bool refused(const HttpHead& head, std::string_view body) override;
+  void stop(AnthropicAnswer::Taken taken, std::string_view payload);
+
+  const std::shared_ptr<Shared> shared_;
+  AnthropicAnswer answer_;
+};
+
+void AnthropicCall::post(const ModelRequest& request) {
+  auto body = anthropic_body(request);
+  if (!body) return fail_unasked(std::move(body.error()));
+  HttpRequest http;
+  http.url = anthropic_url(options().base_url);
+  http.headers = anthropic_headers(request, options());
+  http.body = std::move(*body);
+  http.timeouts = options().timeouts;
+  ask(std::move(http));
+}
+
+bool AnthropicCall::take_event(const SseEvent& event) {
+  const auto taken = answer_.take(event.data);
+  switch (taken) {
+    case AnthropicAnswer::Taken::event:
+      return true;
+    case AnthropicAnswer::Taken::end:
+      complete(true);
+      return false;
+    case AnthropicAnswer::Taken::not_json:
+      if (event.unterminated) return true;
+      break;
+    case AnthropicAnswer::Taken::gone:
+      return false;
+    default:
+      break;
+  }
+  stop(taken, event.data);
+  return false;
+}
+
+bool AnthropicCall::take_document(std::string_view document, const TransferEnd& end) {
+  const auto taken = answer_.take(document);
+  if (taken == AnthropicAnswer::Taken::gone) return false;
+  if (taken == AnthropicAnswer::Taken::end) return true;
+  if (taken == AnthropicAnswer::Taken::not_json && end.cause != TransferEnd::Cause::clean) {
+    fail(failure_of_transfer(end, head().status));
+  } else if (taken == AnthropicAnswer::Taken::event) {
+    fail(protocol_failure("the upstream's answer is no message", head().status));
+  } else {
+    stop(taken, document);
+  }
+  return false;
+}
+
+void AnthropicCall::stop(AnthropicAnswer::Taken taken, std::string_view payload) {
+  if (taken == AnthropicAnswer::Taken::error) return fail(failure_in_stream(parse_error_body(payload), head().status));
+  const bool is_json = taken == AnthropicAnswer::Taken::too_large;
+  fail(protocol_failure(is_json ? "a part of the upstream's answer is too large" : "what the upstream sent is not JSON",
+                        head().status));
+}
+
+bool AnthropicCall::refused(const HttpHead& head, std::string_view body) {
+  if (head.status != 429) return false;
+  Failure failure = failure_of_status(head, parse_error_body(body));
+  const bool waits = head.retry_after_ms && body.find("spend_limit") == body.npos;
+  if (!waits && head.should_retry != true) failure.retryable = false;
+  fail(std::move(failure));
+  return true;
+}
+
+class AnthropicProvider final : public Provider {
+ public:
+  explicit AnthropicProvider(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
+
+  std::string_view kind() const override { return "anthropic"; }
+
+  std::optional<Unsupported> refuses(const ModelRequest& request) const override {
+    auto body = anthropic_body(request);
+    return body ? std::nullopt : std::optional<Unsupported>(std::move(body.error()));
+  }
+
+  std::unique_ptr<Call> start(ModelRequest request, CallHandler& handler) override {
+    return std::make_unique<AnthropicCall>(shared_, request, handler);
+  }
+
+ private:
+  const std::shared_ptr<Shared> shared_;
+};
+
+}  // namespace
+
+std::unique_ptr<Provider> make_anthropic(std::shared_ptr<HttpClient> client, ProviderOptions options) {
+  return std::make_unique<AnthropicProvider>(std::make_shared<Shared>(Shared{std::move(client), std::move(options)}));
+}
+
+}  // namespace tokenrelay::upstream

@@ -1,0 +1,134 @@
+// The `openai` kind: Chat Completions, streaming (DIALECTS.md, Chat Completions).
+//
+// When it is complete: a finish_reason for every choice and then `[DONE]`, the body's clean end, or end_of_body_ms of
+// neither (a cut before that is a truncation); `[DONE]` alone; or one whole `chat.completion` instead of a stream
+// (servers that ignore `stream`). A server that refuses `stream_options` (400 or 422 naming it) is asked once more
+// without, and from then on.
+
+#include "service/upstream/chat/answer.h"
+#include "service/upstream/chat/request.h"
+#include "service/upstream/providers.h"
+#include "service/upstream/sse_call.h"
+
+namespace tokenrelay::upstream {
+namespace {
+
+struct Shared {
+  std::shared_ptr<HttpClient> client;
+  ProviderOptions options;
+  bool knows_stream_options = true;
+};
+
+class OpenAiCall final : public SseCall {
+ public:
+  OpenAiCall(std::shared_ptr<Shared> shared, ModelRequest request, CallHandler& handler)
+      : SseCall(shared->client, shared->options, handler),
+        answer_(handler),
+        shared_(std::move(shared)),
+        request_(std::move(request)) {
+    post();
+  }
+
+ private:
+  void post();
+  bool take_event(const SseEvent& event) override;
+  bool take_document(std::string_view document, const TransferEnd& end) override;
+  bool marked() const override { return answer_.marked(); }
+  bool begun() const override { return answer_.begun(); }
+  bool flush() override { return answer_.flush(); }
+  Outcome outcome() const override { return answer_.outcome(); }
+  const Usage& usage() const override { return answer_.usage(); }
+  bool refused(const HttpHead& head, std::string_view body) override;
+
+  ChatAnswer answer_;
+  const std::shared_ptr<Shared> shared_;
+  const ModelRequest request_;
+  bool sent_stream_options_ = false;
+};
+
+void OpenAiCall::post() {
+  sent_stream_options_ = shared_->knows_stream_options;
+  HttpRequest http;
+  http.url = joined_url(options().base_url, "/chat/completions");
+  http.headers = openai_headers(request_, options());
+  http.body = openai_body(request_, sent_stream_options_);
+  http.timeouts = options().timeouts;
+  ask(std::move(http));
+}
+
+bool OpenAiCall::take_event(const SseEvent& event) {
+  if (event.name == "error") {
+    fail(failure_in_stream(parse_error_body(event.data), head().status));
+    return false;
+  }
+  if (event.data == "[DONE]") {
+    complete(true);
+    return false;
+  }
+  switch (answer_.take(event.data)) {
+    case ChatAnswer::Taken::gone:
+      return false;
+    case ChatAnswer::Taken::error:
+      fail(failure_in_stream(answer_.error(), head().status));
+      return false;
+    case ChatAnswer::Taken::not_json:
+      if (event.unterminated) return true;
+      fail(protocol_failure("an event of the upstream is not JSON", head().status));
+      return false;
+    case ChatAnswer::Taken::chunk:
+      break;
+  }
+  return true;
+}
+
+// An answer that is no stream: the whole completion at once, or an error under status 200.
+bool OpenAiCall::take_document(std::string_view document, const TransferEnd& end) {
+  const bool clean = end.cause == TransferEnd::Cause::clean;
+  switch (answer_.take(document)) {
+    case ChatAnswer::Taken::gone:
+      return false;
+    case ChatAnswer::Taken::error:
+      fail(failure_in_stream(answer_.error(), head().status));
+      return false;
+    case ChatAnswer::Taken::not_json:
+      fail(clean ? protocol_failure("the upstream's answer is not JSON", head().status)
+                 : failure_of_transfer(end, head().status));
+      return false;
+    case ChatAnswer::Taken::chunk:
+      break;
+  }
+  if (answer_.begun()) return true;
+  fail(protocol_failure("the upstream's answer is no completion", head().status));
+  return false;
+}
+
+bool OpenAiCall::refused(const HttpHead& head, std::string_view body) {
+  const bool complains = body.find("stream_options") != body.npos || body.find("include_usage") != body.npos;
+  if (!sent_stream_options_ || !complains || (head.status != 400 && head.status != 422)) return false;
+  shared_->knows_stream_options = false;
+  post();
+  return true;
+}
+
+class OpenAiProvider final : public Provider {
+ public:
+  explicit OpenAiProvider(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
+
+  std::string_view kind() const override { return "openai"; }
+  std::optional<Unsupported> refuses(const ModelRequest& request) const override { return openai_refuses(request); }
+
+  std::unique_ptr<Call> start(ModelRequest request, CallHandler& handler) override {
+    return std::make_unique<OpenAiCall>(shared_, std::move(request), handler);
+  }
+
+ private:
+  const std::shared_ptr<Shared> shared_;
+};
+
+}  // namespace
+
+std::unique_ptr<Provider> make_openai_chat(std::shared_ptr<HttpClient> client, ProviderOptions options) {
+  return std::make_unique<OpenAiProvider>(std::make_shared<Shared>(Shared{std::move(client), std::move(options)}));
+}
+
+}  // namespace tokenrelay::upstream

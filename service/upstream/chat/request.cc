@@ -1,0 +1,78 @@
+#include "service/upstream/chat/request.h"
+
+#include <algorithm>
+#include <array>
+
+#include "service/json/sax.h"
+#include "service/json/write.h"
+#include "service/upstream/chat/turns.h"
+
+namespace tokenrelay::upstream {
+namespace {
+
+// What a request may not set (PROTOCOL.md, Create): the api refuses it, and nothing of it gets past here.
+constexpr std::array<std::string_view, 9> reserved = {"model",  "messages", "prompt",         "input",     "contents",
+                                                      "stream", "n",        "stream_options", "background"};
+
+void append_member(std::string& out, std::string_view name, std::string_view raw_value) {
+  if (out.size() > 1) out += ',';
+  json::append_string(out, name);
+  out += ':';
+  out += raw_value;
+}
+
+void append_parameters(std::string& out, std::string_view parameters) {
+  std::string scratch;
+  json::Reader in(parameters, scratch);
+  if (parameters.empty() || in.peek() != json::Reader::Kind::object) return;
+  in.object([&](std::string_view key) {
+    const std::string name(key);
+    const std::string_view value = in.raw();
+    if (in.ok() && std::find(reserved.begin(), reserved.end(), name) == reserved.end()) append_member(out, name, value);
+  });
+}
+
+}  // namespace
+
+std::string openai_body(const ModelRequest& request, bool with_stream_options) {
+  std::string body = "{";
+  body.reserve(request.messages.size() + request.parameters.size() + 200);
+  std::string model;
+  json::append_string(model, request.model);
+  append_member(body, "model", model);
+  append_member(body, "messages", openai_messages(request.messages));
+  append_parameters(body, request.parameters);
+  append_member(body, "stream", "true");
+  if (with_stream_options) append_member(body, "stream_options", R"({"include_usage":true})");
+  body += '}';
+  return body;
+}
+
+std::optional<Unsupported> openai_refuses(const ModelRequest& request) {
+  std::optional<Unsupported> refused;
+  std::string scratch;
+  json::Reader in(request.parameters, scratch);
+  if (request.parameters.empty() || in.peek() != json::Reader::Kind::object) return refused;
+  in.object([&](std::string_view key) {
+    if (key != "x_anthropic" && key != "x_gemini" && key != "x_responses") return;
+    refused = Unsupported{"parameters." + std::string(key), "has no equivalent in Chat Completions"};
+  });
+  return refused;
+}
+
+std::vector<std::string> openai_headers(const ModelRequest& request, const ProviderOptions& options) {
+  std::vector<std::string> headers = {"Content-Type: application/json", "Accept: text/event-stream"};
+  if (!options.api_key.empty()) headers.push_back("Authorization: Bearer " + options.api_key);
+  if (!request.request_id.empty()) {
+    headers.push_back("Request-Id: " + request.request_id);
+    headers.push_back("X-Request-Id: " + request.request_id);
+  }
+  for (const auto& [name, value] : options.headers) headers.push_back(name + ": " + value);
+  return headers;
+}
+
+std::string joined_url(const std::string& base_url, const std::string& path) {
+  return base_url.substr(0, base_url.find_last_not_of('/') + 1) + path;
+}
+
+}  // namespace tokenrelay::upstream

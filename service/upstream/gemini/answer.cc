@@ -1,0 +1,129 @@
+#include "service/upstream/gemini/answer.h"
+
+#include <algorithm>
+#include <array>
+
+#include "service/json/sax.h"
+#include "service/json/utf8.h"
+#include "service/json/write.h"
+
+namespace tokenrelay::upstream {
+namespace {
+
+using Taken = GeminiAnswer::Taken;
+
+constexpr int max_tools = 1024;
+constexpr size_t max_signature_bytes = 1 << 20;
+constexpr size_t max_reason_bytes = 100;
+
+FinishReason reason_of(std::string_view raw) {
+  static constexpr std::array<std::string_view, 9> filtered = {
+      "SAFETY",     "RECITATION",   "BLOCKLIST",        "PROHIBITED_CONTENT",
+      "SPII",       "IMAGE_SAFETY", "IMAGE_RECITATION", "IMAGE_PROHIBITED_CONTENT",
+      "MODEL_ARMOR"};
+  if (raw == "STOP") return FinishReason::stop;
+  if (raw == "MAX_TOKENS") return FinishReason::length;
+  if (std::find(filtered.begin(), filtered.end(), raw) != filtered.end()) return FinishReason::content_filter;
+  return FinishReason::other;
+}
+
+}  // namespace
+
+Taken GeminiAnswer::take(std::string_view payload) {
+  const GeminiChunk chunk = read_gemini_chunk(payload, scratch_);
+  if (!chunk.is_json) return Taken::not_json;
+  if (chunk.has_error) return Taken::error;
+  begun_ |= chunk.is_response;
+  if (chunk.finish_reason) finish_reason_ = *chunk.finish_reason;
+  blocked_ |= chunk.block_reason.has_value();
+  take_usage(chunk.usage);
+  return take_parts(chunk.parts);
+}
+
+// Cumulative: a counter that comes again replaces the earlier one.
+void GeminiAnswer::take_usage(std::string_view raw) {
+  if (raw.empty()) return;
+  read_gemini_usage(raw, scratch_, counted_);
+  if (counted_.prompt) usage_.input_tokens = *counted_.prompt + counted_.tool_prompt.value_or(0);
+  if (counted_.candidates || counted_.thoughts) {
+    usage_.output_tokens = counted_.candidates.value_or(0) + counted_.thoughts.value_or(0);
+  }
+}
+
+Taken GeminiAnswer::take_parts(std::string_view raw) {
+  Taken taken = Taken::chunk;
+  std::string scratch;  // of its own: the answer's may be gone with it
+  json::Reader in(raw, scratch);
+  if (raw.empty()) return taken;
+  in.array([&] {
+    taken = take_part(read_gemini_part(in.raw(), scratch_));
+    if (taken != Taken::chunk) in.stop();
+  });
+  return taken;
+}
+
+Taken GeminiAnswer::take_part(const GeminiPart& part) {
+  if (part.kind == GeminiPart::Kind::function_call) return take_call(part);
+  if (part.kind == GeminiPart::Kind::text && !say(part)) return Taken::gone;
+  return say_signature(part.signature, -1);
+}
+
+bool GeminiAnswer::say(const GeminiPart& part) {
+  const std::string_view piece = json::Reader(part.text, scratch_).string();
+  const std::string_view whole = (part.is_thought ? reasoning_ : text_).next(piece, joined_);
+  if (whole.empty()) return true;
+  Lifeline::Watch watch(line_);
+  if (part.is_thought)
+    handler_.on_reasoning(whole);
+  else
+    handler_.on_text(whole);
+  return !watch.gone();
+}
+
+Taken GeminiAnswer::take_call(const GeminiPart& part) {
+  if (part.is_partial) return Taken::partial;
+  if (part.name.empty()) return Taken::chunk;
+  if (tools_ == max_tools) return Taken::too_large;
+  const int number = tools_++;
+  const std::string id = part.id;
+  const std::string arguments = part.args.empty() ? "{}" : json::repaired(part.args);
+  Lifeline::Watch watch(line_);
+  handler_.on_tool_call(number, id, part.name, arguments);
+  return watch.gone() ? Taken::gone : say_signature(part.signature, number);
+}
+
+Taken GeminiAnswer::say_signature(std::string_view raw, int tool) {
+  if (raw.empty()) return Taken::chunk;
+  const std::string_view signature = json::Reader(raw, scratch_).string();
+  if (signature.empty()) return Taken::chunk;
+  if (signature.size() > max_signature_bytes) return Taken::too_large;
+  std::string object = R"({"provider":"gemini","type":"thought_signature","data":)";
+  json::append_string(object, signature);
+  if (tool >= 0) object += R"(,"index":)" + std::to_string(tool);
+  object += '}';
+  Lifeline::Watch watch(line_);
+  handler_.on_opaque(object);
+  return watch.gone() ? Taken::gone : Taken::chunk;
+}
+
+bool GeminiAnswer::flush() {
+  Lifeline::Watch watch(line_);
+  if (const auto rest = reasoning_.flush(); !rest.empty()) handler_.on_reasoning(rest);
+  if (watch.gone()) return false;
+  if (const auto rest = text_.flush(); !rest.empty()) handler_.on_text(rest);
+  return !watch.gone();
+}
+
+Outcome GeminiAnswer::outcome() const {
+  Outcome outcome;
+  outcome.finish_reason = finish_reason_.empty() && blocked_ ? FinishReason::content_filter : reason_of(finish_reason_);
+  if (outcome.finish_reason == FinishReason::stop && tools_ > 0) outcome.finish_reason = FinishReason::tool_calls;
+  if (outcome.finish_reason == FinishReason::other) {
+    outcome.finish_reason_raw = json::repaired(finish_reason_);
+    outcome.finish_reason_raw.resize(json::utf8_prefix(outcome.finish_reason_raw, max_reason_bytes));
+  }
+  outcome.usage = usage_;
+  return outcome;
+}
+
+}  // namespace tokenrelay::upstream

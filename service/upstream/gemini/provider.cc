@@ -1,0 +1,144 @@
+// The `gemini` kind: streamGenerateContent (DIALECTS.md, Gemini).
+//
+// Complete with a finishReason (or a blocked prompt) and the body's clean end, or end_of_body_ms without one; or with
+// one whole response, or an array of them, instead of a stream (servers that ignore alt=sse).
+
+#include "service/json/sax.h"
+#include "service/upstream/gemini/answer.h"
+#include "service/upstream/gemini/failure.h"
+#include "service/upstream/gemini/request.h"
+#include "service/upstream/providers.h"
+#include "service/upstream/sse_call.h"
+
+namespace tokenrelay::upstream {
+namespace {
+
+using Taken = GeminiAnswer::Taken;
+
+struct Shared {
+  std::shared_ptr<HttpClient> client;
+  ProviderOptions options;
+};
+
+class GeminiCall final : public SseCall {
+ public:
+  GeminiCall(std::shared_ptr<Shared> shared, const ModelRequest& request, CallHandler& handler)
+      : SseCall(shared->client, shared->options, handler), shared_(std::move(shared)), answer_(handler) {
+    post(request);
+  }
+
+ private:
+  void post(const ModelRequest& request);
+  bool take_event(const SseEvent& event) override;
+  bool take_document(std::string_view document, const TransferEnd& end) override;
+  bool marked() const override { return answer_.marked(); }
+  bool begun() const override { return answer_.begun(); }
+  bool flush() override { return answer_.flush(); }
+  Outcome outcome() const override { return answer_.outcome(); }
+  const Usage& usage() const override { return answer_.usage(); }
+  bool refused(const HttpHead& head, std::string_view body) override;
+  bool take_whole(std::string_view payload);
+  void stop(Taken taken, std::string_view payload);
+
+  const std::shared_ptr<Shared> shared_;
+  GeminiAnswer answer_;
+};
+
+void GeminiCall::post(const ModelRequest& request) {
+  auto body = gemini_body(request);
+  if (!body) return fail_unasked(std::move(body.error()));
+  HttpRequest http;
+  http.url = gemini_url(options().base_url, request.model);
+  http.headers = gemini_headers(request, options());
+  http.body = std::move(*body);
+  http.timeouts = options().timeouts;
+  ask(std::move(http));
+}
+
+bool GeminiCall::take_event(const SseEvent& event) {
+  if (event.data == "[DONE]") return true;  // proxies of another school; the body's end is what counts
+  const Taken taken = answer_.take(event.data);
+  if (taken == Taken::chunk || (taken == Taken::not_json && event.unterminated)) return true;
+  if (taken != Taken::gone) stop(taken, event.data);
+  return false;
+}
+
+// False: ended, or gone.
+bool GeminiCall::take_whole(std::string_view payload) {
+  const Taken taken = answer_.take(payload);
+  if (taken == Taken::chunk) return true;
+  if (taken != Taken::gone) stop(taken, payload);
+  return false;
+}
+
+bool GeminiCall::take_document(std::string_view document, const TransferEnd& end) {
+  std::string scratch;
+  json::Reader check(document, scratch);
+  check.skip();
+  if (!check.at_end() && end.cause != TransferEnd::Cause::clean) {
+    fail(failure_of_transfer(end, head().status));
+    return false;
+  }
+  if (!check.at_end()) {
+    stop(Taken::not_json, document);
+    return false;
+  }
+  json::Reader in(document, scratch);
+  bool going = true;
+  if (in.peek() != json::Reader::Kind::array) {
+    going = take_whole(document);
+  } else {
+    in.array([&] {
+      going = take_whole(in.raw());
+      if (!going) in.stop();
+    });
+  }
+  if (!going || answer_.marked()) return going;
+  fail(protocol_failure("the upstream's answer is no finished response", head().status));
+  return false;
+}
+
+void GeminiCall::stop(Taken taken, std::string_view payload) {
+  switch (taken) {
+    case Taken::error:
+      return fail(gemini_failure(head(), payload));
+    case Taken::partial:
+      return fail(protocol_failure("the upstream sends a function call in pieces, unasked", head().status));
+    case Taken::too_large:
+      return fail(protocol_failure("a part of the upstream's answer is too large", head().status));
+    default:
+      return fail(protocol_failure("what the upstream sent is not JSON", head().status));
+  }
+}
+
+bool GeminiCall::refused(const HttpHead& head, std::string_view body) {
+  fail(gemini_failure(head, body));
+  return true;
+}
+
+class GeminiProvider final : public Provider {
+ public:
+  explicit GeminiProvider(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
+
+  std::string_view kind() const override { return "gemini"; }
+
+  std::optional<Unsupported> refuses(const ModelRequest& request) const override {
+    auto body = gemini_body(request);
+    return body ? std::nullopt : std::optional<Unsupported>(std::move(body.error()));
+  }
+
+  std::unique_ptr<Call> start(ModelRequest request, CallHandler& handler) override {
+    return std::make_unique<GeminiCall>(shared_, request, handler);
+  }
+
+ private:
+  const std::shared_ptr<Shared> shared_;
+};
+
+}  // namespace
+
+std::unique_ptr<Provider> make_gemini(std::shared_ptr<HttpClient> client, ProviderOptions options) {
+  return std::make_unique<GeminiProvider>(std::make_shared<Shared>(Shared{std::move(client), std::move(options)}));
+}
+
+}  // namespace tokenrelay::upstream

@@ -1,0 +1,259 @@
+// The `openai-responses` kind: Responses, streaming (DIALECTS.md, Responses).
+//
+// Complete at response.completed or response.incomplete, or with one whole response instead of a stream; every other
+// end is a truncation.
+//
+// In background mode the answer outlives its connection. A lost one is taken up after the last event that was
+// understood: five tries, 200 ms apart and doubling (or as long as the upstream asks), 60 s in all, counted anew once
+// something new came; 400, 404 and 410 are final. A call that is destroyed before its end cancels the answer.
+
+#include <algorithm>
+#include <cctype>
+
+#include "service/transport/loop.h"
+#include "service/transport/timer_wheel.h"
+#include "service/upstream/chat/request.h"
+#include "service/upstream/providers.h"
+#include "service/upstream/responses/answer.h"
+#include "service/upstream/responses/request.h"
+#include "service/upstream/sse_call.h"
+
+namespace tokenrelay::upstream {
+namespace {
+
+constexpr int max_tries = 5;
+constexpr int64_t first_wait_ms = 200, max_outage_ms = 60'000;
+
+struct Shared {
+  std::shared_ptr<HttpClient> client;
+  ProviderOptions options;
+};
+
+// An id becomes part of a path.
+bool is_plain_id(std::string_view id) {
+  const auto plain = [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '-'; };
+  return !id.empty() && id.size() <= 256 && std::all_of(id.begin(), id.end(), plain);
+}
+
+class ResponsesCall final : public SseCall {
+ public:
+  ResponsesCall(std::shared_ptr<Shared> shared, ModelRequest request, CallHandler& handler)
+      : SseCall(shared->client, shared->options, handler),
+        shared_(std::move(shared)),
+        request_(std::move(request)),
+        answer_(handler) {}
+  ~ResponsesCall() override;
+
+  void begin();                       // a new answer
+  void take_up(std::string_view id);  // one that is there
+  void pause() override;
+  void resume() override;
+
+ private:
+  HttpRequest http(HttpRequest::Method method, const std::string& path, bool with_body) const;
+  void send(HttpRequest request);
+  void ask_again();
+  bool wait_for_next_try(std::optional<int64_t> asked_ms);
+  bool ended(ResponsesAnswer::Taken taken, bool whole);
+  bool learn_id();
+
+  bool take_event(const SseEvent& event) override;
+  bool take_document(std::string_view document, const TransferEnd& end) override;
+  bool marked() const override { return false; }  // the last event completes at once
+  bool begun() const override { return answer_.begun(); }
+  bool flush() override { return answer_.flush(); }
+  Outcome outcome() const override { return answer_.outcome(); }
+  const Usage& usage() const override { return answer_.usage(); }
+  bool refused(const HttpHead& head, std::string_view body) override;
+  bool cut(const TransferEnd& end) override;
+
+  const std::shared_ptr<Shared> shared_;
+  const ModelRequest request_;
+  ResponsesAnswer answer_;
+  bool background_ = false, paused_ = false;
+  std::string id_;               // of an answer that can be taken up
+  std::optional<Failure> lost_;  // how the connection was lost; none: it was not
+  int tries_ = 0;
+  int64_t lost_at_ms_ = 0;
+  uint64_t taken_before_ = 0;
+  transport::Timer next_try_{shared_->client->loop().timers(), [this] { ask_again(); }};
+};
+
+void ResponsesCall::begin() {
+  auto request = responses_request(request_, options().background);
+  if (!request) return fail_unasked(std::move(request.error()));
+  background_ = request->background;
+  HttpRequest post = http(HttpRequest::Method::post, "/responses", true);
+  post.body = std::move(request->body);
+  send(std::move(post));
+}
+
+void ResponsesCall::take_up(std::string_view id) {
+  background_ = true;
+  id_ = id;
+  send(http(HttpRequest::Method::get, "/responses/" + id_ + "?stream=true", false));
+}
+
+ResponsesCall::~ResponsesCall() {
+  if (id_.empty()) return;
+  HttpRequest cancel = http(HttpRequest::Method::post, "/responses/" + id_ + "/cancel", false);
+  client()->send_off(std::move(cancel));
+}
+
+HttpRequest ResponsesCall::http(HttpRequest::Method method, const std::string& path, bool with_body) const {
+  HttpRequest request;
+  request.url = joined_url(options().base_url, path);
+  request.headers = responses_headers(request_, options(), with_body);
+  request.timeouts = options().timeouts;
+  request.method = method;
+  return request;
+}
+
+void ResponsesCall::send(HttpRequest request) {
+  ask(std::move(request));
+  if (paused_) SseCall::pause();
+}
+
+void ResponsesCall::pause() {
+  paused_ = true;
+  SseCall::pause();
+}
+
+void ResponsesCall::resume() {
+  paused_ = false;
+  SseCall::resume();
+}
+
+void ResponsesCall::ask_again() {
+  std::string path = "/responses/" + id_ + "?stream=true";
+  if (answer_.sequence()) path += "&starting_after=" + std::to_string(*answer_.sequence());
+  send(http(HttpRequest::Method::get, path, false));
+}
+
+// False: there is none.
+bool ResponsesCall::wait_for_next_try(std::optional<int64_t> asked_ms) {
+  const int64_t now = client()->loop().clock().mono_us() / 1000;
+  if (tries_ == 0) lost_at_ms_ = now;
+  const int64_t wait = std::max(first_wait_ms << tries_, asked_ms.value_or(0));
+  if (tries_ == max_tries || now - lost_at_ms_ + wait > max_outage_ms) return false;
+  ++tries_;
+  taken_before_ = answer_.taken();
+  next_try_.arm(wait);
+  return true;
+}
+
+bool ResponsesCall::cut(const TransferEnd& end) {
+  const bool replayed_blindly = answer_.taken() > 0 && !answer_.sequence();
+  if (id_.empty() || replayed_blindly) return false;
+  if (answer_.taken() > taken_before_) tries_ = 0;
+  if (tries_ == 0) lost_ = failure_of_transfer(end, head().status);
+  if (answer_.taken() > 0) answer_.taken_up(name_of(lost_->code));
+  if (wait_for_next_try(std::nullopt)) return true;
+  fail(*lost_);
+  return true;
+}
+
+bool ResponsesCall::refused(const HttpHead& head, std::string_view body) {
+  if (id_.empty() || next_try_.armed()) return !id_.empty();
+  Failure refusal = failure_of_status(head, parse_error_body(body));
+  if (!lost_) lost_ = Failure{FailureCode::upstream_truncated, "the connection was lost", true, std::nullopt, 0};
+  const bool gone = head.status == 400 || head.status == 404 || head.status == 410;
+  if (!gone && refusal.retryable && wait_for_next_try(head.retry_after_ms)) return true;
+  if (gone) id_.clear();
+  lost_->message += "; it could not be taken up again: " + refusal.message;
+  fail(*lost_);
+  return true;
+}
+
+// The answer can be taken up from now on. False: gone.
+bool ResponsesCall::learn_id() {
+  if (!background_ || !id_.empty() || !is_plain_id(answer_.id())) return true;
+  id_ = answer_.id();
+  Lifeline::Watch watch(line());
+  handler().on_resumable(std::string(id_));
+  return !watch.gone();
+}
+
+bool ResponsesCall::take_event(const SseEvent& event) {
+  Lifeline::Watch watch(line());
+  const auto taken = answer_.take(event.data);
+  if (watch.gone()) return false;
+  if (taken == ResponsesAnswer::Taken::event) return learn_id();
+  if (taken == ResponsesAnswer::Taken::not_json && event.unterminated) return true;
+  if (taken != ResponsesAnswer::Taken::end) return ended(taken, true);
+  id_.clear();
+  complete(true);
+  return false;
+}
+
+bool ResponsesCall::take_document(std::string_view document, const TransferEnd& end) {
+  Lifeline::Watch watch(line());
+  const auto taken = answer_.take(document);
+  if (watch.gone()) return false;
+  if (taken == ResponsesAnswer::Taken::end) {
+    id_.clear();
+    return true;
+  }
+  return ended(taken, end.cause == TransferEnd::Cause::clean);
+}
+
+// Fails for what is no good event. Always false.
+bool ResponsesCall::ended(ResponsesAnswer::Taken taken, bool whole) {
+  const int status = head().status;
+  switch (taken) {
+    case ResponsesAnswer::Taken::error:
+      id_.clear();
+      fail(failure_in_stream(answer_.error(), status));
+      break;
+    case ResponsesAnswer::Taken::too_large:
+      fail(protocol_failure("a part of the upstream's answer is too large", status));
+      break;
+    case ResponsesAnswer::Taken::not_json:
+      fail(whole ? protocol_failure("what the upstream sent is not JSON", status)
+                 : failure_of_transfer({TransferEnd::Cause::cut, {}}, status));
+      break;
+    case ResponsesAnswer::Taken::event:
+      fail(protocol_failure("the upstream's answer is no response", status));
+      break;
+    case ResponsesAnswer::Taken::end:
+    case ResponsesAnswer::Taken::gone:
+      break;
+  }
+  return false;
+}
+
+class ResponsesProvider final : public Provider {
+ public:
+  explicit ResponsesProvider(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
+
+  std::string_view kind() const override { return "openai-responses"; }
+
+  std::optional<Unsupported> refuses(const ModelRequest& request) const override {
+    auto body = responses_request(request, false);
+    return body ? std::nullopt : std::optional<Unsupported>(std::move(body.error()));
+  }
+
+  std::unique_ptr<Call> start(ModelRequest request, CallHandler& handler) override {
+    auto call = std::make_unique<ResponsesCall>(shared_, std::move(request), handler);
+    call->begin();
+    return call;
+  }
+
+  std::unique_ptr<Call> take_up(std::string_view token, const ModelRequest& request, CallHandler& handler) override {
+    if (!is_plain_id(token)) return nullptr;
+    auto call = std::make_unique<ResponsesCall>(shared_, request, handler);
+    call->take_up(token);
+    return call;
+  }
+
+ private:
+  const std::shared_ptr<Shared> shared_;
+};
+
+}  // namespace
+
+std::unique_ptr<Provider> make_openai_responses(std::shared_ptr<HttpClient> client, ProviderOptions options) {
+  return std::make_unique<ResponsesProvider>(std::make_shared<Shared>(Shared{std::move(client), std::move(options)}));
+}
+
+}  // namespace tokenrelay::upstream

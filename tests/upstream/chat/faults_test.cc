@@ -1,0 +1,291 @@
+// Every way an upstream can fail, and every end that is none.
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "tests/upstream/chat/run.h"
+
+using namespace tokenrelay;
+using upstream::FailureCode;
+using upstream::FinishReason;
+namespace script = support::script;
+using namespace std::chrono_literals;
+using script::finish_payload;
+using script::text_payload;
+
+namespace {
+
+support::Script refusal(int status, const support::HeaderFields& more = {}) {
+  return script::refusal(status, R"({"error":{"message":"words of the provider","type":"t","code":null}})", more);
+}
+
+std::string chunked(const std::string& payload) {
+  return script::chunk(script::event(payload));
+}
+
+}  // namespace
+
+TEST_CASE("refusals by status") {
+  const std::tuple<int, FailureCode, bool> cases[] = {
+      {400, FailureCode::upstream_bad_request, false}, {401, FailureCode::upstream_auth, false},
+      {402, FailureCode::upstream_error, false},       {403, FailureCode::upstream_auth, false},
+      {404, FailureCode::upstream_bad_request, false}, {408, FailureCode::upstream_error, true},
+      {413, FailureCode::upstream_bad_request, false}, {422, FailureCode::upstream_bad_request, false},
+      {429, FailureCode::upstream_rate_limited, true}, {500, FailureCode::upstream_error, true},
+      {502, FailureCode::upstream_error, true},        {503, FailureCode::upstream_overloaded, true},
+      {504, FailureCode::upstream_error, true},        {529, FailureCode::upstream_overloaded, true},
+      {302, FailureCode::upstream_error, false},       {418, FailureCode::upstream_error, false}};
+  for (const auto& [status, code, retryable] : cases) {
+    INFO(status);
+    const Recorder got = openai_result(refusal(status, {{"Location", "http://127.0.0.1:1/elsewhere"}}));
+    CHECK(code_of(got) == code);
+    CHECK(got.outcome->failure->retryable == retryable);
+    CHECK(got.outcome->failure->http_status == status);
+    CHECK(
+        got.outcome->failure->message ==
+        (code == FailureCode::upstream_auth ? "the upstream refused the relay's credential" : "words of the provider"));
+    CHECK(got.first_bytes == 0);
+  }
+}
+
+TEST_CASE("what a refusal says about another try") {
+  const auto result = [](int status, const support::HeaderFields& more) {
+    return *openai_result(refusal(status, more)).outcome->failure;
+  };
+  CHECK_FALSE(result(503, {{"x-should-retry", "false"}}).retryable);
+  CHECK_FALSE(result(400, {{"x-should-retry", "true"}}).retryable);
+  CHECK(result(429, {{"Retry-After", "7"}}).retry_after_ms == 7000);
+  CHECK(result(429, {{"retry-after", "7"}, {"Retry-After-Ms", "150"}}).retry_after_ms == 150);
+  CHECK(result(429, {{"Retry-After", "Sun, 06 Nov 1994 08:49:37 GMT"}}).retry_after_ms == 0);
+  CHECK_FALSE(result(429, {{"Retry-After", "soon"}}).retry_after_ms);
+  CHECK_FALSE(openai_result(script::refusal(429, R"({"error":{"message":"m","code":"insufficient_quota"}})"))
+                  .outcome->failure->retryable);
+}
+
+TEST_CASE("bodies of refusals, in every shape, bounded") {
+  const auto message = [](const std::string& body, const std::string& type = "application/json") {
+    return openai_result(script::refusal(500, body, {}, type)).outcome->failure->message;
+  };
+  CHECK(message(R"({"object":"error","message":"old vLLM","code":500})") == "old vLLM");
+  CHECK(message(R"({"error":"a string"})") == "a string");
+  CHECK(message(R"({"detail":"FastAPI"})") == "FastAPI");
+  CHECK(message(R"({"detail":[{"loc":["body"],"msg":"field required"}]})") == "field required");
+  CHECK(message("upstream connect error\n", "text/plain") == "upstream connect error ");
+  CHECK(message("<html>nginx</html>", "text/html") == "the upstream answered with status 500");
+  CHECK(message("") == "the upstream answered with status 500");
+  CHECK(message("your key is sk-test-secret", "text/plain") == "your key is ***");
+  CHECK(message(std::string(10'000, 'x'), "text/plain") == std::string(500, 'x'));
+}
+
+TEST_CASE("an endless refusal is cut off") {
+  OpenAiRun run;
+  run.server.answer({script::send(script::head(500)), script::send_endless(script::chunk(std::string(1000, 'x')))});
+  CHECK(code_of(run.run()) == FailureCode::upstream_error);
+  CHECK(run.server.wait_closed(0, 1s));
+  CHECK(run.recorder.elapsed_ms() < 2000);
+}
+
+TEST_CASE("a server that refuses stream_options is asked once more without, and from then on") {
+  OpenAiRun run;
+  run.server.answer_with([](const support::FakeUpstream::Request& request) {
+    if (request.body.find("stream_options") == std::string::npos) return script::text_stream({"fine"});
+    return script::refusal(400, R"({"error":{"message":"Unrecognized request argument: stream_options"}})");
+  });
+  CHECK(run.run().text == "fine");
+  CHECK(run.server.requests().size() == 2);
+  Recorder second(run.loop);
+  second.call = run.provider->start({"m", "[]", "", ""}, second);
+  second.run_until_end();
+  CHECK(second.text == "fine");
+  CHECK(run.server.requests().size() == 3);
+}
+
+TEST_CASE("no connection") {
+  OpenAiRun run;
+  run.server.refuse_connections();
+  CHECK(code_of(run.run()) == FailureCode::upstream_unreachable);
+  CHECK(run.recorder.outcome->failure->retryable);
+  CHECK(run.recorder.outcome->failure->http_status == 0);
+  CHECK(run.recorder.outcome->failure->message.find("127.0.0.1") == std::string::npos);
+  for (const char* url :
+       {"http://no-such-host.invalid/v1", "https://127.0.0.1:1/v1", "file:///etc/passwd", "ftp://x/", ""}) {
+    INFO(url);
+    OpenAiRun other;
+    other.options.base_url = url;
+    CHECK(code_of(other.run()) == FailureCode::upstream_unreachable);
+  }
+}
+
+TEST_CASE("a certificate that nobody vouches for, and TLS that is none, are no connection") {
+  OpenAiRun run;
+  run.server.answer(script::text_stream({"a"}));
+  run.options.base_url = "https" + run.server.base_url().substr(4);
+  CHECK(code_of(run.run()) == FailureCode::upstream_unreachable);
+}
+
+TEST_CASE("a connection that nobody accepts times out") {
+  // A full backlog: the kernel then drops every further SYN.
+  const int listener = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  REQUIRE(bind(listener, reinterpret_cast<sockaddr*>(&address), size) == 0);
+  REQUIRE(listen(listener, 0) == 0);
+  getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size);
+  int fillers[4];
+  for (int& filler : fillers) {
+    filler = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    connect(filler, reinterpret_cast<sockaddr*>(&address), size);
+  }
+  OpenAiRun run;
+  run.options.base_url = "http://127.0.0.1:" + std::to_string(ntohs(address.sin_port)) + "/v1";
+  run.options.timeouts.connect_ms = 200;
+  CHECK(code_of(run.run()) == FailureCode::upstream_unreachable);
+  CHECK(run.recorder.elapsed_ms() >= 190);
+  CHECK(run.recorder.elapsed_ms() < 1500);
+  for (const int filler : fillers) close(filler);
+  close(listener);
+}
+
+TEST_CASE("silence before the first byte, and between bytes") {
+  OpenAiRun run;
+  run.options.timeouts.first_byte_ms = 200;
+  run.options.timeouts.idle_ms = 300;
+  SECTION("no head") {
+    run.server.answer(script::silent());
+  }
+  SECTION("a head and no body") {
+    run.server.answer({script::send(script::head()), script::stall()});
+  }
+  SECTION("a body that stops") {
+    run.server.answer({script::send(script::head() + chunked(text_payload("a"))), script::stall()});
+  }
+  CHECK(code_of(run.run()) == FailureCode::upstream_timeout);
+  CHECK(run.recorder.outcome->failure->retryable);
+  CHECK(run.recorder.elapsed_ms() >= 195);
+  CHECK(run.recorder.elapsed_ms() < 2000);
+  CHECK(run.server.wait_closed(0, 1s));
+}
+
+TEST_CASE("any byte is a sign of life") {
+  OpenAiRun run;
+  run.options.timeouts.idle_ms = 250;
+  support::Script steps = {script::send(script::head())};
+  for (int i = 0; i < 8; ++i) {
+    steps.push_back(script::send(script::chunk(": ping\n")));
+    steps.push_back(script::wait(100));
+  }
+  for (const auto& step : script::text_stream({"late"})) steps.push_back(step);
+  steps[steps.size() - 3].bytes.erase(0, script::head().size());
+  run.server.answer(steps);
+  CHECK(run.run().text == "late");
+  CHECK_FALSE(run.recorder.outcome->failure);
+}
+
+TEST_CASE("ends without an end mark are upstream_truncated") {
+  for (const auto& how : {script::close(), script::cut()}) {
+    const Recorder some = openai_result(script::truncated({"a", "b"}, how));
+    CHECK(code_of(some) == FailureCode::upstream_truncated);
+    CHECK(some.text == "ab");
+    CHECK(code_of(openai_result({how})) == FailureCode::upstream_truncated);
+    CHECK(code_of(openai_result({script::send(script::head()), script::wait(20), how})) ==
+          FailureCode::upstream_truncated);
+  }
+  CHECK(code_of(openai_chunks({text_payload("a")}, false)) == FailureCode::upstream_truncated);
+  CHECK(code_of(openai_result(script::raw_stream(""))) == FailureCode::upstream_truncated);
+  const std::string until_close = script::head(200, "text/event-stream", script::Framing::until_close);
+  CHECK(code_of(openai_result({script::send(until_close + script::event(text_payload("a"))), script::close()})) ==
+        FailureCode::upstream_truncated);
+}
+
+TEST_CASE("what is not HTTP is a protocol error") {
+  CHECK(code_of(openai_result({script::send("SSH-2.0-OpenSSH_9.2\r\n"), script::close()})) ==
+        FailureCode::upstream_protocol);
+}
+
+TEST_CASE("end marks") {
+  const std::string until_close = script::head(200, "text/event-stream", script::Framing::until_close);
+  const std::string text = script::event(text_payload("a")), finish = script::event(finish_payload("length"));
+  SECTION("finish_reason, then a clean end") {
+    CHECK_FALSE(openai_chunks({text_payload("a"), finish_payload()}, false).outcome->failure);
+  }
+  SECTION("finish_reason, then a close that ends the body") {
+    CHECK_FALSE(openai_result({script::send(until_close + text + finish), script::close()}).outcome->failure);
+  }
+  SECTION("finish_reason, then a cut: the mark was not complete") {
+    for (const auto& how : {script::close(), script::cut()}) {
+      const Recorder got =
+          openai_result({script::send(script::head() + script::chunk(text + finish)), script::wait(20), how});
+      CHECK(code_of(got) == FailureCode::upstream_truncated);
+    }
+  }
+  SECTION("[DONE] alone is completed, other") {
+    const Recorder got = openai_chunks({text_payload("a")});
+    CHECK_FALSE(got.outcome->failure);
+    CHECK(got.outcome->finish_reason == FinishReason::other);
+    CHECK(got.outcome->finish_reason_raw == "");
+  }
+  SECTION("an unterminated [DONE], by a clean end or a cut") {
+    CHECK_FALSE(openai_result(script::raw_stream(text + "data: [DONE]")).outcome->failure);
+    CHECK_FALSE(openai_result({script::send(script::head() + script::chunk(text + "data: [DONE]\n")), script::wait(20),
+                               script::cut()})
+                    .outcome->failure);
+  }
+  SECTION("an unterminated finish chunk") {
+    CHECK_FALSE(openai_result(script::raw_stream(text + finish.substr(0, finish.size() - 2))).outcome->failure);
+    CHECK(code_of(openai_result(script::raw_stream(text + finish.substr(0, finish.size() - 9)))) ==
+          FailureCode::upstream_truncated);
+  }
+  SECTION("neither [DONE] nor an end: completed after end_of_body_ms") {
+    const Recorder got = openai_result({script::send(script::head() + script::chunk(text + finish)), script::stall()});
+    CHECK_FALSE(got.outcome->failure);
+    CHECK(got.elapsed_ms() >= 290);
+    CHECK(got.elapsed_ms() < 2000);
+  }
+  SECTION("the usage chunk after the finish chunk is waited for") {
+    const Recorder got =
+        openai_result({script::send(script::head() + script::chunk(text + finish)), script::wait(100),
+                       script::send(script::chunk(script::event(script::usage_payload(4, 5)))), script::stall()});
+    CHECK(got.outcome->usage.output_tokens == 5u);
+  }
+}
+
+TEST_CASE("[DONE] ends the call at once, though the body goes on") {
+  OpenAiRun run;
+  run.server.answer({script::send(script::head() + chunked(text_payload("a")) + chunked(finish_payload()) +
+                                  script::chunk(script::done)),
+                     script::stall()});
+  run.run();
+  CHECK_FALSE(run.recorder.outcome->failure);
+  CHECK(run.recorder.elapsed_ms() < 250);
+  // The connection is not kept for it. It needs the loop once more.
+  transport::Timer later(run.loop.timers(), [&] { run.loop.stop(); });
+  later.arm(100);
+  run.loop.run();
+  CHECK(run.server.wait_closed(0, 1s));
+}
+
+TEST_CASE("an event over the limit fails the call and nothing else") {
+  OpenAiRun run;
+  run.options.max_event_bytes = 100'000;
+  run.server.answer({script::send(script::head() + chunked(text_payload(std::string(90'000, 'x')))),
+                     script::send_endless(script::chunk(std::string(1000, 'x')))});
+  CHECK(code_of(run.run()) == FailureCode::upstream_protocol);
+  CHECK(run.recorder.text.size() == 90'000);
+  CHECK(run.server.wait_closed(0, 1s));
+}
+
+TEST_CASE("an event of nearly 8 MiB passes, a larger one does not") {
+  const size_t limit = 8u << 20;
+  CHECK(openai_chunks({text_payload(std::string(limit - 1000, 'x')), finish_payload()}).text.size() == limit - 1000);
+  CHECK(code_of(openai_chunks({text_payload(std::string(limit, 'x')), finish_payload()})) ==
+        FailureCode::upstream_protocol);
+}
+
+TEST_CASE("a JSON answer over the limit fails") {
+  OpenAiRun run;
+  run.options.max_event_bytes = 10'000;
+  run.server.answer({script::send(script::head(200, "application/json")), script::send(script::chunk("{\"a\":\"")),
+                     script::send_endless(script::chunk(std::string(1000, 'x')))});
+  CHECK(code_of(run.run()) == FailureCode::upstream_protocol);
+}

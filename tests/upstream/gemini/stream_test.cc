@@ -1,0 +1,214 @@
+// What the gemini kind makes of a stream: parts, calls, signatures, ends and errors.
+#include "tests/upstream/gemini/run.h"
+
+using namespace tokenrelay;
+using nlohmann::json;
+using upstream::FailureCode;
+using upstream::FinishReason;
+namespace script = support::script;
+
+namespace {
+
+const json text_part = {{"text", "so far"}};
+const json call_part = {{"functionCall", {{"name", "f"}, {"args", {{"a", 1}}}}}};
+
+Recorder document(const std::string& body, bool whole = true) {
+  const std::string sent = script::head(200, "application/json") + script::chunk(body);
+  if (whole) return gemini_result({script::send(sent + script::last_chunk)});
+  return gemini_result({script::send(sent), script::wait(20), script::cut()});
+}
+
+json error_of(int code, const char* status, const json& details = json::array()) {
+  return {{"error", {{"code", code}, {"message", "AIza-secret said"}, {"status", status}, {"details", details}}}};
+}
+
+const json retry_info = {{"@type", "type.googleapis.com/google.rpc.RetryInfo"}, {"retryDelay", "2.5s"}};
+const json key_invalid = {{"@type", "type.googleapis.com/google.rpc.ErrorInfo"}, {"reason", "API_KEY_INVALID"}};
+
+}  // namespace
+
+TEST_CASE("Gemini: text, thoughts, calls and signatures in their order") {
+  const Recorder got = gemini_events(
+      {gemini_parts({{{"text", "hm"}, {"thought", true}}, {{"text", "Let me "}}}),
+       gemini_parts({{{"inlineData", {{"mimeType", "image/png"}, {"data", "aGk="}}}}, {{"text", "see."}}}),
+       gemini_parts(
+           {{{"functionCall", {{"id", "fc_1"}, {"name", "f"}, {"args", {{"x", "y"}}}}}, {"thoughtSignature", "s1"}},
+            {{"functionCall", {{"name", "g"}}}}}),
+       R"({"candidates":[{"index":1,"content":{"parts":[{"text":"another candidate"}]},"finishReason":"SAFETY"}]})",
+       gemini_parts({{{"functionCall", json::object()}}, {{"text", ""}, {"thoughtSignature", "s2\"/+="}}}),
+       R"({"candidates":[{"finishReason":"STOP","index":0}],"modelVersion":"m"})",
+       R"({"usageMetadata":{"promptTokenCount":4,"toolUsePromptTokenCount":2,"candidatesTokenCount":5}})"});
+  REQUIRE_FALSE(got.outcome->failure);
+  CHECK(got.text == "Let me see.");
+  CHECK(got.reasoning == "hm");
+  REQUIRE(got.tools.size() == 2);
+  CHECK(got.tools[0].id == "fc_1");
+  CHECK(got.tools[0].arguments == R"({"x":"y"})");
+  CHECK(got.tools[1].id.empty());
+  CHECK(got.tools[1].name == "g");
+  CHECK(got.tools[1].arguments == "{}");
+  REQUIRE(got.opaque.size() == 2);
+  CHECK(got.opaque[0] == R"({"provider":"gemini","type":"thought_signature","data":"s1","index":0})");
+  CHECK(got.opaque[1] == R"({"provider":"gemini","type":"thought_signature","data":"s2\"/+="})");
+  CHECK(got.outcome->finish_reason == FinishReason::tool_calls);
+  CHECK(got.outcome->usage.input_tokens == 6u);
+  CHECK(got.outcome->usage.output_tokens == 5u);
+}
+
+TEST_CASE("Gemini: a character cut in two is joined, arguments stay valid UTF-8") {
+  const Recorder got = gemini_events({R"({"candidates":[{"content":{"parts":[{"text":"\ud83d"}]}}]})",
+                                      R"({"candidates":[{"content":{"parts":[{"text":"\ude00"}]}}]})",
+                                      "{\"candidates\":[{\"content\":{\"parts\":[{\"functionCall\":{\"name\":\"f\","
+                                      "\"args\":{\"a\":\"\xC3\"}}}]},\"finishReason\":\"STOP\"}]}"});
+  CHECK(got.text == "\xF0\x9F\x98\x80");
+  CHECK(got.tools.at(0).arguments == "{\"a\":\"\xEF\xBF\xBD\"}");
+  const Recorder lone =
+      gemini_events({R"({"candidates":[{"content":{"parts":[{"text":"\ud83d"}]},"finishReason":"STOP"}]})"});
+  CHECK(lone.text == "\xEF\xBF\xBD");
+}
+
+TEST_CASE("Gemini: finish reasons") {
+  const std::tuple<const char*, FinishReason, const char*> cases[] = {
+      {"STOP", FinishReason::stop, ""},
+      {"MAX_TOKENS", FinishReason::length, ""},
+      {"SAFETY", FinishReason::content_filter, ""},
+      {"RECITATION", FinishReason::content_filter, ""},
+      {"BLOCKLIST", FinishReason::content_filter, ""},
+      {"PROHIBITED_CONTENT", FinishReason::content_filter, ""},
+      {"SPII", FinishReason::content_filter, ""},
+      {"IMAGE_SAFETY", FinishReason::content_filter, ""},
+      {"MALFORMED_FUNCTION_CALL", FinishReason::other, "MALFORMED_FUNCTION_CALL"},
+      {"OTHER", FinishReason::other, "OTHER"}};
+  for (const auto& [raw, reason, said] : cases) {
+    INFO(raw);
+    const Recorder got = gemini_events({gemini_parts(json::array({text_part})), gemini_parts(json::array(), raw)});
+    REQUIRE_FALSE(got.outcome->failure);
+    CHECK(got.outcome->finish_reason == reason);
+    CHECK(got.outcome->finish_reason_raw == said);
+  }
+  const Recorder calls = gemini_events({gemini_parts(json::array({call_part}), "MAX_TOKENS")});
+  CHECK(calls.outcome->finish_reason == FinishReason::length);
+  const Recorder blocked = gemini_events(
+      {R"({"promptFeedback":{"blockReason":"SAFETY","safetyRatings":[]},"usageMetadata":{"promptTokenCount":7}})"});
+  REQUIRE_FALSE(blocked.outcome->failure);
+  CHECK(blocked.outcome->finish_reason == FinishReason::content_filter);
+  CHECK(blocked.outcome->usage.input_tokens == 7u);
+  CHECK_FALSE(blocked.outcome->usage.output_tokens);
+}
+
+TEST_CASE("Gemini: an end without a finish reason is none") {
+  const std::string so_far = gemini_sse({gemini_parts(json::array({text_part}))});
+  const Recorder clean = gemini_result(script::raw_stream(so_far));
+  CHECK(failure_of(clean).code == FailureCode::upstream_truncated);
+  CHECK(clean.text == "so far");
+  const Recorder reset =
+      gemini_result({script::send(script::head() + script::chunk(so_far)), script::wait(20), script::cut()});
+  CHECK(failure_of(reset).code == FailureCode::upstream_truncated);
+  CHECK(failure_of(gemini_result(script::raw_stream(so_far + "data: {\"candi"))).code ==
+        FailureCode::upstream_truncated);
+  CHECK(failure_of(gemini_events({})).code == FailureCode::upstream_truncated);
+  const std::string reasoned = so_far + gemini_sse({gemini_parts(json::array(), "FINISH_REASON_UNSPECIFIED")});
+  CHECK(failure_of(gemini_result(script::raw_stream(reasoned))).code == FailureCode::upstream_truncated);
+}
+
+TEST_CASE("Gemini: a finish reason and silence complete the call, a cut does not") {
+  const std::string stream = gemini_sse({gemini_parts(json::array({text_part}), "STOP")});
+  const Recorder silent = gemini_result({script::send(script::head() + script::chunk(stream)), script::stall()});
+  CHECK_FALSE(silent.outcome->failure);
+  CHECK(silent.text == "so far");
+  const Recorder cut =
+      gemini_result({script::send(script::head() + script::chunk(stream)), script::wait(20), script::cut()});
+  CHECK(failure_of(cut).code == FailureCode::upstream_truncated);
+  // The last event without its blank line, and a mark of another school.
+  CHECK_FALSE(gemini_result(script::raw_stream(stream.substr(0, stream.size() - 2))).outcome->failure);
+  CHECK_FALSE(gemini_result(script::raw_stream(stream + script::done)).outcome->failure);
+}
+
+TEST_CASE("Gemini: errors in the stream and under status 200") {
+  const std::tuple<int, const char*, FailureCode, bool> cases[] = {
+      {429, "RESOURCE_EXHAUSTED", FailureCode::upstream_rate_limited, true},
+      {503, "UNAVAILABLE", FailureCode::upstream_overloaded, true},
+      {500, "INTERNAL", FailureCode::upstream_error, true},
+      {504, "DEADLINE_EXCEEDED", FailureCode::upstream_error, true},
+      {499, "CANCELLED", FailureCode::upstream_error, false},
+      {400, "INVALID_ARGUMENT", FailureCode::upstream_bad_request, false},
+      {403, "PERMISSION_DENIED", FailureCode::upstream_auth, false}};
+  for (const auto& [code, status, failure, retryable] : cases) {
+    INFO(status);
+    const std::string payload = error_of(code, status).dump();
+    for (const Recorder& got : {gemini_events({gemini_parts(json::array({text_part})), payload, "never read"}),
+                                document(payload), document("[" + payload + "]")}) {
+      CHECK(failure_of(got).code == failure);
+      CHECK(failure_of(got).retryable == retryable);
+      if (failure != FailureCode::upstream_auth) CHECK(failure_of(got).message == "*** said");
+    }
+  }
+  json unnumbered = error_of(0, "RESOURCE_EXHAUSTED", json::array({retry_info}));
+  unnumbered["error"].erase("code");
+  const auto limited = failure_of(gemini_events({unnumbered.dump()}));
+  CHECK(limited.code == FailureCode::upstream_rate_limited);
+  CHECK(limited.retry_after_ms == 2500);
+}
+
+TEST_CASE("Gemini: refusals by status") {
+  const auto refused = [](int status, const json& body) {
+    return failure_of(gemini_result(script::refusal(status, body.dump())));
+  };
+  const auto limited = refused(429, error_of(429, "RESOURCE_EXHAUSTED", json::array({retry_info})));
+  CHECK(limited.code == FailureCode::upstream_rate_limited);
+  CHECK(limited.retry_after_ms == 2500);
+  CHECK(limited.retryable);
+  CHECK(limited.message == "*** said");
+  const auto wrapped = refused(429, json::array({error_of(429, "RESOURCE_EXHAUSTED", json::array({retry_info}))}));
+  CHECK(wrapped.retry_after_ms == 2500);
+  CHECK(wrapped.message == "*** said");
+  CHECK(refused(400, error_of(400, "INVALID_ARGUMENT")).code == FailureCode::upstream_bad_request);
+  const auto bad_key = refused(400, error_of(400, "INVALID_ARGUMENT", json::array({key_invalid})));
+  CHECK(bad_key.code == FailureCode::upstream_auth);
+  CHECK_FALSE(bad_key.retryable);
+  CHECK(bad_key.message == "the upstream refused the relay's credential");
+  json by_message = error_of(400, "INVALID_ARGUMENT");
+  by_message["error"]["message"] = "API key not valid. Please pass a valid API key.";
+  CHECK(refused(400, by_message).code == FailureCode::upstream_auth);
+  CHECK(refused(404, error_of(404, "NOT_FOUND")).code == FailureCode::upstream_bad_request);
+  CHECK(refused(503, error_of(503, "UNAVAILABLE")).code == FailureCode::upstream_overloaded);
+  CHECK(refused(503, error_of(503, "UNAVAILABLE")).retryable);
+}
+
+TEST_CASE("Gemini: answers that are no stream, and no answers") {
+  const std::string whole = gemini_parts({text_part, call_part}, "STOP");
+  const Recorder object = document(whole);
+  REQUIRE_FALSE(object.outcome->failure);
+  CHECK(object.text == "so far");
+  CHECK(object.outcome->finish_reason == FinishReason::tool_calls);
+  const std::string unfinished = gemini_parts(json::array({text_part}));
+  CHECK(failure_of(document(unfinished)).code == FailureCode::upstream_protocol);
+  CHECK(failure_of(document("[]")).code == FailureCode::upstream_protocol);
+  CHECK(failure_of(document("[" + whole)).code == FailureCode::upstream_protocol);
+  CHECK(failure_of(document("[" + whole, false)).code == FailureCode::upstream_truncated);
+  CHECK(failure_of(document("<html>")).code == FailureCode::upstream_protocol);
+  CHECK(failure_of(gemini_events({"no json"})).code == FailureCode::upstream_protocol);
+}
+
+TEST_CASE("Gemini: calls in pieces and parts beyond the bounds end the call") {
+  const json begun = {{"functionCall", {{"name", "f"}, {"willContinue", true}}}};
+  const json piece = {
+      {"functionCall", {{"partialArgs", {{{"jsonPath", "$.a"}, {"stringValue", "x"}}}}, {"willContinue", false}}}};
+  CHECK(failure_of(gemini_events({gemini_parts(json::array({begun}))})).code == FailureCode::upstream_protocol);
+  CHECK(failure_of(gemini_events({gemini_parts(json::array({piece}))})).code == FailureCode::upstream_protocol);
+  const json huge = {{"text", ""}, {"thoughtSignature", std::string((1 << 20) + 1, 's')}};
+  CHECK(failure_of(gemini_events({gemini_parts(json::array({huge}), "STOP")})).code == FailureCode::upstream_protocol);
+  const Recorder many = gemini_events({gemini_parts(json(std::vector<json>(1025, call_part)), "STOP")});
+  CHECK(failure_of(many).code == FailureCode::upstream_protocol);
+  CHECK(many.tools.size() == 1024);
+}
+
+TEST_CASE("Gemini: a handler may destroy the call inside any callback") {
+  const json parts = {{{"text", "hm"}, {"thought", true}},
+                      {{"functionCall", {{"name", "f"}}}, {"thoughtSignature", "s"}},
+                      {{"text", "a"}, {"thoughtSignature", "t"}}};
+  const std::string whole = gemini_parts(parts, "STOP");
+  check_destroyed_in_any_callback<GeminiRun>(script::raw_stream(gemini_sse({whole})), 6);
+  check_destroyed_in_any_callback<GeminiRun>(
+      {script::send(script::head(200, "application/json") + script::chunk("[" + whole + "]") + script::last_chunk)}, 6);
+}
