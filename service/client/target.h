@@ -14,8 +14,8 @@ namespace tokenrelay::upstream {
 struct Origin {
   bool tls = false;
   std::string host;  // as certificates name it: lower case or an address, no brackets
-  uint16_t port = 0;
   std::string dial_url;  // http://HOST:PORT/, whatever the scheme
+  uint16_t port = 0;
 
   bool operator==(const Origin& other) const { return tls == other.tls && dial_url == other.dial_url; }
   std::string key() const { return (tls ? "s " : "p ") + dial_url; }
