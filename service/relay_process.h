@@ -44,7 +44,7 @@ class RelayProcess {
 
   transport::Loop loop_;
   metrics::Metrics metrics_;
-  std::shared_ptr<upstream::HttpClient> client_;
+  std::shared_ptr<client::HttpClient> client_;
   relay::Shard shard_;
   api::Api api_;
   http::Router router_, admin_router_;

@@ -17,7 +17,7 @@ std::string key_from_environment(const std::string& variable) {
 
 std::unique_ptr<upstream::Provider> make_provider(const std::string& kind, upstream::ProviderOptions options,
                                                   transport::Loop& loop,
-                                                  const std::shared_ptr<upstream::HttpClient>& client) {
+                                                  const std::shared_ptr<client::HttpClient>& client) {
   if (kind == demo_model) return upstream::make_demo(loop, std::move(options));
   if (kind == "openai-responses") return upstream::make_openai_responses(client, std::move(options));
   if (kind == "anthropic") return upstream::make_anthropic(client, std::move(options));
@@ -26,7 +26,7 @@ std::unique_ptr<upstream::Provider> make_provider(const std::string& kind, upstr
 }
 
 std::shared_ptr<relay::Upstream> make_upstream(const UpstreamConfig& config, const Config& all, transport::Loop& loop,
-                                               const std::shared_ptr<upstream::HttpClient>& client) {
+                                               const std::shared_ptr<client::HttpClient>& client) {
   upstream::ProviderOptions options;
   options.base_url = config.base_url;
   options.api_key = key_from_environment(config.api_key_env);
@@ -118,7 +118,7 @@ storage::SqliteLogOptions log_options(const Config& config) {
 }
 
 std::shared_ptr<const relay::ModelTable> model_table(const Config& config, transport::Loop& loop,
-                                                     const std::shared_ptr<upstream::HttpClient>& client) {
+                                                     const std::shared_ptr<client::HttpClient>& client) {
   std::vector<std::shared_ptr<relay::Upstream>> upstreams;
   for (const auto& one : config.upstreams) upstreams.push_back(make_upstream(one, config, loop, client));
   std::string default_model = config.default_model;

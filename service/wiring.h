@@ -21,6 +21,6 @@ storage::SqliteLogOptions log_options(const Config& config);  // sizes and times
 // The upstreams as configured; with none, the built-in demo model. Keys come from the environment, here and nowhere
 // else.
 std::shared_ptr<const relay::ModelTable> model_table(const Config& config, transport::Loop& loop,
-                                                     const std::shared_ptr<upstream::HttpClient>& client);
+                                                     const std::shared_ptr<client::HttpClient>& client);
 
 }  // namespace tokenrelay

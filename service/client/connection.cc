@@ -9,7 +9,7 @@
 #include <cerrno>
 #include <climits>
 
-namespace tokenrelay::upstream {
+namespace tokenrelay::client {
 namespace {
 
 bool would_block() {
@@ -22,13 +22,13 @@ int int_size(size_t size) {
 
 }  // namespace
 
-Wire::Wire(int descriptor, Origin origin, TlsClient* tls)
+Connection::Connection(int descriptor, Origin origin, TlsClient* tls)
     : descriptor_(descriptor),
       secure_(tls != nullptr),
       origin_(std::move(origin)),
       tls_(tls ? tls->open(descriptor, origin_) : nullptr) {}
 
-Wire::~Wire() {
+Connection::~Connection() {
   if (tls_ && SSL_is_init_finished(tls_.get())) {
     ERR_clear_error();
     SSL_shutdown(tls_.get());  // close_notify, if there is room for it
@@ -36,7 +36,7 @@ Wire::~Wire() {
   ::close(descriptor_);
 }
 
-Wire::Status Wire::handshake() {
+Connection::Status Connection::handshake() {
   if (!secure_) return Status::done;
   if (!tls_) return Status::failed;
   ERR_clear_error();
@@ -45,14 +45,14 @@ Wire::Status Wire::handshake() {
   return status_of(result) == Status::again ? Status::again : Status::failed;
 }
 
-Wire::Status Wire::status_of(int result) {
+Connection::Status Connection::status_of(int result) {
   const int error = SSL_get_error(tls_.get(), result);
   wants_room_ = error == SSL_ERROR_WANT_WRITE;
   if (error == SSL_ERROR_WANT_READ || wants_room_) return Status::again;
   return error == SSL_ERROR_ZERO_RETURN ? Status::closed : Status::failed;
 }
 
-Wire::Io Wire::read(char* into, size_t room) {
+Connection::Io Connection::read(char* into, size_t room) {
   if (secure_) {
     ERR_clear_error();
     const int count = SSL_read(tls_.get(), into, int_size(room));
@@ -65,7 +65,7 @@ Wire::Io Wire::read(char* into, size_t room) {
   return {would_block() ? Status::again : Status::failed};
 }
 
-Wire::Io Wire::write(std::string_view bytes) {
+Connection::Io Connection::write(std::string_view bytes) {
   wants_room_ = false;
   if (secure_) {
     ERR_clear_error();
@@ -79,12 +79,12 @@ Wire::Io Wire::write(std::string_view bytes) {
   return {wants_room_ ? Status::again : Status::failed};
 }
 
-bool Wire::has_unread() const {
+bool Connection::has_unread() const {
   return secure_ && tls_ && SSL_has_pending(tls_.get());
 }
 
 // Without TLS nothing may come between two responses; with it, session tickets and key updates do.
-bool Wire::is_dead() {
+bool Connection::is_dead() {
   char byte;
   if (tls_) {
     ERR_clear_error();
@@ -93,14 +93,14 @@ bool Wire::is_dead() {
   return ::recv(descriptor_, &byte, 1, MSG_PEEK) >= 0 || !would_block();
 }
 
-void Wire::reset_on_close() {
+void Connection::reset_on_close() {
   const linger at_once{1, 0};
   (void)::setsockopt(descriptor_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 }
 
-const char* Wire::fault() const {
+const char* Connection::fault() const {
   const long verified = tls_ ? SSL_get_verify_result(tls_.get()) : X509_V_OK;
   return verified == X509_V_OK ? "the TLS handshake failed" : X509_verify_cert_error_string(verified);
 }
 
-}  // namespace tokenrelay::upstream
+}  // namespace tokenrelay::client

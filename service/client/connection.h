@@ -1,17 +1,17 @@
-// Wire: an open connection to an origin, with TLS or without. It does what the kernel does now, and says what to wait
-// for.
+// Connection: an open connection to an origin, with TLS or without. It does what the kernel does now, and says what to
+// wait for.
 //
 // Threads: the loop's. Ownership: the descriptor's; destroying it closes at once, unread bytes make that a reset. It
-// must be forgotten by the ReadySet before. The process ignores SIGPIPE. Errors: values.
+// must be forgotten by the Poller before. The process ignores SIGPIPE. Errors: values.
 #pragma once
 
 #include <string_view>
 
 #include "service/client/tls.h"
 
-namespace tokenrelay::upstream {
+namespace tokenrelay::client {
 
-class Wire {
+class Connection {
  public:
   enum class Status { done, again, closed, failed };
   struct Io {
@@ -19,9 +19,9 @@ class Wire {
     size_t bytes = 0;
   };
 
-  Wire(int descriptor, Origin origin, TlsClient* tls);  // takes the descriptor over; null: plain TCP
-  ~Wire();
-  Wire(const Wire&) = delete;
+  Connection(int descriptor, Origin origin, TlsClient* tls);  // takes the descriptor over; null: plain TCP
+  ~Connection();
+  Connection(const Connection&) = delete;
 
   int descriptor() const { return descriptor_; }
   bool secure() const { return secure_; }
@@ -46,4 +46,4 @@ class Wire {
   const TlsSession tls_;
 };
 
-}  // namespace tokenrelay::upstream
+}  // namespace tokenrelay::client

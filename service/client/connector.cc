@@ -4,13 +4,14 @@
 
 #include <new>
 
-namespace tokenrelay::upstream {
+namespace tokenrelay::client {
 
-Dial::Dial(std::shared_ptr<CurlLoop> curl, Resolver& resolver, const Origin& to, int64_t connect_ms, Done done)
+Connector::Connector(std::shared_ptr<CurlLoop> curl, Resolver& resolver, const Origin& to, int64_t connect_ms,
+                     Done done)
     : curl_(std::move(curl)), easy_(curl_easy_init()), done_(std::move(done)) {
   if (!easy_) throw std::bad_alloc();
   const auto set = [this](CURLoption option, auto value) { curl_easy_setopt(easy_, option, value); };
-  set(CURLOPT_URL, to.dial_url.c_str());
+  set(CURLOPT_URL, to.connect_url.c_str());
   set(CURLOPT_CONNECT_ONLY, 1L);
   set(CURLOPT_PROXY, "");
   set(CURLOPT_NOSIGNAL, 1L);
@@ -25,7 +26,7 @@ Dial::Dial(std::shared_ptr<CurlLoop> curl, Resolver& resolver, const Origin& to,
   }
 }
 
-Dial::~Dial() {
+Connector::~Connector() {
   if (added_) {
     curl_->remove(easy_, addresses_);
   } else if (easy_) {
@@ -33,12 +34,12 @@ Dial::~Dial() {
   }
 }
 
-void Dial::connect() {
+void Connector::connect() {
   added_ = true;
   curl_->add(easy_, *this);
 }
 
-void Dial::found(const Origin& to, const Addresses& addresses) {
+void Connector::found(const Origin& to, const Addresses& addresses) {
   lookup_.reset();
   if (addresses.found.empty()) {
     const Done done = std::move(done_);
@@ -49,16 +50,16 @@ void Dial::found(const Origin& to, const Addresses& addresses) {
   connect();
 }
 
-// A duplicate: libcurl closes its own when the handle goes. Its own must leave the ready set first, as epoll would
+// A duplicate: libcurl closes its own when the handle goes. Its own must leave the poller first, as epoll would
 // report it for as long as the duplicate is open.
-int Dial::take_descriptor() {
+int Connector::take_descriptor() {
   curl_socket_t socket = CURL_SOCKET_BAD;
   if (curl_easy_getinfo(easy_, CURLINFO_ACTIVESOCKET, &socket) != CURLE_OK || socket == CURL_SOCKET_BAD) return -1;
   curl_->forget(socket);
   return fcntl(socket, F_DUPFD_CLOEXEC, 0);
 }
 
-void Dial::completed(CURLcode result) {
+void Connector::completed(CURLcode result) {
   Result out;
   if (result == CURLE_OK) out.descriptor = take_descriptor();
   if (out.descriptor < 0) {
@@ -72,4 +73,4 @@ void Dial::completed(CURLcode result) {
   done(std::move(out));
 }
 
-}  // namespace tokenrelay::upstream
+}  // namespace tokenrelay::client

@@ -1,9 +1,9 @@
-// Dial: one TCP connection in the making: the name's look-up (Resolver), then by libcurl every address in turn with
-// IPv4 and IPv6 in parallel (RFC 8305). The descriptor is then the caller's; libcurl keeps nothing of it. The limit of
-// time is the exchange's.
+// Connector: one TCP connection in the making: the name's look-up (Resolver), then by libcurl every address in turn
+// with IPv4 and IPv6 in parallel (RFC 8305). The descriptor is then the caller's; libcurl keeps nothing of it. The
+// limit of time is the exchange's.
 //
 // Threads: the loop's. Ownership: destroying it gives up, silently. `done` is called once, never before the constructor
-// has returned; it may destroy the dial.
+// has returned; it may destroy the connector.
 #pragma once
 
 #include <functional>
@@ -15,9 +15,9 @@
 #include "service/client/resolver.h"
 #include "service/client/target.h"
 
-namespace tokenrelay::upstream {
+namespace tokenrelay::client {
 
-class Dial final : private CurlOwner {
+class Connector final : private CurlOwner {
  public:
   struct Result {
     int descriptor = -1;  // non-blocking, TCP_NODELAY, SO_KEEPALIVE; -1: see the cause
@@ -26,9 +26,9 @@ class Dial final : private CurlOwner {
   };
   using Done = std::function<void(Result)>;
 
-  Dial(std::shared_ptr<CurlLoop> curl, Resolver& resolver, const Origin& to, int64_t connect_ms, Done done);
-  ~Dial();
-  Dial(const Dial&) = delete;
+  Connector(std::shared_ptr<CurlLoop> curl, Resolver& resolver, const Origin& to, int64_t connect_ms, Done done);
+  ~Connector();
+  Connector(const Connector&) = delete;
 
  private:
   void connect();
@@ -44,4 +44,4 @@ class Dial final : private CurlOwner {
   Done done_;
 };
 
-}  // namespace tokenrelay::upstream
+}  // namespace tokenrelay::client

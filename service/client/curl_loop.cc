@@ -5,7 +5,7 @@
 #include <asio/post.hpp>
 #include <stdexcept>
 
-namespace tokenrelay::upstream {
+namespace tokenrelay::client {
 namespace {
 
 constexpr long kept_connections = 64;
@@ -50,12 +50,12 @@ CurlList resolve_option(const std::string& host, uint16_t port, const Addresses&
   return list;
 }
 
-std::shared_ptr<CurlLoop> CurlLoop::make(asio::io_context& context, std::shared_ptr<ReadySet> ready) {
-  return std::shared_ptr<CurlLoop>(new CurlLoop(context, std::move(ready)));
+std::shared_ptr<CurlLoop> CurlLoop::make(asio::io_context& context, std::shared_ptr<Poller> poller) {
+  return std::shared_ptr<CurlLoop>(new CurlLoop(context, std::move(poller)));
 }
 
-CurlLoop::CurlLoop(asio::io_context& context, std::shared_ptr<ReadySet> ready)
-    : multi_(make_multi()), ready_(std::move(ready)), timer_(context) {
+CurlLoop::CurlLoop(asio::io_context& context, std::shared_ptr<Poller> poller)
+    : multi_(make_multi()), poller_(std::move(poller)), timer_(context) {
   curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, &CurlLoop::on_socket);
   curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
   curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, &CurlLoop::on_timer);
@@ -70,9 +70,9 @@ CurlLoop::~CurlLoop() {
 int CurlLoop::on_socket(CURL*, curl_socket_t socket, int what, void* self, void*) {
   CurlLoop& loop = *static_cast<CurlLoop*>(self);
   if (what == CURL_POLL_REMOVE) {
-    loop.ready_->forget(socket);
+    loop.poller_->forget(socket);
   } else {
-    loop.ready_->watch(socket, epoll_events(what), loop);
+    loop.poller_->watch(socket, epoll_events(what), loop);
   }
   return 0;
 }
@@ -185,4 +185,4 @@ void CurlLoop::unpause(CURL* easy) {
   });
 }
 
-}  // namespace tokenrelay::upstream
+}  // namespace tokenrelay::client

@@ -1,4 +1,4 @@
-// CurlLoop: libcurl's multi handle driven by a loop. Its sockets sit in the shard's ReadySet.
+// CurlLoop: libcurl's multi handle driven by a loop. Its sockets sit in the shard's Poller.
 //
 // libcurl looks up no name here: it would join its resolver's thread, and so wait, when a handle is removed meanwhile.
 // Who adds a handle gives it addresses (resolve_option).
@@ -18,7 +18,7 @@
 #include "service/client/poller.h"
 #include "service/client/resolver.h"
 
-namespace tokenrelay::upstream {
+namespace tokenrelay::client {
 
 using CurlList = std::shared_ptr<curl_slist>;
 
@@ -34,9 +34,9 @@ class CurlOwner {
   ~CurlOwner() = default;
 };
 
-class CurlLoop final : public std::enable_shared_from_this<CurlLoop>, private ReadyListener {
+class CurlLoop final : public std::enable_shared_from_this<CurlLoop>, private PollListener {
  public:
-  static std::shared_ptr<CurlLoop> make(asio::io_context& context, std::shared_ptr<ReadySet> ready);
+  static std::shared_ptr<CurlLoop> make(asio::io_context& context, std::shared_ptr<Poller> poller);
   ~CurlLoop();
 
   // From anywhere, libcurl's callbacks included. `owner` is told of the end unless the handle was removed before.
@@ -45,10 +45,10 @@ class CurlLoop final : public std::enable_shared_from_this<CurlLoop>, private Re
   // it.
   void remove(CURL* easy, std::shared_ptr<void> keeps);
   void unpause(CURL* easy);
-  void forget(int descriptor) { ready_->forget(descriptor); }  // it is no longer libcurl's alone
+  void forget(int descriptor) { poller_->forget(descriptor); }  // it is no longer libcurl's alone
 
  private:
-  CurlLoop(asio::io_context& context, std::shared_ptr<ReadySet> ready);
+  CurlLoop(asio::io_context& context, std::shared_ptr<Poller> poller);
   static int on_socket(CURL* easy, curl_socket_t socket, int what, void* self, void* known);
   static int on_timer(CURLM* multi, long timeout_ms, void* self);
   void on_ready(int descriptor, uint32_t events) override;
@@ -61,7 +61,7 @@ class CurlLoop final : public std::enable_shared_from_this<CurlLoop>, private Re
   void on_due();
 
   CURLM* const multi_;
-  const std::shared_ptr<ReadySet> ready_;
+  const std::shared_ptr<Poller> poller_;
   asio::steady_timer timer_;
   using Clock = std::chrono::steady_clock;
   std::optional<Clock::time_point> due_;        // when libcurl wants to be called
@@ -72,4 +72,4 @@ class CurlLoop final : public std::enable_shared_from_this<CurlLoop>, private Re
   bool settling_ = false;
 };
 
-}  // namespace tokenrelay::upstream
+}  // namespace tokenrelay::client

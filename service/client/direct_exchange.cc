@@ -3,10 +3,10 @@
 #include <array>
 #include <utility>
 
-#include "service/transport/loop.h"
 #include "service/client/request_text.h"
+#include "service/transport/loop.h"
 
-namespace tokenrelay::upstream {
+namespace tokenrelay::client {
 namespace {
 
 using Cause = TransferEnd::Cause;
@@ -16,20 +16,20 @@ thread_local std::array<char, 16 << 10> read_buffer;  // no read begins before t
 
 }  // namespace
 
-DirectExchange::DirectExchange(transport::Loop& loop, Wiring wiring, std::optional<Target> target,
+DirectExchange::DirectExchange(transport::Loop& loop, Shared shared, std::optional<Target> target,
                                const HttpRequest& request, TransferHandler& handler)
     : Exchange(loop, request.timeouts, handler),
       reader_(loop.clock()),
       text_(target ? request_text(request, *target) : ""),
-      wiring_(std::move(wiring)),
+      shared_(std::move(shared)),
       connect_ms_(request.timeouts.connect_ms),
       target_(std::move(target)) {}
 
 void DirectExchange::start() {
   if (!target_) return later(&DirectExchange::fail_unaddressed);
-  wire_ = wiring_.idle.take(target_->origin);
-  reused_ = wire_ != nullptr;
-  reused_ ? ask() : dial();
+  connection_ = shared_.pool.take(target_->origin);
+  reused_ = connection_ != nullptr;
+  reused_ ? ask() : connect();
 }
 
 void DirectExchange::fail_unaddressed() {
@@ -43,27 +43,27 @@ void DirectExchange::later(void (DirectExchange::*what)()) {
   });
 }
 
-void DirectExchange::dial() {
-  phase_ = Phase::dialling;
+void DirectExchange::connect() {
+  phase_ = Phase::connecting;
   connecting();
-  dial_ = std::make_unique<Dial>(wiring_.curl, wiring_.resolver, target_->origin, connect_ms_,
-                                 [this](Dial::Result result) { dialled(std::move(result)); });
+  connector_ = std::make_unique<Connector>(shared_.curl, shared_.resolver, target_->origin, connect_ms_,
+                                           [this](Connector::Result result) { on_connected(std::move(result)); });
 }
 
-void DirectExchange::dialled(Dial::Result result) {
+void DirectExchange::on_connected(Connector::Result result) {
   const auto alive = shared_from_this();
-  dial_.reset();
+  connector_.reset();
   if (result.descriptor < 0) return end(result.cause, std::move(result.message));
-  wire_ = std::make_unique<Wire>(result.descriptor, target_->origin, wiring_.tls);
+  connection_ = std::make_unique<Connection>(result.descriptor, target_->origin, shared_.tls);
   phase_ = Phase::handshake;
   shake_hands();
 }
 
 void DirectExchange::shake_hands() {
-  const Wire::Status status = wire_->handshake();
-  if (status == Wire::Status::done) return ask();
-  if (status == Wire::Status::again) return watch();
-  const std::string fault = wire_->fault();
+  const Connection::Status status = connection_->handshake();
+  if (status == Connection::Status::done) return ask();
+  if (status == Connection::Status::again) return watch();
+  const std::string fault = connection_->fault();
   end(Cause::unreachable, fault);
 }
 
@@ -78,9 +78,9 @@ void DirectExchange::ask() {
 // Where writing fails, reading says why: the response may have come nevertheless.
 void DirectExchange::write() {
   while (written_ < text_.size()) {
-    const Wire::Io io = wire_->write(std::string_view(text_).substr(written_));
-    if (io.status == Wire::Status::again) return;
-    write_failed_ = io.status != Wire::Status::done;
+    const Connection::Io io = connection_->write(std::string_view(text_).substr(written_));
+    if (io.status == Connection::Status::again) return;
+    write_failed_ = io.status != Connection::Status::done;
     if (write_failed_) break;
     written_ += io.bytes;
   }
@@ -89,17 +89,18 @@ void DirectExchange::write() {
 
 // A pause ends the wait for bytes when the next ones come, not before: most pauses are short.
 void DirectExchange::watch() {
-  const bool waits_for_room = phase_ != Phase::reading && wire_->wants_room();
+  const bool waits_for_room = phase_ != Phase::reading && connection_->wants_room();
   const bool reads = !paused() || phase_ == Phase::handshake;
   uint32_t events = (reads ? uint32_t{EPOLLIN} : 0u) | (waits_for_room ? uint32_t{EPOLLOUT} : 0u);
   // Edges spare the kernel a second look at every connection that was read. TLS does not read a descriptor empty.
-  if (events != 0 && !wire_->secure()) events |= uint32_t{EPOLLET} | EPOLLRDHUP | EPOLLPRI;
+  if (events != 0 && !connection_->secure()) events |= uint32_t{EPOLLET} | EPOLLRDHUP | EPOLLPRI;
   watch(events);
 }
 
 void DirectExchange::watch(uint32_t events) {
   if (std::exchange(watched_, events) == events) return;
-  events ? wiring_.ready->watch(wire_->descriptor(), events, *this) : wiring_.ready->forget(wire_->descriptor());
+  events ? shared_.poller->watch(connection_->descriptor(), events, *this)
+         : shared_.poller->forget(connection_->descriptor());
 }
 
 // Of `events` only what a short read would hide counts: what happens shows what else there is.
@@ -109,24 +110,24 @@ void DirectExchange::on_ready(int, uint32_t events) {
   if (phase_ == Phase::handshake) return shake_hands();
   if (phase_ == Phase::asking) write();
   if (may_take()) read();
-  if (wire_) watch();
+  if (connection_) watch();
 }
 
 // A read that does not fill the buffer leaves nothing in the kernel but perhaps the end, which it told of.
 bool DirectExchange::reads_on(size_t count) const {
-  return wire_->secure() ? wire_->has_unread() : reads_to_the_end_ || count == read_buffer.size();
+  return connection_->secure() ? connection_->has_unread() : reads_to_the_end_ || count == read_buffer.size();
 }
 
 void DirectExchange::read() {
   unread_ = false;
   for (int turn = 0; turn < reads_at_once; ++turn) {
-    const Wire::Io io = wire_->read(read_buffer.data(), read_buffer.size());
-    if (io.status == Wire::Status::again) return;
-    if (io.status != Wire::Status::done) return lost(io.status);
+    const Connection::Io io = connection_->read(read_buffer.data(), read_buffer.size());
+    if (io.status == Connection::Status::again) return;
+    if (io.status != Connection::Status::done) return lost(io.status);
     if (phase_ == Phase::reading && !text_.empty()) text_ = std::string();
     reused_ = false;
     take({read_buffer.data(), io.bytes});
-    if (!wire_ || !may_take() || !reads_on(io.bytes)) return;
+    if (!connection_ || !may_take() || !reads_on(io.bytes)) return;
   }
   unread_ = true;
   later(&DirectExchange::take_held);
@@ -164,38 +165,38 @@ bool DirectExchange::take_piece(std::string_view& bytes) {
 }
 
 void DirectExchange::take_held() {
-  if (paused() || !wire_ || phase_ == Phase::handshake) return;
+  if (paused() || !connection_ || phase_ == Phase::handshake) return;
   if (held_) {
     const std::string held = *std::exchange(held_, std::nullopt);
     take(held);
   }
-  if (wire_ && may_take() && (unread_ || wire_->has_unread())) read();
-  if (wire_) watch();
+  if (connection_ && may_take() && (unread_ || connection_->has_unread())) read();
+  if (connection_) watch();
 }
 
 void DirectExchange::finished(bool nothing_left) {
   const bool whole = phase_ == Phase::reading && !write_failed_ && nothing_left;
-  if (whole && reader_.keeps_connection() && !wire_->has_unread()) wiring_.idle.put(std::move(wire_));
+  if (whole && reader_.keeps_connection() && !connection_->has_unread()) shared_.pool.put(std::move(connection_));
   end(Cause::clean, "");
 }
 
-void DirectExchange::lost(Wire::Status how) {
+void DirectExchange::lost(Connection::Status how) {
   if (std::exchange(reused_, false)) {
     hang_up();
     write_failed_ = false;
-    return dial();
+    return connect();
   }
-  const bool complete = how == Wire::Status::closed && reader_.ends_by_close();
+  const bool complete = how == Connection::Status::closed && reader_.ends_by_close();
   end(complete ? Cause::clean : Cause::cut, complete ? "" : "the connection was lost before the response was complete");
 }
 
 void DirectExchange::hang_up() {
-  dial_.reset();
-  if (!wire_) return;
+  connector_.reset();
+  if (!connection_) return;
   watch(0);
   reads_to_the_end_ = unread_ = false;
-  if (phase_ == Phase::asking) wire_->reset_on_close();
-  wire_.reset();
+  if (phase_ == Phase::asking) connection_->reset_on_close();
+  connection_.reset();
 }
 
-}  // namespace tokenrelay::upstream
+}  // namespace tokenrelay::client

@@ -4,7 +4,7 @@
 
 #include "service/transport/loop.h"
 
-namespace tokenrelay::upstream {
+namespace tokenrelay::client {
 namespace {
 
 using Cause = TransferEnd::Cause;
@@ -116,4 +116,4 @@ void Exchange::resume() {
   go_on();
 }
 
-}  // namespace tokenrelay::upstream
+}  // namespace tokenrelay::client

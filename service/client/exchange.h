@@ -8,10 +8,10 @@
 #include <memory>
 #include <string>
 
-#include "service/transport/timer_wheel.h"
 #include "service/client/http_client.h"
+#include "service/transport/timer_wheel.h"
 
-namespace tokenrelay::upstream {
+namespace tokenrelay::client {
 
 class Exchange : public std::enable_shared_from_this<Exchange> {
  public:
@@ -61,4 +61,4 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   std::function<void(Exchange&)> on_over_;
 };
 
-}  // namespace tokenrelay::upstream
+}  // namespace tokenrelay::client

@@ -2,27 +2,27 @@
 
 #include <unordered_map>
 
-#include "service/transport/loop.h"
 #include "service/client/direct_exchange.h"
 #include "service/client/proxied_exchange.h"
+#include "service/transport/loop.h"
 
-namespace tokenrelay::upstream {
+namespace tokenrelay::client {
 
 struct HttpClient::State {
   State(transport::Loop& on_loop, Resolver::System system)
       : loop(on_loop),
-        ready(ReadySet::make(loop.context())),
-        curl(CurlLoop::make(loop.context(), ready)),
+        poller(Poller::make(loop.context())),
+        curl(CurlLoop::make(loop.context(), poller)),
         resolver(loop, std::move(system)),
-        idle(loop, ready) {}
+        pool(loop, poller) {}
 
   transport::Loop& loop;
-  const std::shared_ptr<ReadySet> ready;
+  const std::shared_ptr<Poller> poller;
   const std::shared_ptr<CurlLoop> curl;
   Resolver resolver;
   const Proxies proxies = Proxies::of_environment();
   std::optional<TlsClient> tls;  // made for the first https:// upstream: reading the authorities takes 50 ms
-  IdleWires idle;
+  ConnectionPool pool;
   std::unordered_map<Exchange*, std::shared_ptr<Exchange>> exchanges;
 };
 
@@ -55,8 +55,8 @@ std::shared_ptr<Exchange> make_exchange(HttpClient::State& state, HttpRequest re
   }
   const bool secure = target && target->origin.tls;
   if (secure && !state.tls) state.tls.emplace();
-  const Wiring wiring{state.ready, state.curl, state.resolver, secure ? &*state.tls : nullptr, state.idle};
-  return std::make_shared<DirectExchange>(state.loop, wiring, std::move(target), request, handler);
+  const Shared shared{state.poller, state.curl, state.resolver, secure ? &*state.tls : nullptr, state.pool};
+  return std::make_shared<DirectExchange>(state.loop, shared, std::move(target), request, handler);
 }
 
 std::shared_ptr<Exchange> begin(const std::shared_ptr<HttpClient::State>& state, HttpRequest request,
@@ -103,4 +103,4 @@ std::shared_ptr<HttpClient> make_http_client(transport::Loop& loop) {
   return std::make_shared<HttpClient>(loop);
 }
 
-}  // namespace tokenrelay::upstream
+}  // namespace tokenrelay::client

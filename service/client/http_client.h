@@ -28,7 +28,7 @@ namespace tokenrelay::transport {
 class Loop;
 }
 
-namespace tokenrelay::upstream {
+namespace tokenrelay::client {
 
 struct Timeouts {
   int64_t connect_ms = 10'000;      // the name's look-up included
@@ -107,4 +107,4 @@ class HttpClient {
 
 std::shared_ptr<HttpClient> make_http_client(transport::Loop& loop);
 
-}  // namespace tokenrelay::upstream
+}  // namespace tokenrelay::client

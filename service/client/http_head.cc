@@ -6,7 +6,7 @@
 #include <cctype>
 #include <charconv>
 
-namespace tokenrelay::upstream {
+namespace tokenrelay::client {
 namespace {
 
 constexpr int64_t max_retry_after_ms = 24 * 3600 * 1000;
@@ -70,4 +70,4 @@ bool take_head_line(HttpHead& head, std::string_view line, int64_t wall_ms) {
   return false;
 }
 
-}  // namespace tokenrelay::upstream
+}  // namespace tokenrelay::client

@@ -4,7 +4,7 @@
 #include <stdexcept>
 #include <utility>
 
-namespace tokenrelay::upstream {
+namespace tokenrelay::client {
 namespace {
 
 int make_epoll() {
@@ -15,15 +15,15 @@ int make_epoll() {
 
 }  // namespace
 
-std::shared_ptr<ReadySet> ReadySet::make(asio::io_context& context) {
-  std::shared_ptr<ReadySet> set(new ReadySet(context));
+std::shared_ptr<Poller> Poller::make(asio::io_context& context) {
+  std::shared_ptr<Poller> set(new Poller(context));
   set->wait();
   return set;
 }
 
-ReadySet::ReadySet(asio::io_context& context) : epoll_(context, make_epoll()) {}
+Poller::Poller(asio::io_context& context) : epoll_(context, make_epoll()) {}
 
-void ReadySet::watch(int descriptor, uint32_t events, ReadyListener& listener) {
+void Poller::watch(int descriptor, uint32_t events, PollListener& listener) {
   const size_t at = static_cast<size_t>(descriptor);
   if (at >= watched_.size()) watched_.resize(at + 1);
   Watched& watched = watched_[at];
@@ -36,14 +36,14 @@ void ReadySet::watch(int descriptor, uint32_t events, ReadyListener& listener) {
   epoll_ctl(epoll_.native_handle(), known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, descriptor, &event);
 }
 
-void ReadySet::forget(int descriptor) {
+void Poller::forget(int descriptor) {
   const size_t at = static_cast<size_t>(descriptor);
   if (at >= watched_.size() || !watched_[at].listener) return;
   watched_[at] = Watched{};
   epoll_ctl(epoll_.native_handle(), EPOLL_CTL_DEL, descriptor, nullptr);
 }
 
-void ReadySet::wait() {
+void Poller::wait() {
   epoll_.async_wait(asio::posix::stream_descriptor::wait_read,
                     [weak = weak_from_this()](const asio::error_code& error) {
                       const auto alive = weak.lock();
@@ -53,13 +53,13 @@ void ReadySet::wait() {
                     });
 }
 
-void ReadySet::take_ready() {
+void Poller::take_ready() {
   epoll_event events[256];
   const int count = epoll_wait(epoll_.native_handle(), events, std::size(events), 0);
   for (int i = 0; i < count; ++i) {
-    ReadyListener* const listener = watched_[static_cast<size_t>(events[i].data.fd)].listener;
+    PollListener* const listener = watched_[static_cast<size_t>(events[i].data.fd)].listener;
     if (listener) listener->on_ready(events[i].data.fd, events[i].events);
   }
 }
 
-}  // namespace tokenrelay::upstream
+}  // namespace tokenrelay::client

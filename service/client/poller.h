@@ -1,4 +1,4 @@
-// ReadySet: an epoll set of its own, which a loop watches as one descriptor: a busy turn costs one wait for all the
+// Poller: an epoll set of its own, which a loop watches as one descriptor: a busy turn costs one wait for all the
 // upstream connections of a shard. Level-triggered, unless a listener adds EPOLLET.
 //
 // Promise: a listener hears only of descriptors that it watches, but perhaps once too often: a descriptor's number may
@@ -15,30 +15,30 @@
 #include <memory>
 #include <vector>
 
-namespace tokenrelay::upstream {
+namespace tokenrelay::client {
 
-class ReadyListener {
+class PollListener {
  public:
   virtual void on_ready(int descriptor, uint32_t events) = 0;  // EPOLLIN, EPOLLOUT, EPOLLHUP, EPOLLERR
 
  protected:
-  ~ReadyListener() = default;
+  ~PollListener() = default;
 };
 
-class ReadySet : public std::enable_shared_from_this<ReadySet> {
+class Poller : public std::enable_shared_from_this<Poller> {
  public:
-  static std::shared_ptr<ReadySet> make(asio::io_context& context);
+  static std::shared_ptr<Poller> make(asio::io_context& context);
 
-  void watch(int descriptor, uint32_t events, ReadyListener& listener);
+  void watch(int descriptor, uint32_t events, PollListener& listener);
   void forget(int descriptor);
 
  private:
   struct Watched {
-    ReadyListener* listener = nullptr;
+    PollListener* listener = nullptr;
     uint32_t events = 0;
   };
 
-  explicit ReadySet(asio::io_context& context);
+  explicit Poller(asio::io_context& context);
   void wait();
   void take_ready();
 
@@ -46,4 +46,4 @@ class ReadySet : public std::enable_shared_from_this<ReadySet> {
   std::vector<Watched> watched_;  // by descriptor
 };
 
-}  // namespace tokenrelay::upstream
+}  // namespace tokenrelay::client

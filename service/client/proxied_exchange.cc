@@ -3,11 +3,11 @@
 #include <new>
 #include <utility>
 
-#include "service/transport/loop.h"
 #include "service/client/http_head.h"
 #include "service/client/request_text.h"
+#include "service/transport/loop.h"
 
-namespace tokenrelay::upstream {
+namespace tokenrelay::client {
 namespace {
 
 using Cause = TransferEnd::Cause;
@@ -156,4 +156,4 @@ void ProxiedExchange::go_on() {
   if (std::exchange(held_, false)) curl_->unpause(easy_);
 }
 
-}  // namespace tokenrelay::upstream
+}  // namespace tokenrelay::client

@@ -8,7 +8,7 @@
 #include "service/client/exchange.h"
 #include "service/client/target.h"
 
-namespace tokenrelay::upstream {
+namespace tokenrelay::client {
 
 class ProxiedExchange final : public Exchange, private CurlOwner {
  public:
@@ -46,4 +46,4 @@ class ProxiedExchange final : public Exchange, private CurlOwner {
   bool held_ = false;  // libcurl holds a piece back and reads no more
 };
 
-}  // namespace tokenrelay::upstream
+}  // namespace tokenrelay::client

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-namespace tokenrelay::upstream {
+namespace tokenrelay::client {
 namespace {
 
 constexpr std::string_view ours[] = {"Host", "Content-Length", "Transfer-Encoding", "Connection", "Expect",
@@ -51,4 +51,4 @@ std::string request_text(const HttpRequest& request, const Target& target) {
   return text;
 }
 
-}  // namespace tokenrelay::upstream
+}  // namespace tokenrelay::client

@@ -13,7 +13,7 @@
 
 #include "service/transport/loop.h"
 
-namespace tokenrelay::upstream {
+namespace tokenrelay::client {
 
 // Shared with the threads, which may sit in a look-up long after the resolver has gone.
 struct Resolver::Queue {
@@ -137,4 +137,4 @@ bool needs_no_lookup(const std::string& host) {
          host.ends_with(".localhost");
 }
 
-}  // namespace tokenrelay::upstream
+}  // namespace tokenrelay::client

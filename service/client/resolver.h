@@ -18,7 +18,7 @@ namespace tokenrelay::transport {
 class Loop;
 }
 
-namespace tokenrelay::upstream {
+namespace tokenrelay::client {
 
 struct Addresses {
   std::vector<std::string> found;  // numeric, in the system's order (RFC 6724)
@@ -66,4 +66,4 @@ class Resolver {
 // Nothing to look up: a numeric address, or "localhost" (RFC 6761).
 bool needs_no_lookup(const std::string& host);
 
-}  // namespace tokenrelay::upstream
+}  // namespace tokenrelay::client

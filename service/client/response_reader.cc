@@ -6,7 +6,7 @@
 
 #include "service/client/http_head.h"
 
-namespace tokenrelay::upstream {
+namespace tokenrelay::client {
 namespace {
 
 constexpr std::string_view version = "HTTP/1.";
@@ -198,4 +198,4 @@ bool ResponseReader::take_size(std::string_view line) {
   return true;
 }
 
-}  // namespace tokenrelay::upstream
+}  // namespace tokenrelay::client

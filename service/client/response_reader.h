@@ -14,10 +14,10 @@
 #include <string>
 #include <string_view>
 
-#include "service/transport/clock.h"
 #include "service/client/http_client.h"
+#include "service/transport/clock.h"
 
-namespace tokenrelay::upstream {
+namespace tokenrelay::client {
 
 class ResponseReader {
  public:
@@ -66,4 +66,4 @@ class ResponseReader {
   bool head_ended_ = false;
 };
 
-}  // namespace tokenrelay::upstream
+}  // namespace tokenrelay::client

@@ -10,7 +10,7 @@
 #include <memory>
 #include <sstream>
 
-namespace tokenrelay::upstream {
+namespace tokenrelay::client {
 namespace {
 
 using Url = std::unique_ptr<CURLU, decltype(&curl_url_cleanup)>;
@@ -104,7 +104,7 @@ std::optional<Target> parse_target(const std::string& text) {
       !set(url, CURLUPART_PATH, "/")) {
     return std::nullopt;
   }
-  target.origin.dial_url = part(url, CURLUPART_URL);
+  target.origin.connect_url = part(url, CURLUPART_URL);
   return target;
 }
 
@@ -136,4 +136,4 @@ bool Proxies::bypassed(const std::string& host) const {
   });
 }
 
-}  // namespace tokenrelay::upstream
+}  // namespace tokenrelay::client

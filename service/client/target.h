@@ -8,17 +8,17 @@
 #include <string_view>
 #include <vector>
 
-namespace tokenrelay::upstream {
+namespace tokenrelay::client {
 
 // What a connection leads to; equal ones may share it.
 struct Origin {
   bool tls = false;
-  std::string host;  // as certificates name it: lower case or an address, no brackets
-  std::string dial_url;  // http://HOST:PORT/, whatever the scheme
+  std::string host;         // as certificates name it: lower case or an address, no brackets
+  std::string connect_url;  // http://HOST:PORT/, whatever the scheme
   uint16_t port = 0;
 
-  bool operator==(const Origin& other) const { return tls == other.tls && dial_url == other.dial_url; }
-  std::string key() const { return (tls ? "s " : "p ") + dial_url; }
+  bool operator==(const Origin& other) const { return tls == other.tls && connect_url == other.connect_url; }
+  std::string key() const { return (tls ? "s " : "p ") + connect_url; }
 };
 
 struct Target {
@@ -50,4 +50,4 @@ class Proxies {
   std::vector<std::string> direct_;  // of no_proxy
 };
 
-}  // namespace tokenrelay::upstream
+}  // namespace tokenrelay::client

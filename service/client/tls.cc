@@ -5,7 +5,7 @@
 
 #include <new>
 
-namespace tokenrelay::upstream {
+namespace tokenrelay::client {
 namespace {
 
 constexpr size_t max_tickets = 64;
@@ -56,4 +56,4 @@ int TlsClient::on_ticket(SSL* session, SSL_SESSION* ticket) {
   return 1;
 }
 
-}  // namespace tokenrelay::upstream
+}  // namespace tokenrelay::client

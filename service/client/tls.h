@@ -16,7 +16,7 @@
 
 #include "service/client/target.h"
 
-namespace tokenrelay::upstream {
+namespace tokenrelay::client {
 
 struct TlsDeleter {
   void operator()(SSL* session) const { SSL_free(session); }
@@ -40,4 +40,4 @@ class TlsClient {
   std::unordered_map<std::string, std::unique_ptr<SSL_SESSION, TlsDeleter>> tickets_;  // by the origin's key
 };
 
-}  // namespace tokenrelay::upstream
+}  // namespace tokenrelay::client

@@ -1,6 +1,6 @@
 #include "service/transport/lifeline.h"
 
-namespace tokenrelay::upstream {
+namespace tokenrelay::transport {
 
 Lifeline::~Lifeline() {
   for (Watch* watch = innermost_; watch; watch = watch->outer_) watch->line_ = nullptr;
@@ -14,4 +14,4 @@ Lifeline::Watch::~Watch() {
   if (line_) line_->innermost_ = outer_;
 }
 
-}  // namespace tokenrelay::upstream
+}  // namespace tokenrelay::transport

@@ -1,7 +1,7 @@
 // Lifeline: tells code on the stack whether the object it runs in was destroyed by a callback.
 #pragma once
 
-namespace tokenrelay::upstream {
+namespace tokenrelay::transport {
 
 class Lifeline {
  public:
@@ -26,4 +26,4 @@ class Lifeline {
   Watch* innermost_ = nullptr;
 };
 
-}  // namespace tokenrelay::upstream
+}  // namespace tokenrelay::transport

@@ -164,7 +164,7 @@ ProviderError parse_error_body(std::string_view body) {
   return text;
 }
 
-Failure failure_of_status(const HttpHead& head, const ProviderError& error) {
+Failure failure_of_status(const client::HttpHead& head, const ProviderError& error) {
   const Class found = class_of_status(head.status);
   Failure failure{found.code, error.message, found.retryable, head.retry_after_ms, head.status};
   if (found.code == FailureCode::upstream_auth) {
@@ -187,8 +187,8 @@ Failure failure_in_stream(const ProviderError& error, int http_status) {
   return failure;
 }
 
-Failure failure_of_transfer(const TransferEnd& end, int http_status) {
-  using Cause = TransferEnd::Cause;
+Failure failure_of_transfer(const client::TransferEnd& end, int http_status) {
+  using Cause = client::TransferEnd::Cause;
   const auto make = [&](FailureCode code, std::string what, bool retryable) {
     if (!end.message.empty()) what += ": " + end.message;
     return Failure{code, std::move(what), retryable, std::nullopt, http_status};

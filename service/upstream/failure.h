@@ -29,9 +29,9 @@ std::optional<ProviderError> read_error(json::Reader& in);
 // The body of an error answer, or the payload of an error event: JSON, or text.
 ProviderError parse_error_body(std::string_view body);
 
-Failure failure_of_status(const HttpHead& head, const ProviderError& error);
+Failure failure_of_status(const client::HttpHead& head, const ProviderError& error);
 Failure failure_in_stream(const ProviderError& error, int http_status);
-Failure failure_of_transfer(const TransferEnd& end, int http_status);
+Failure failure_of_transfer(const client::TransferEnd& end, int http_status);
 Failure protocol_failure(std::string message, int http_status);
 
 // At most 500 bytes of valid UTF-8 on one line, without `secret`.

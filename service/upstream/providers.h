@@ -20,7 +20,7 @@ struct ProviderOptions {
   std::string base_url;                                      // as the provider's SDKs take it
   std::string api_key;                                       // "" sends no credential; never logged
   std::vector<std::pair<std::string, std::string>> headers;  // extra ones, from the configuration
-  Timeouts timeouts;
+  client::Timeouts timeouts;
   size_t max_event_bytes = 8u << 20;
   bool background = false;  // openai-responses: ask for answers that outlive a connection, and take them up again
   // demo only:
@@ -28,10 +28,10 @@ struct ProviderOptions {
 };
 
 // `client` is shared by all providers of a shard.
-std::unique_ptr<Provider> make_openai_chat(std::shared_ptr<HttpClient> client, ProviderOptions options);
-std::unique_ptr<Provider> make_openai_responses(std::shared_ptr<HttpClient> client, ProviderOptions options);
-std::unique_ptr<Provider> make_anthropic(std::shared_ptr<HttpClient> client, ProviderOptions options);
-std::unique_ptr<Provider> make_gemini(std::shared_ptr<HttpClient> client, ProviderOptions options);
+std::unique_ptr<Provider> make_openai_chat(std::shared_ptr<client::HttpClient> client, ProviderOptions options);
+std::unique_ptr<Provider> make_openai_responses(std::shared_ptr<client::HttpClient> client, ProviderOptions options);
+std::unique_ptr<Provider> make_anthropic(std::shared_ptr<client::HttpClient> client, ProviderOptions options);
+std::unique_ptr<Provider> make_gemini(std::shared_ptr<client::HttpClient> client, ProviderOptions options);
 
 // A built-in model without network or key: readable text about the last user message, about 200 pieces, one each
 // demo_delta_ms; the same prompt brings the same answer. Usage counts words in and pieces out. It honours max_tokens

@@ -15,7 +15,7 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(from, text.find_last_not_of(" \t\r\n") - from + 1);
 }
 
-SseCall::SseCall(std::shared_ptr<HttpClient> client, const ProviderOptions& options, CallHandler& handler)
+SseCall::SseCall(std::shared_ptr<client::HttpClient> client, const ProviderOptions& options, CallHandler& handler)
     : client_(std::move(client)), options_(options), handler_(handler), end_of_body_(client_->loop().timers(), [this] {
         if (!unsupported_) return complete();
         fail({FailureCode::upstream_bad_request, unsupported_->field + ": " + unsupported_->why, false, std::nullopt,
@@ -27,9 +27,9 @@ void SseCall::fail_unasked(Unsupported why) {
   end_of_body_.arm(0);
 }
 
-void SseCall::ask(HttpRequest request) {
+void SseCall::ask(client::HttpRequest request) {
   transfer_.reset();
-  head_ = HttpHead{};
+  head_ = client::HttpHead{};
   body_ = Body::unknown;
   document_.clear();
   SseSink& sink = *this;
@@ -57,7 +57,7 @@ void SseCall::body_mark_changed() {
   }
 }
 
-void SseCall::on_head(const HttpHead& head) {
+void SseCall::on_head(const client::HttpHead& head) {
   head_ = head;
   if (head.status / 100 != 2) {
     body_ = Body::refused;
@@ -119,9 +119,9 @@ bool SseCall::on_event(const SseEvent& event) {
   return true;
 }
 
-void SseCall::on_end(const TransferEnd& end) {
+void SseCall::on_end(const client::TransferEnd& end) {
   if (body_ == Body::refused) return refusal();
-  Lifeline::Watch watch(line_);
+  transport::Lifeline::Watch watch(line_);
   if (body_ == Body::document) {
     const std::string document = std::move(document_);
     if (take_document(document, end) && !watch.gone()) complete();
@@ -129,8 +129,8 @@ void SseCall::on_end(const TransferEnd& end) {
   }
   if (body_ == Body::events && parser_->finish() == SseParser::Result::stopped) return;
   if (watch.gone()) return;
-  if (marked() && end.cause == TransferEnd::Cause::clean) return complete();
-  if (body_ == Body::events && !begun() && end.cause == TransferEnd::Cause::clean &&
+  if (marked() && end.cause == client::TransferEnd::Cause::clean) return complete();
+  if (body_ == Body::events && !begun() && end.cause == client::TransferEnd::Cause::clean &&
       head_.content_type != "text/event-stream") {
     return fail(protocol_failure("the upstream answered with no events", head_.status));
   }
@@ -139,21 +139,21 @@ void SseCall::on_end(const TransferEnd& end) {
 }
 
 void SseCall::refusal() {
-  Lifeline::Watch watch(line_);
+  transport::Lifeline::Watch watch(line_);
   const std::string body = std::move(document_);
-  const HttpHead head = head_;
+  const client::HttpHead head = head_;
   if (refused(head, body) || watch.gone()) return;
   fail(failure_of_status(head, parse_error_body(body)));
 }
 
 void SseCall::complete(bool keep_connection) {
-  Lifeline::Watch watch(line_);
+  transport::Lifeline::Watch watch(line_);
   if (keep_connection && transfer_) transfer_->finish();
   if (flush() && !watch.gone()) end(outcome());
 }
 
 void SseCall::fail(Failure failure) {
-  Lifeline::Watch watch(line_);
+  transport::Lifeline::Watch watch(line_);
   if (!flush() || watch.gone()) return;
   failure.message = client_message(failure.message, options_.api_key);
   Outcome outcome;

@@ -1,4 +1,4 @@
-// What happens on the wire: large bodies, early answers, idle connections and their ends, proxies.
+// What happens on the connection: large bodies, early answers, idle connections and their ends, proxies.
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -12,28 +12,28 @@
 #include "tests/upstream/chat/run.h"
 
 using namespace tokenrelay;
-using upstream::HttpRequest;
-using upstream::TransferEnd;
+using client::HttpRequest;
+using client::TransferEnd;
 using Cause = TransferEnd::Cause;
 namespace script = support::script;
 
 namespace {
 
-struct Got final : upstream::TransferHandler {
-  void on_head(const upstream::HttpHead& given) override { head = given; }
+struct Got final : client::TransferHandler {
+  void on_head(const client::HttpHead& given) override { head = given; }
   void on_body(std::string_view bytes) override { body += bytes; }
   void on_end(const TransferEnd& given) override {
     end = given;
     loop->stop();
   }
   transport::Loop* loop = nullptr;
-  upstream::HttpHead head;
+  client::HttpHead head;
   std::string body;
   std::optional<TransferEnd> end;
 };
 
 struct Asker {
-  explicit Asker(const std::string& base_url, upstream::Resolver::System system = upstream::Resolver::ask_the_system)
+  explicit Asker(const std::string& base_url, client::Resolver::System system = client::Resolver::ask_the_system)
       : url(base_url), client(loop, std::move(system)) {}
 
   Got ask(HttpRequest request) {
@@ -62,7 +62,7 @@ struct Asker {
 
   std::string url;
   transport::Loop loop;
-  upstream::HttpClient client;
+  client::HttpClient client;
 };
 
 support::Script answer(const std::string& body) {
@@ -173,7 +173,7 @@ TEST_CASE("at most 64 connections stay idle") {
   });
   Asker asker(server.base_url());
   std::vector<Got> got(70);
-  std::vector<std::unique_ptr<upstream::Transfer>> transfers;
+  std::vector<std::unique_ptr<client::Transfer>> transfers;
   for (Got& each : got) {
     each.loop = &asker.loop;
     transfers.push_back(asker.client.send({asker.url, {}, "", {2'000, 9'000, 9'000, 300}}, each));
@@ -191,7 +191,7 @@ TEST_CASE("an upstream with a name is reached at one of its addresses") {
   server.answer(answer("by name"));
   const std::string port = std::to_string(server.port());
   std::atomic<int> looked_up{0};
-  Asker asker("http://Model.Example:" + port + "/v1", [&](const std::string& name) -> upstream::Addresses {
+  Asker asker("http://Model.Example:" + port + "/v1", [&](const std::string& name) -> client::Addresses {
     ++looked_up;
     if (name == "model.example") return {{"::1", "127.0.0.1"}, ""};  // nothing listens on the first
     return {{}, "no such name"};
@@ -207,7 +207,7 @@ TEST_CASE("an upstream with a name is reached at one of its addresses") {
 
 TEST_CASE("a name whose look-up hangs is given up without waiting for it, or at the connection's limit") {
   std::atomic<bool> open{false};
-  const auto hang = [&open](const std::string&) -> upstream::Addresses {
+  const auto hang = [&open](const std::string&) -> client::Addresses {
     while (!open) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     return {{"127.0.0.1"}, ""};
   };
@@ -250,7 +250,7 @@ TEST_CASE("through a proxy libcurl asks") {
   SECTION("a proxy with a name, which we look up, and of the target nothing") {
     const Variable variable("http_proxy", "proxy.example:" + std::to_string(proxy.port()));
     std::vector<std::string> names;  // by one thread
-    Asker asker("http://upstream.example/v1/x", [&](const std::string& name) -> upstream::Addresses {
+    Asker asker("http://upstream.example/v1/x", [&](const std::string& name) -> client::Addresses {
       names.push_back(name);
       return {{"127.0.0.1"}, ""};
     });

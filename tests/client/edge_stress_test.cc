@@ -10,12 +10,12 @@
 #include <random>
 #include <thread>
 
-#include "service/transport/loop.h"
 #include "service/client/http_client.h"
+#include "service/transport/loop.h"
 #include "tests/support/catch.h"
 
 using namespace tokenrelay;
-using namespace tokenrelay::upstream;
+using namespace tokenrelay::client;
 
 namespace {
 bool send_all(int fd, std::string_view s) {

@@ -4,7 +4,7 @@
 #include "tests/support/catch.h"
 
 using namespace tokenrelay;
-using upstream::HttpRequest;
+using client::HttpRequest;
 
 namespace {
 
@@ -13,7 +13,7 @@ std::string text_of(const std::string& url, std::vector<std::string> headers = {
   request.url = url;
   request.headers = std::move(headers);
   request.body = "{}";
-  return upstream::request_text(request, *upstream::parse_target(url));
+  return client::request_text(request, *client::parse_target(url));
 }
 
 bool contains(const std::string& text, const std::string& part) {
@@ -38,21 +38,21 @@ TEST_CASE("a request's bytes") {
   }
   HttpRequest get;
   get.method = HttpRequest::Method::get;
-  CHECK_FALSE(contains(upstream::request_text(get, *upstream::parse_target("http://x/")), "Content-Length"));
+  CHECK_FALSE(contains(client::request_text(get, *client::parse_target("http://x/")), "Content-Length"));
 }
 
 TEST_CASE("where a URL leads") {
-  const auto target = upstream::parse_target("https://API.example.com/v1/x?y=z");
+  const auto target = client::parse_target("https://API.example.com/v1/x?y=z");
   REQUIRE(target);
   CHECK(target->origin.tls);
   CHECK(target->origin.host == "api.example.com");
-  CHECK(contains(target->origin.dial_url, ":443/"));
+  CHECK(contains(target->origin.connect_url, ":443/"));
   CHECK(target->path == "/v1/x?y=z");
-  CHECK(upstream::parse_target("http://[::1]:8000/")->origin.host == "::1");
-  CHECK(upstream::parse_target("http://h:80/")->origin == upstream::parse_target("http://h/x")->origin);
-  CHECK_FALSE(upstream::parse_target("http://h/")->origin == upstream::parse_target("https://h:80/")->origin);
+  CHECK(client::parse_target("http://[::1]:8000/")->origin.host == "::1");
+  CHECK(client::parse_target("http://h:80/")->origin == client::parse_target("http://h/x")->origin);
+  CHECK_FALSE(client::parse_target("http://h/")->origin == client::parse_target("https://h:80/")->origin);
   for (const char* none : {"", "ftp://h/", "file:///etc/passwd", "h", "http://", "http://h:x/", "http://h h/"}) {
     INFO(none);
-    CHECK_FALSE(upstream::parse_target(none));
+    CHECK_FALSE(client::parse_target(none));
   }
 }

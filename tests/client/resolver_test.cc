@@ -3,6 +3,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 
 #include "service/transport/loop.h"
 #include "tests/support/catch.h"
@@ -10,8 +11,8 @@
 
 using namespace tokenrelay;
 using namespace std::chrono_literals;
-using upstream::Addresses;
-using upstream::Resolver;
+using client::Addresses;
+using client::Resolver;
 
 namespace {
 
@@ -138,10 +139,10 @@ TEST_CASE("the system is asked, and says what it does not know") {
 }
 
 TEST_CASE("addresses and localhost need no look-up") {
-  CHECK(upstream::needs_no_lookup("127.0.0.1"));
-  CHECK(upstream::needs_no_lookup("::1"));
-  CHECK(upstream::needs_no_lookup("localhost"));
-  CHECK(upstream::needs_no_lookup("a.localhost"));
-  CHECK_FALSE(upstream::needs_no_lookup("localhost.example"));
-  CHECK_FALSE(upstream::needs_no_lookup("1.2.3"));
+  CHECK(client::needs_no_lookup("127.0.0.1"));
+  CHECK(client::needs_no_lookup("::1"));
+  CHECK(client::needs_no_lookup("localhost"));
+  CHECK(client::needs_no_lookup("a.localhost"));
+  CHECK_FALSE(client::needs_no_lookup("localhost.example"));
+  CHECK_FALSE(client::needs_no_lookup("1.2.3"));
 }

@@ -15,8 +15,8 @@ struct Outcome {
 };
 
 // Feeds `piece` from its own memory; false when the response is over, or none.
-inline bool feed(tokenrelay::upstream::ResponseReader& reader, const std::string& piece, Outcome& out) {
-  using Kind = tokenrelay::upstream::ResponseReader::Kind;
+inline bool feed(tokenrelay::client::ResponseReader& reader, const std::string& piece, Outcome& out) {
+  using Kind = tokenrelay::client::ResponseReader::Kind;
   std::string_view input = piece;
   for (;;) {
     const auto got = reader.next(input);
@@ -36,7 +36,7 @@ inline bool feed(tokenrelay::upstream::ResponseReader& reader, const std::string
 }
 
 inline Outcome outcome_in(const std::vector<std::string>& pieces) {
-  tokenrelay::upstream::ResponseReader reader(tokenrelay::transport::system_clock());
+  tokenrelay::client::ResponseReader reader(tokenrelay::transport::system_clock());
   Outcome out;
   bool goes_on = true;
   for (const std::string& piece : pieces) {

@@ -1,11 +1,11 @@
 // Responses read piece by piece: every framing, every split, every bound, and what is no HTTP.
 #include "service/client/response_reader.h"
 
-#include "tests/support/catch.h"
 #include "tests/client/response_outcome.h"
+#include "tests/support/catch.h"
 
 using namespace tokenrelay;
-using upstream::ResponseReader;
+using client::ResponseReader;
 
 namespace {
 

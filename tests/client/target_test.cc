@@ -4,7 +4,7 @@
 
 #include "tests/support/catch.h"
 
-using namespace tokenrelay::upstream;
+using namespace tokenrelay::client;
 
 namespace {
 

@@ -12,7 +12,7 @@
 #include "tests/upstream/recorder.h"
 
 struct DialectRun {
-  using Make = std::unique_ptr<tokenrelay::upstream::Provider> (*)(std::shared_ptr<tokenrelay::upstream::HttpClient>,
+  using Make = std::unique_ptr<tokenrelay::upstream::Provider> (*)(std::shared_ptr<tokenrelay::client::HttpClient>,
                                                                    tokenrelay::upstream::ProviderOptions);
   using Request = tokenrelay::upstream::ModelRequest;
 
@@ -25,7 +25,7 @@ struct DialectRun {
 
   // The provider, made from `options` when it is first asked for.
   tokenrelay::upstream::Provider& model() {
-    if (!provider) provider = make(tokenrelay::upstream::make_http_client(loop), options);
+    if (!provider) provider = make(tokenrelay::client::make_http_client(loop), options);
     return *provider;
   }
   static Request asking(const std::string& parameters = "") {

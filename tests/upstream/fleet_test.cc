@@ -40,7 +40,7 @@ Counter read_all(int streams, support::FakeUpstreamFleet::Options fleet_options)
   transport::Loop loop;
   upstream::ProviderOptions options;
   options.base_url = fleet.base_url();
-  const auto provider = upstream::make_openai_chat(upstream::make_http_client(loop), options);
+  const auto provider = upstream::make_openai_chat(client::make_http_client(loop), options);
   Counter counter;
   counter.loop = &loop;
   counter.running = streams;

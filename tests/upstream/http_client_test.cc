@@ -214,7 +214,7 @@ TEST_CASE("inside on_end a handler may start the next call and destroy its own")
     run.server.answer(script::text_stream({"a"}));
     run.server.answer(script::refusal(500, "{}"));
   }
-  run.provider = upstream::make_openai_chat(upstream::make_http_client(run.loop), run.options);
+  run.provider = upstream::make_openai_chat(client::make_http_client(run.loop), run.options);
   chain.call = run.provider->start({"m", "[]", "", ""}, chain);
   run.loop.run();
   CHECK(chain.ended == 20);
@@ -223,16 +223,16 @@ TEST_CASE("inside on_end a handler may start the next call and destroy its own")
 TEST_CASE("the client may go before its calls, which then stay silent") {
   OpenAiRun run;
   run.server.answer(endless_text());
-  struct Silent final : upstream::TransferHandler {
-    void on_head(const upstream::HttpHead&) override {}
+  struct Silent final : client::TransferHandler {
+    void on_head(const client::HttpHead&) override {}
     void on_body(std::string_view) override {
       if (++bodies == 3) client->reset();
     }
-    void on_end(const upstream::TransferEnd&) override { FAIL("it should be silent"); }
+    void on_end(const client::TransferEnd&) override { FAIL("it should be silent"); }
     int bodies = 0;
-    std::unique_ptr<upstream::HttpClient>* client = nullptr;
+    std::unique_ptr<client::HttpClient>* client = nullptr;
   } handler;
-  auto client = std::make_unique<upstream::HttpClient>(run.loop);
+  auto client = std::make_unique<client::HttpClient>(run.loop);
   handler.client = &client;
   const auto transfer = client->send({run.server.base_url(), {}, "{}", run.options.timeouts}, handler);
   run_for(run.loop, 200);
@@ -245,7 +245,7 @@ TEST_CASE("the client may go before its calls, which then stay silent") {
 TEST_CASE("many calls at once, half of them destroyed at random") {
   OpenAiRun run;
   run.server.answer(script::numbered_stream(20, 1));
-  run.provider = upstream::make_openai_chat(upstream::make_http_client(run.loop), run.options);
+  run.provider = upstream::make_openai_chat(client::make_http_client(run.loop), run.options);
   std::vector<std::unique_ptr<Recorder>> recorders;
   int left = 0;
   for (int i = 0; i < 60; ++i) {

@@ -116,7 +116,7 @@ Taken AnthropicAnswer::start_block(int64_t index, std::string_view raw) {
   block->tool = tools_++;
   if (has_members(start.input)) block->input = start.input;
   const std::string id = start.id;
-  Lifeline::Watch watch(line_);
+  transport::Lifeline::Watch watch(line_);
   handler_.on_tool_call(block->tool, id, start.name, {});
   return alive(!watch.gone());
 }
@@ -160,7 +160,7 @@ Taken AnthropicAnswer::take_whole(std::string_view raw) {
   Taken taken = Taken::event;
   std::string scratch;
   json::Reader in(message.content, scratch);
-  Lifeline::Watch watch(line_);
+  transport::Lifeline::Watch watch(line_);
   in.array([&] {
     const std::string_view block = in.raw();
     taken = start_block(0, block);
@@ -177,7 +177,7 @@ bool AnthropicAnswer::say(Block& block, std::string_view piece) {
 
 bool AnthropicAnswer::hand_on(const Block& block, std::string_view whole) {
   if (whole.empty()) return true;
-  Lifeline::Watch watch(line_);
+  transport::Lifeline::Watch watch(line_);
   if (block.kind == Kind::text)
     handler_.on_text(whole);
   else if (block.kind == Kind::thinking)
@@ -208,7 +208,7 @@ bool AnthropicAnswer::say_opaque(std::string_view type, std::string_view data) {
   std::string object = R"({"provider":"anthropic","type":")" + std::string(type) + R"(","data":)";
   json::append_string(object, data);
   object += '}';
-  Lifeline::Watch watch(line_);
+  transport::Lifeline::Watch watch(line_);
   handler_.on_opaque(object);
   return !watch.gone();
 }

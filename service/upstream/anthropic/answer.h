@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "service/json/joiner.h"
-#include "service/upstream/anthropic/event.h"
 #include "service/transport/lifeline.h"
+#include "service/upstream/anthropic/event.h"
 #include "service/upstream/upstream.h"
 
 namespace tokenrelay::upstream {
@@ -69,7 +69,7 @@ class AnthropicAnswer final {
   bool say_opaque(std::string_view type, std::string_view data);
 
   CallHandler& handler_;
-  Lifeline line_;
+  transport::Lifeline line_;
   std::string scratch_;  // the readers'
   std::string joined_;   // the joiners'
   std::vector<Block> blocks_;

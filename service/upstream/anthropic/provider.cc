@@ -12,7 +12,7 @@ namespace tokenrelay::upstream {
 namespace {
 
 struct Shared {
-  std::shared_ptr<HttpClient> client;
+  std::shared_ptr<client::HttpClient> client;
   ProviderOptions options;
 };
 
@@ -26,13 +26,13 @@ class AnthropicCall final : public SseCall {
  private:
   void post(const ModelRequest& request);
   bool take_event(const SseEvent& event) override;
-  bool take_document(std::string_view document, const TransferEnd& end) override;
+  bool take_document(std::string_view document, const client::TransferEnd& end) override;
   bool marked() const override { return false; }  // message_stop completes at once
   bool begun() const override { return answer_.begun(); }
   bool flush() override { return answer_.flush(); }
   Outcome outcome() const override { return answer_.outcome(); }
   const Usage& usage() const override { return answer_.usage(); }
-  bool refused(const HttpHead& head, std::string_view body) override;
+  bool refused(const client::HttpHead& head, std::string_view body) override;
   void stop(AnthropicAnswer::Taken taken, std::string_view payload);
 
   const std::shared_ptr<Shared> shared_;
@@ -42,7 +42,7 @@ class AnthropicCall final : public SseCall {
 void AnthropicCall::post(const ModelRequest& request) {
   auto body = anthropic_body(request);
   if (!body) return fail_unasked(std::move(body.error()));
-  HttpRequest http;
+  client::HttpRequest http;
   http.url = anthropic_url(options().base_url);
   http.headers = anthropic_headers(request, options());
   http.body = std::move(*body);
@@ -70,11 +70,11 @@ bool AnthropicCall::take_event(const SseEvent& event) {
   return false;
 }
 
-bool AnthropicCall::take_document(std::string_view document, const TransferEnd& end) {
+bool AnthropicCall::take_document(std::string_view document, const client::TransferEnd& end) {
   const auto taken = answer_.take(document);
   if (taken == AnthropicAnswer::Taken::gone) return false;
   if (taken == AnthropicAnswer::Taken::end) return true;
-  if (taken == AnthropicAnswer::Taken::not_json && end.cause != TransferEnd::Cause::clean) {
+  if (taken == AnthropicAnswer::Taken::not_json && end.cause != client::TransferEnd::Cause::clean) {
     fail(failure_of_transfer(end, head().status));
   } else if (taken == AnthropicAnswer::Taken::event) {
     fail(protocol_failure("the upstream's answer is no message", head().status));
@@ -91,7 +91,7 @@ void AnthropicCall::stop(AnthropicAnswer::Taken taken, std::string_view payload)
                         head().status));
 }
 
-bool AnthropicCall::refused(const HttpHead& head, std::string_view body) {
+bool AnthropicCall::refused(const client::HttpHead& head, std::string_view body) {
   if (head.status != 429) return false;
   Failure failure = failure_of_status(head, parse_error_body(body));
   const bool waits = head.retry_after_ms && body.find("spend_limit") == body.npos;
@@ -121,7 +121,7 @@ class AnthropicProvider final : public Provider {
 
 }  // namespace
 
-std::unique_ptr<Provider> make_anthropic(std::shared_ptr<HttpClient> client, ProviderOptions options) {
+std::unique_ptr<Provider> make_anthropic(std::shared_ptr<client::HttpClient> client, ProviderOptions options) {
   return std::make_unique<AnthropicProvider>(std::make_shared<Shared>(Shared{std::move(client), std::move(options)}));
 }
 

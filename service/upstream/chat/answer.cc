@@ -35,7 +35,7 @@ void ChatAnswer::learn(std::string_view payload, const ChatChunk& chunk) {
 }
 
 ChatAnswer::Taken ChatAnswer::take_whole(std::string_view payload) {
-  Lifeline::Watch watch(line_);
+  transport::Lifeline::Watch watch(line_);
   said_ = 0;
   ChatChunk chunk = read_chat_chunk(payload, scratch_, *this);
   if (chunk.stopped || watch.gone()) return Taken::gone;
@@ -69,7 +69,7 @@ bool ChatAnswer::on_content(std::string_view piece) {
   last_said_ = piece;
   const std::string_view whole = text_.next(piece, joined_);
   if (whole.empty()) return true;
-  Lifeline::Watch watch(line_);
+  transport::Lifeline::Watch watch(line_);
   handler_.on_text(whole);
   return !watch.gone();
 }
@@ -80,7 +80,7 @@ bool ChatAnswer::on_reasoning(std::string_view piece) {
   last_said_ = piece;
   const std::string_view whole = reasoning_.next(piece, joined_);
   if (whole.empty()) return true;
-  Lifeline::Watch watch(line_);
+  transport::Lifeline::Watch watch(line_);
   handler_.on_reasoning(whole);
   return !watch.gone();
 }
@@ -117,7 +117,7 @@ bool ChatAnswer::announce(size_t number) {
   tool.announced = true;
   const std::string arguments = std::move(tool.held);
   const std::string id = tool.id, name = tool.name;  // the handler may destroy the answer
-  Lifeline::Watch watch(line_);
+  transport::Lifeline::Watch watch(line_);
   handler_.on_tool_call(static_cast<int>(number), id, name, arguments);
   return !watch.gone();
 }
@@ -125,13 +125,13 @@ bool ChatAnswer::announce(size_t number) {
 bool ChatAnswer::hand_on(size_t number, std::string_view arguments) {
   const std::string_view whole = tools_[number].joiner.next(arguments, joined_);
   if (whole.empty()) return true;
-  Lifeline::Watch watch(line_);
+  transport::Lifeline::Watch watch(line_);
   handler_.on_tool_call(static_cast<int>(number), {}, {}, whole);
   return !watch.gone();
 }
 
 bool ChatAnswer::flush() {
-  Lifeline::Watch watch(line_);
+  transport::Lifeline::Watch watch(line_);
   if (const auto rest = reasoning_.flush(); !rest.empty()) handler_.on_reasoning(rest);
   if (watch.gone()) return false;
   if (const auto rest = text_.flush(); !rest.empty()) handler_.on_text(rest);
@@ -145,7 +145,7 @@ bool ChatAnswer::flush_tools() {
       tools_[number].held += rest;
       if (!announce(number)) return false;
     } else if (!rest.empty()) {
-      Lifeline::Watch watch(line_);
+      transport::Lifeline::Watch watch(line_);
       handler_.on_tool_call(static_cast<int>(number), {}, {}, rest);
       if (watch.gone()) return false;
     }

@@ -52,7 +52,7 @@ class ChatAnswer final : private ChunkSink {
   bool flush_tools();
 
   CallHandler& handler_;
-  Lifeline line_;
+  transport::Lifeline line_;
   bool finish_known_ = false;
   bool shape_is_text_ = true;
   json::Joiner text_, reasoning_;

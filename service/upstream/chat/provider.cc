@@ -14,7 +14,7 @@ namespace tokenrelay::upstream {
 namespace {
 
 struct Shared {
-  std::shared_ptr<HttpClient> client;
+  std::shared_ptr<client::HttpClient> client;
   ProviderOptions options;
   bool knows_stream_options = true;
 };
@@ -32,13 +32,13 @@ class OpenAiCall final : public SseCall {
  private:
   void post();
   bool take_event(const SseEvent& event) override;
-  bool take_document(std::string_view document, const TransferEnd& end) override;
+  bool take_document(std::string_view document, const client::TransferEnd& end) override;
   bool marked() const override { return answer_.marked(); }
   bool begun() const override { return answer_.begun(); }
   bool flush() override { return answer_.flush(); }
   Outcome outcome() const override { return answer_.outcome(); }
   const Usage& usage() const override { return answer_.usage(); }
-  bool refused(const HttpHead& head, std::string_view body) override;
+  bool refused(const client::HttpHead& head, std::string_view body) override;
 
   ChatAnswer answer_;
   const std::shared_ptr<Shared> shared_;
@@ -48,7 +48,7 @@ class OpenAiCall final : public SseCall {
 
 void OpenAiCall::post() {
   sent_stream_options_ = shared_->knows_stream_options;
-  HttpRequest http;
+  client::HttpRequest http;
   http.url = joined_url(options().base_url, "/chat/completions");
   http.headers = openai_headers(request_, options());
   http.body = openai_body(request_, sent_stream_options_);
@@ -82,8 +82,8 @@ bool OpenAiCall::take_event(const SseEvent& event) {
 }
 
 // An answer that is no stream: the whole completion at once, or an error under status 200.
-bool OpenAiCall::take_document(std::string_view document, const TransferEnd& end) {
-  const bool clean = end.cause == TransferEnd::Cause::clean;
+bool OpenAiCall::take_document(std::string_view document, const client::TransferEnd& end) {
+  const bool clean = end.cause == client::TransferEnd::Cause::clean;
   switch (answer_.take(document)) {
     case ChatAnswer::Taken::gone:
       return false;
@@ -102,7 +102,7 @@ bool OpenAiCall::take_document(std::string_view document, const TransferEnd& end
   return false;
 }
 
-bool OpenAiCall::refused(const HttpHead& head, std::string_view body) {
+bool OpenAiCall::refused(const client::HttpHead& head, std::string_view body) {
   const bool complains = body.find("stream_options") != body.npos || body.find("include_usage") != body.npos;
   if (!sent_stream_options_ || !complains || (head.status != 400 && head.status != 422)) return false;
   shared_->knows_stream_options = false;
@@ -127,7 +127,7 @@ class OpenAiProvider final : public Provider {
 
 }  // namespace
 
-std::unique_ptr<Provider> make_openai_chat(std::shared_ptr<HttpClient> client, ProviderOptions options) {
+std::unique_ptr<Provider> make_openai_chat(std::shared_ptr<client::HttpClient> client, ProviderOptions options) {
   return std::make_unique<OpenAiProvider>(std::make_shared<Shared>(Shared{std::move(client), std::move(options)}));
 }
 

@@ -3,10 +3,10 @@
 #include <limits>
 
 #include "service/json/parse.h"
+#include "service/transport/lifeline.h"
 #include "service/transport/loop.h"
 #include "service/transport/timer_wheel.h"
 #include "service/upstream/demo/text.h"
-#include "service/transport/lifeline.h"
 #include "service/upstream/providers.h"
 
 namespace tokenrelay::upstream {
@@ -91,7 +91,7 @@ class DemoCall final : public Call {
   // Says every piece that is due. The wheel's tick is coarser than the pace, so the schedule counts from the last due
   // time.
   void fire() {
-    Lifeline::Watch watch(line_);
+    transport::Lifeline::Watch watch(line_);
     const int64_t now = loop_.clock().mono_us();
     for (int burst = 0; burst < max_burst && due_us_ <= now; ++burst) {
       due_us_ += delta_us_;
@@ -159,7 +159,7 @@ class DemoCall final : public Call {
   size_t tool_pieces_ = 0;
   bool begun_ = false;
   bool paused_ = false;
-  Lifeline line_;
+  transport::Lifeline line_;
 };
 
 class DemoProvider final : public Provider {

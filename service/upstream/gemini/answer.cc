@@ -72,7 +72,7 @@ bool GeminiAnswer::say(const GeminiPart& part) {
   const std::string_view piece = json::Reader(part.text, scratch_).string();
   const std::string_view whole = (part.is_thought ? reasoning_ : text_).next(piece, joined_);
   if (whole.empty()) return true;
-  Lifeline::Watch watch(line_);
+  transport::Lifeline::Watch watch(line_);
   if (part.is_thought)
     handler_.on_reasoning(whole);
   else
@@ -87,7 +87,7 @@ Taken GeminiAnswer::take_call(const GeminiPart& part) {
   const int number = tools_++;
   const std::string id = part.id;
   const std::string arguments = part.args.empty() ? "{}" : json::repaired(part.args);
-  Lifeline::Watch watch(line_);
+  transport::Lifeline::Watch watch(line_);
   handler_.on_tool_call(number, id, part.name, arguments);
   return watch.gone() ? Taken::gone : say_signature(part.signature, number);
 }
@@ -101,13 +101,13 @@ Taken GeminiAnswer::say_signature(std::string_view raw, int tool) {
   json::append_string(object, signature);
   if (tool >= 0) object += R"(,"index":)" + std::to_string(tool);
   object += '}';
-  Lifeline::Watch watch(line_);
+  transport::Lifeline::Watch watch(line_);
   handler_.on_opaque(object);
   return watch.gone() ? Taken::gone : Taken::chunk;
 }
 
 bool GeminiAnswer::flush() {
-  Lifeline::Watch watch(line_);
+  transport::Lifeline::Watch watch(line_);
   if (const auto rest = reasoning_.flush(); !rest.empty()) handler_.on_reasoning(rest);
   if (watch.gone()) return false;
   if (const auto rest = text_.flush(); !rest.empty()) handler_.on_text(rest);

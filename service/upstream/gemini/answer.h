@@ -11,8 +11,8 @@
 #include <string_view>
 
 #include "service/json/joiner.h"
-#include "service/upstream/gemini/chunk.h"
 #include "service/transport/lifeline.h"
+#include "service/upstream/gemini/chunk.h"
 #include "service/upstream/upstream.h"
 
 namespace tokenrelay::upstream {
@@ -48,7 +48,7 @@ class GeminiAnswer final {
   Taken say_signature(std::string_view raw, int tool);
 
   CallHandler& handler_;
-  Lifeline line_;
+  transport::Lifeline line_;
   std::string scratch_;  // the readers'
   std::string joined_;   // the joiners'
   json::Joiner text_, reasoning_;

@@ -90,7 +90,7 @@ std::string code_of(std::string_view status) {
 
 }  // namespace
 
-Failure gemini_failure(const HttpHead& head, std::string_view body) {
+Failure gemini_failure(const client::HttpHead& head, std::string_view body) {
   body = first_element(body);
   ProviderError error = parse_error_body(body);
   if (error.code.empty()) error.code = code_of(error.type);

@@ -12,6 +12,6 @@
 namespace tokenrelay::upstream {
 
 // `head` of a status that is not 2xx: an answer. Of 2xx: the error came in the stream.
-Failure gemini_failure(const HttpHead& head, std::string_view body);
+Failure gemini_failure(const client::HttpHead& head, std::string_view body);
 
 }  // namespace tokenrelay::upstream

@@ -16,7 +16,7 @@ namespace {
 using Taken = GeminiAnswer::Taken;
 
 struct Shared {
-  std::shared_ptr<HttpClient> client;
+  std::shared_ptr<client::HttpClient> client;
   ProviderOptions options;
 };
 
@@ -30,13 +30,13 @@ class GeminiCall final : public SseCall {
  private:
   void post(const ModelRequest& request);
   bool take_event(const SseEvent& event) override;
-  bool take_document(std::string_view document, const TransferEnd& end) override;
+  bool take_document(std::string_view document, const client::TransferEnd& end) override;
   bool marked() const override { return answer_.marked(); }
   bool begun() const override { return answer_.begun(); }
   bool flush() override { return answer_.flush(); }
   Outcome outcome() const override { return answer_.outcome(); }
   const Usage& usage() const override { return answer_.usage(); }
-  bool refused(const HttpHead& head, std::string_view body) override;
+  bool refused(const client::HttpHead& head, std::string_view body) override;
   bool take_whole(std::string_view payload);
   void stop(Taken taken, std::string_view payload);
 
@@ -47,7 +47,7 @@ class GeminiCall final : public SseCall {
 void GeminiCall::post(const ModelRequest& request) {
   auto body = gemini_body(request);
   if (!body) return fail_unasked(std::move(body.error()));
-  HttpRequest http;
+  client::HttpRequest http;
   http.url = gemini_url(options().base_url, request.model);
   http.headers = gemini_headers(request, options());
   http.body = std::move(*body);
@@ -71,11 +71,11 @@ bool GeminiCall::take_whole(std::string_view payload) {
   return false;
 }
 
-bool GeminiCall::take_document(std::string_view document, const TransferEnd& end) {
+bool GeminiCall::take_document(std::string_view document, const client::TransferEnd& end) {
   std::string scratch;
   json::Reader check(document, scratch);
   check.skip();
-  if (!check.at_end() && end.cause != TransferEnd::Cause::clean) {
+  if (!check.at_end() && end.cause != client::TransferEnd::Cause::clean) {
     fail(failure_of_transfer(end, head().status));
     return false;
   }
@@ -111,7 +111,7 @@ void GeminiCall::stop(Taken taken, std::string_view payload) {
   }
 }
 
-bool GeminiCall::refused(const HttpHead& head, std::string_view body) {
+bool GeminiCall::refused(const client::HttpHead& head, std::string_view body) {
   fail(gemini_failure(head, body));
   return true;
 }
@@ -137,7 +137,7 @@ class GeminiProvider final : public Provider {
 
 }  // namespace
 
-std::unique_ptr<Provider> make_gemini(std::shared_ptr<HttpClient> client, ProviderOptions options) {
+std::unique_ptr<Provider> make_gemini(std::shared_ptr<client::HttpClient> client, ProviderOptions options) {
   return std::make_unique<GeminiProvider>(std::make_shared<Shared>(Shared{std::move(client), std::move(options)}));
 }
 

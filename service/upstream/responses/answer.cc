@@ -38,7 +38,7 @@ ResponsesAnswer::Taken ResponsesAnswer::take(std::string_view payload) {
     return take_state(payload, {});
   }
   if (known_ && event.sequence && *event.sequence <= *known_) return Taken::event;
-  Lifeline::Watch watch(line_);
+  transport::Lifeline::Watch watch(line_);
   if (const auto reason = std::exchange(seam_, std::nullopt)) {
     handler_.on_seam(*reason);
     if (watch.gone()) return Taken::gone;
@@ -168,7 +168,7 @@ bool ResponsesAnswer::settle_opaque(const ResponsesItem& content) {
   opaque += ",\"data\":";
   json::append_string(opaque, data);
   opaque += '}';
-  Lifeline::Watch watch(line_);
+  transport::Lifeline::Watch watch(line_);
   handler_.on_opaque(opaque);
   return !watch.gone();
 }
@@ -223,7 +223,7 @@ bool ResponsesAnswer::say(Item& item, Part& part, std::string_view whole) {
   const bool first = !part.said;
   part.said = true;  // even if a half character is all that came
   if (whole.empty()) return true;
-  Lifeline::Watch watch(line_);
+  transport::Lifeline::Watch watch(line_);
   if (part.voice == Voice::text) {
     said_text_ = true;
     handler_.on_text(whole);
@@ -268,13 +268,13 @@ bool ResponsesAnswer::name_tool(Item& item, const ResponsesItem& content) {
 bool ResponsesAnswer::announce(Item& item) {
   item.number = tools_++;
   const std::string id = item.call_id, name = item.name, held = std::move(item.held);
-  Lifeline::Watch watch(line_);
+  transport::Lifeline::Watch watch(line_);
   handler_.on_tool_call(item.number, id, name, held);
   return !watch.gone();
 }
 
 bool ResponsesAnswer::hand_on(Item& item, std::string_view whole) {
-  Lifeline::Watch watch(line_);
+  transport::Lifeline::Watch watch(line_);
   handler_.on_tool_call(item.number, {}, {}, whole);
   return !watch.gone();
 }

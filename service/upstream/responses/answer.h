@@ -87,7 +87,7 @@ class ResponsesAnswer {
   bool hand_on(Item& item, std::string_view whole);
 
   CallHandler& handler_;
-  Lifeline line_;
+  transport::Lifeline line_;
   std::string scratch_;  // the reader's
   std::string joined_;   // the joiners'
   std::vector<Item> items_;

@@ -25,7 +25,7 @@ constexpr int max_tries = 5;
 constexpr int64_t first_wait_ms = 200, max_outage_ms = 60'000;
 
 struct Shared {
-  std::shared_ptr<HttpClient> client;
+  std::shared_ptr<client::HttpClient> client;
   ProviderOptions options;
 };
 
@@ -50,22 +50,22 @@ class ResponsesCall final : public SseCall {
   void resume() override;
 
  private:
-  HttpRequest http(HttpRequest::Method method, const std::string& path, bool with_body) const;
-  void send(HttpRequest request);
+  client::HttpRequest http(client::HttpRequest::Method method, const std::string& path, bool with_body) const;
+  void send(client::HttpRequest request);
   void ask_again();
   bool wait_for_next_try(std::optional<int64_t> asked_ms);
   bool ended(ResponsesAnswer::Taken taken, bool whole);
   bool learn_id();
 
   bool take_event(const SseEvent& event) override;
-  bool take_document(std::string_view document, const TransferEnd& end) override;
+  bool take_document(std::string_view document, const client::TransferEnd& end) override;
   bool marked() const override { return false; }  // the last event completes at once
   bool begun() const override { return answer_.begun(); }
   bool flush() override { return answer_.flush(); }
   Outcome outcome() const override { return answer_.outcome(); }
   const Usage& usage() const override { return answer_.usage(); }
-  bool refused(const HttpHead& head, std::string_view body) override;
-  bool cut(const TransferEnd& end) override;
+  bool refused(const client::HttpHead& head, std::string_view body) override;
+  bool cut(const client::TransferEnd& end) override;
 
   const std::shared_ptr<Shared> shared_;
   const ModelRequest request_;
@@ -83,7 +83,7 @@ void ResponsesCall::begin() {
   auto request = responses_request(request_, options().background);
   if (!request) return fail_unasked(std::move(request.error()));
   background_ = request->background;
-  HttpRequest post = http(HttpRequest::Method::post, "/responses", true);
+  client::HttpRequest post = http(client::HttpRequest::Method::post, "/responses", true);
   post.body = std::move(request->body);
   send(std::move(post));
 }
@@ -91,17 +91,18 @@ void ResponsesCall::begin() {
 void ResponsesCall::take_up(std::string_view id) {
   background_ = true;
   id_ = id;
-  send(http(HttpRequest::Method::get, "/responses/" + id_ + "?stream=true", false));
+  send(http(client::HttpRequest::Method::get, "/responses/" + id_ + "?stream=true", false));
 }
 
 ResponsesCall::~ResponsesCall() {
   if (id_.empty()) return;
-  HttpRequest cancel = http(HttpRequest::Method::post, "/responses/" + id_ + "/cancel", false);
+  client::HttpRequest cancel = http(client::HttpRequest::Method::post, "/responses/" + id_ + "/cancel", false);
   client()->send_off(std::move(cancel));
 }
 
-HttpRequest ResponsesCall::http(HttpRequest::Method method, const std::string& path, bool with_body) const {
-  HttpRequest request;
+client::HttpRequest ResponsesCall::http(client::HttpRequest::Method method, const std::string& path,
+                                        bool with_body) const {
+  client::HttpRequest request;
   request.url = joined_url(options().base_url, path);
   request.headers = responses_headers(request_, options(), with_body);
   request.timeouts = options().timeouts;
@@ -109,7 +110,7 @@ HttpRequest ResponsesCall::http(HttpRequest::Method method, const std::string& p
   return request;
 }
 
-void ResponsesCall::send(HttpRequest request) {
+void ResponsesCall::send(client::HttpRequest request) {
   ask(std::move(request));
   if (paused_) SseCall::pause();
 }
@@ -127,7 +128,7 @@ void ResponsesCall::resume() {
 void ResponsesCall::ask_again() {
   std::string path = "/responses/" + id_ + "?stream=true";
   if (answer_.sequence()) path += "&starting_after=" + std::to_string(*answer_.sequence());
-  send(http(HttpRequest::Method::get, path, false));
+  send(http(client::HttpRequest::Method::get, path, false));
 }
 
 // False: there is none.
@@ -142,7 +143,7 @@ bool ResponsesCall::wait_for_next_try(std::optional<int64_t> asked_ms) {
   return true;
 }
 
-bool ResponsesCall::cut(const TransferEnd& end) {
+bool ResponsesCall::cut(const client::TransferEnd& end) {
   const bool replayed_blindly = answer_.taken() > 0 && !answer_.sequence();
   if (id_.empty() || replayed_blindly) return false;
   if (answer_.taken() > taken_before_) tries_ = 0;
@@ -153,7 +154,7 @@ bool ResponsesCall::cut(const TransferEnd& end) {
   return true;
 }
 
-bool ResponsesCall::refused(const HttpHead& head, std::string_view body) {
+bool ResponsesCall::refused(const client::HttpHead& head, std::string_view body) {
   if (id_.empty() || next_try_.armed()) return !id_.empty();
   Failure refusal = failure_of_status(head, parse_error_body(body));
   if (!lost_) lost_ = Failure{FailureCode::upstream_truncated, "the connection was lost", true, std::nullopt, 0};
@@ -169,13 +170,13 @@ bool ResponsesCall::refused(const HttpHead& head, std::string_view body) {
 bool ResponsesCall::learn_id() {
   if (!background_ || !id_.empty() || !is_plain_id(answer_.id())) return true;
   id_ = answer_.id();
-  Lifeline::Watch watch(line());
+  transport::Lifeline::Watch watch(line());
   handler().on_resumable(std::string(id_));
   return !watch.gone();
 }
 
 bool ResponsesCall::take_event(const SseEvent& event) {
-  Lifeline::Watch watch(line());
+  transport::Lifeline::Watch watch(line());
   const auto taken = answer_.take(event.data);
   if (watch.gone()) return false;
   if (taken == ResponsesAnswer::Taken::event) return learn_id();
@@ -186,15 +187,15 @@ bool ResponsesCall::take_event(const SseEvent& event) {
   return false;
 }
 
-bool ResponsesCall::take_document(std::string_view document, const TransferEnd& end) {
-  Lifeline::Watch watch(line());
+bool ResponsesCall::take_document(std::string_view document, const client::TransferEnd& end) {
+  transport::Lifeline::Watch watch(line());
   const auto taken = answer_.take(document);
   if (watch.gone()) return false;
   if (taken == ResponsesAnswer::Taken::end) {
     id_.clear();
     return true;
   }
-  return ended(taken, end.cause == TransferEnd::Cause::clean);
+  return ended(taken, end.cause == client::TransferEnd::Cause::clean);
 }
 
 // Fails for what is no good event. Always false.
@@ -210,7 +211,7 @@ bool ResponsesCall::ended(ResponsesAnswer::Taken taken, bool whole) {
       break;
     case ResponsesAnswer::Taken::not_json:
       fail(whole ? protocol_failure("what the upstream sent is not JSON", status)
-                 : failure_of_transfer({TransferEnd::Cause::cut, {}}, status));
+                 : failure_of_transfer({client::TransferEnd::Cause::cut, {}}, status));
       break;
     case ResponsesAnswer::Taken::event:
       fail(protocol_failure("the upstream's answer is no response", status));
@@ -252,7 +253,7 @@ class ResponsesProvider final : public Provider {
 
 }  // namespace
 
-std::unique_ptr<Provider> make_openai_responses(std::shared_ptr<HttpClient> client, ProviderOptions options) {
+std::unique_ptr<Provider> make_openai_responses(std::shared_ptr<client::HttpClient> client, ProviderOptions options) {
   return std::make_unique<ResponsesProvider>(std::make_shared<Shared>(Shared{std::move(client), std::move(options)}));
 }
 

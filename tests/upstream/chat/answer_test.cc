@@ -65,7 +65,7 @@ TEST_CASE("an answer destroyed inside any of its callbacks says so and touches n
 }
 
 TEST_CASE("heads: status lines after a 1xx, header names in any case, both forms of Retry-After") {
-  upstream::HttpHead head;
+  client::HttpHead head;
   const int64_t now_ms = 784111777000 - 5000;  // five seconds before the date below
   for (const char* line : {"HTTP/1.1 103 Early Hints\r\n", "Content-Type: text/plain\r\n", "\r\n", "HTTP/2 429 \r\n"}) {
     CHECK_FALSE(upstream::take_head_line(head, line, now_ms));
@@ -81,7 +81,7 @@ TEST_CASE("heads: status lines after a 1xx, header names in any case, both forms
   CHECK(head.retry_after_ms == 5000);
 
   const auto retry = [&](const char* line) {
-    upstream::HttpHead fresh;
+    client::HttpHead fresh;
     upstream::take_head_line(fresh, line, now_ms);
     return fresh.retry_after_ms;
   };
