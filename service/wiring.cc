@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "service/surface/fault.h"
+#include "service/surface/error.h"
 
 namespace tokenrelay {
 namespace {

@@ -103,23 +103,23 @@ void answer_head(http::TakenConnection connection, http::HeaderList extra_header
   http::StreamingBody(std::move(connection), std::move(options), silent).finish({});
 }
 
-Dress native_dress(const relay::Stream& stream, relay::Verdict verdict) {
-  Dress dress;
-  dress.preface = resumed(stream, verdict);
-  dress.heartbeat = http::sse::heartbeat;
-  dress.headers = event_stream_headers();
-  return dress;
+ReaderOptions native_options(const relay::Stream& stream, relay::Verdict verdict) {
+  ReaderOptions options;
+  options.preface = resumed(stream, verdict);
+  options.heartbeat = http::sse::heartbeat;
+  options.headers = event_stream_headers();
+  return options;
 }
 
-SseReader::SseReader(Api& api, std::shared_ptr<relay::Stream> stream, Place place, Dress dress,
+SseReader::SseReader(Api& api, std::shared_ptr<relay::Stream> stream, Place place, ReaderOptions options,
                      http::TakenConnection connection, http::HeaderList extra_headers)
     : api_(api),
-      format_(std::move(dress.format)),
-      heartbeat_line_(dress.heartbeat),
+      format_(std::move(options.format)),
+      heartbeat_line_(options.heartbeat),
       heartbeat_ms_(api.settings().heartbeat_ms),
-      says_when_(dress.says_when),
-      preface_(std::move(dress.preface)),
-      body_(std::move(connection), body_options(api.settings(), std::move(dress.headers), std::move(extra_headers)),
+      tells_retry_(options.tells_retry),
+      preface_(std::move(options.preface)),
+      body_(std::move(connection), body_options(api.settings(), std::move(options.headers), std::move(extra_headers)),
             *this),
       subscriber_(std::move(stream), place.after, place.coalesce, format_ ? *format_ : relay::sse_format(), *this),
       heartbeat_(api.loop.timers(), [this] { beat(); }) {
@@ -160,7 +160,7 @@ void SseReader::send(std::string_view events, bool last) {
 void SseReader::cut(relay::CutReason reason) {
   api_.metrics.cut(name_of(reason));
   if (body_.has_room()) {
-    const std::string line = says_when_ ? retry_line(api_.random) : std::string();
+    const std::string line = tells_retry_ ? retry_line(api_.random) : std::string();
     const std::array<std::string_view, 2> parts = {preface_, line};
     body_.write(parts);
   }

@@ -22,19 +22,19 @@ struct Place {
 };
 
 // How the answer looks: the native stream's events, or another protocol's.
-struct Dress {
+struct ReaderOptions {
   std::unique_ptr<relay::Format> format;  // the protocol's own, with its state; none: native events
   std::string preface;                    // the first bytes
   std::string_view heartbeat;
   http::HeaderList headers;  // Content-Type and the like
-  bool says_when = true;     // a `retry:` line before a cut: in native streams only
+  bool tells_retry = true;   // a `retry:` line before a cut: in native streams only
 };
-Dress native_dress(const relay::Stream& stream, relay::Verdict verdict);
+ReaderOptions native_options(const relay::Stream& stream, relay::Verdict verdict);
 
 class SseReader final : public Reader, private relay::Sink, private http::StreamingBody::Owner {
  public:
-  SseReader(Api& api, std::shared_ptr<relay::Stream> stream, Place place, Dress dress, http::TakenConnection connection,
-            http::HeaderList extra_headers);
+  SseReader(Api& api, std::shared_ptr<relay::Stream> stream, Place place, ReaderOptions options,
+            http::TakenConnection connection, http::HeaderList extra_headers);
   ~SseReader() override;
 
   void start();
@@ -55,7 +55,7 @@ class SseReader final : public Reader, private relay::Sink, private http::Stream
   const std::unique_ptr<relay::Format> format_;
   const std::string_view heartbeat_line_;
   const int64_t heartbeat_ms_;
-  const bool says_when_;
+  const bool tells_retry_;
   bool released_ = false;
   std::string preface_;  // until it has left
   int64_t last_write_ms_ = 0;

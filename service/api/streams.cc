@@ -61,7 +61,7 @@ Answer read_stream(Api& api, std::shared_ptr<relay::Stream> stream, Place place,
       [&api, stream = std::move(stream), place, headers = std::move(headers)](http::TakenConnection connection) {
         if (connection.log) connection.log(200);
         if (connection.head_only) return answer_head(std::move(connection), headers);
-        auto reader = std::make_unique<SseReader>(api, stream, place, native_dress(*stream, place.verdict),
+        auto reader = std::make_unique<SseReader>(api, stream, place, native_options(*stream, place.verdict),
                                                   std::move(connection), headers);
         SseReader& started = *reader;
         api.readers.keep(std::move(reader));

@@ -15,9 +15,10 @@ FramingLimits limits_of(const ServerOptions& options) {
 
 }  // namespace
 
-Connection::Connection(std::shared_ptr<Server::State> server, std::shared_ptr<Place> place, transport::Socket socket)
+Connection::Connection(std::shared_ptr<Server::State> server, std::shared_ptr<ConnectionSlot> slot,
+                       transport::Socket socket)
     : server_(std::move(server)),
-      place_(std::move(place)),
+      slot_(std::move(slot)),
       socket_(std::move(socket)),
       timer_(server_->loop.timers(), [this] { on_deadline(); }) {}
 
@@ -43,7 +44,7 @@ void Connection::end() {
   socket_.close();
   auto self = shared_from_this();
   server_->connections.erase(this);
-  if (place_) place_->end();
+  if (slot_) slot_->end();
 }
 
 void Connection::set_deadline(Deadline deadline, int64_t ms) {

@@ -27,7 +27,7 @@ struct Server::State {
   std::function<const ServerOptions&()> options;
   std::shared_ptr<Ticket::Log> log;
   std::function<std::string()> draw_request_id;
-  std::shared_ptr<Places> places = std::make_shared<Places>();
+  std::shared_ptr<ConnectionSlots> slots = std::make_shared<ConnectionSlots>();
   std::shared_ptr<size_t> body_bytes = std::make_shared<size_t>(0);  // of all requests together
   std::unordered_map<Connection*, std::shared_ptr<Connection>> connections;
   bool draining = false;
@@ -37,7 +37,7 @@ struct Server::State {
 
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(std::shared_ptr<Server::State> server, std::shared_ptr<Place> place, transport::Socket socket);
+  Connection(std::shared_ptr<Server::State> server, std::shared_ptr<ConnectionSlot> slot, transport::Socket socket);
 
   void serve_first();                   // fresh from accept
   void serve_next(std::string unread);  // back from a take-over
@@ -82,7 +82,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void on_written();
 
   std::shared_ptr<Server::State> server_;
-  std::shared_ptr<Place> place_;
+  std::shared_ptr<ConnectionSlot> slot_;
   transport::Socket socket_;
   transport::Timer timer_;
   Phase phase_ = Phase::reading;

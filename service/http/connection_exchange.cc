@@ -77,7 +77,7 @@ std::optional<Reply> Connection::refusal() {
   const ServerOptions& options = server_->options();
   const Request& request = exchange_->request;
   auto host = request.header("host");
-  if (options.check_host && place_->loopback() && host && !is_loopback_host(*host)) {
+  if (options.check_host && slot_->loopback() && host && !is_loopback_host(*host)) {
     Reply reply = problem(Code::misdirected, "this relay listens on loopback and does not answer for that host",
                           request.request_id);
     reply.close = true;
@@ -150,18 +150,18 @@ void Connection::take_over(const Takeover& takeover) {
   taken.head_only = request.method == "HEAD";
   exchange_->ticket->will_be(200);
   taken.log = [ticket = exchange_->ticket](int status) { ticket->write(status); };
-  taken.ended = [place = place_] { place->end(); };
-  taken.resume = [weak = std::weak_ptr<Server::State>(server_), place = place_, keep = taken.keep_alive](
+  taken.ended = [slot = slot_] { slot->end(); };
+  taken.resume = [weak = std::weak_ptr<Server::State>(server_), slot = slot_, keep = taken.keep_alive](
                      transport::Socket socket, std::string unread) {
     auto server = weak.lock();
-    if (!server || server->closed) return place->end();
-    auto next = std::make_shared<Connection>(server, place, std::move(socket));
+    if (!server || server->closed) return slot->end();
+    auto next = std::make_shared<Connection>(server, slot, std::move(socket));
     server->connections.emplace(next.get(), next);
     keep && !server->draining ? next->serve_next(std::move(unread)) : next->finish();
   };
   phase_ = Phase::over;
   timer_.cancel();
-  place_.reset();
+  slot_.reset();
   exchange_.reset();
   server_->connections.erase(this);
   takeover(std::move(taken));

@@ -13,7 +13,7 @@ void Ticket::write(int status) {
   record_ = {};
 }
 
-void Place::end() {
+void ConnectionSlot::end() {
   auto taken = std::exchange(taken_, nullptr);
   if (!taken) return;
   --taken->taken;

@@ -61,28 +61,28 @@ struct Exchange {
 };
 
 // How many connections there are, and whether there is still anybody to tell that one has ended.
-struct Places {
+struct ConnectionSlots {
   size_t taken = 0;
   bool closed = false;
 };
 
 // A connection's place, from accept to its end, through every take-over and return. Frees it once, at the latest when
 // the last holder lets go.
-class Place {
+class ConnectionSlot {
  public:
-  Place(std::shared_ptr<Places> taken, bool loopback, std::function<void()> ended)
+  ConnectionSlot(std::shared_ptr<ConnectionSlots> taken, bool loopback, std::function<void()> ended)
       : taken_(std::move(taken)), ended_(std::move(ended)), loopback_(loopback) {
     ++taken_->taken;
   }
-  ~Place() { end(); }
-  Place(const Place&) = delete;
-  Place& operator=(const Place&) = delete;
+  ~ConnectionSlot() { end(); }
+  ConnectionSlot(const ConnectionSlot&) = delete;
+  ConnectionSlot& operator=(const ConnectionSlot&) = delete;
 
   bool loopback() const { return loopback_; }
   void end();
 
  private:
-  std::shared_ptr<Places> taken_;
+  std::shared_ptr<ConnectionSlots> taken_;
   std::function<void()> ended_;
   bool loopback_;
 };

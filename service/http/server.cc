@@ -16,16 +16,16 @@ Server::Server(transport::Loop& loop, Router& router, std::function<const Server
 
 Server::~Server() {
   state_->closed = true;
-  state_->places->closed = true;  // whoever counts places may go with the server, and a stream may outlive both
-  *state_->log = nullptr;         // who still holds a ticket cannot reach the owner's log any more
+  state_->slots->closed = true;  // whoever counts places may go with the server, and a stream may outlive both
+  *state_->log = nullptr;        // who still holds a ticket cannot reach the owner's log any more
   auto connections = std::move(state_->connections);
   state_->connections.clear();
   for (auto& [raw, connection] : connections) connection->end();
 }
 
 void Server::serve(transport::Socket socket, bool loopback_listener, std::function<void()> ended) {
-  auto place = std::make_shared<Place>(state_->places, loopback_listener, std::move(ended));
-  auto connection = std::make_shared<Connection>(state_, std::move(place), std::move(socket));
+  auto slot = std::make_shared<ConnectionSlot>(state_->slots, loopback_listener, std::move(ended));
+  auto connection = std::make_shared<Connection>(state_, std::move(slot), std::move(socket));
   state_->connections.emplace(connection.get(), connection);
   connection->serve_first();
 }
@@ -37,7 +37,7 @@ void Server::drain() {
 }
 
 size_t Server::connections() const {
-  return state_->places->taken;
+  return state_->slots->taken;
 }
 
 }  // namespace tokenrelay::http

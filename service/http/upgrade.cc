@@ -54,13 +54,13 @@ std::string accept_value(std::string_view key) {
   return std::string(reinterpret_cast<const char*>(encoded), static_cast<size_t>(size));
 }
 
-tl::unexpected<UpgradeRefusal> refuse(Code code, std::string detail) {
-  return tl::make_unexpected(UpgradeRefusal{code, std::move(detail)});
+tl::unexpected<UpgradeError> refuse(Code code, std::string detail) {
+  return tl::make_unexpected(UpgradeError{code, std::move(detail)});
 }
 
 }  // namespace
 
-tl::expected<HeaderList, UpgradeRefusal> check_upgrade(const Request& request, std::string_view subprotocol) {
+tl::expected<HeaderList, UpgradeError> check_upgrade(const Request& request, std::string_view subprotocol) {
   if (request.method != "GET") return refuse(Code::invalid_request, "a WebSocket is opened by GET");
   if (request.http10 || !lists(request, "upgrade", "websocket", true)) {
     return refuse(Code::upgrade_required, "this is a WebSocket: Upgrade: websocket is required");

@@ -23,13 +23,13 @@
 namespace tokenrelay::http {
 
 // Why a request cannot become a WebSocket.
-struct UpgradeRefusal {
+struct UpgradeError {
   Code code;
   std::string detail;
 };
 
 // What the 101 must say, from a valid opening handshake (RFC 6455 4.2.1). `subprotocol` is answered if it was offered.
-tl::expected<HeaderList, UpgradeRefusal> check_upgrade(const Request& request, std::string_view subprotocol);
+tl::expected<HeaderList, UpgradeError> check_upgrade(const Request& request, std::string_view subprotocol);
 
 // Browsers send Origin: it must be this host's, or on the list. A request without Origin is not a browser's.
 bool origin_allowed(const Request& request, const std::vector<std::string>& allowed);

@@ -5,7 +5,7 @@
 
 namespace tokenrelay::relay {
 
-std::optional<int64_t> Attempts::again(const upstream::Failure& failure, const Options& options, int64_t now_ms,
+std::optional<int64_t> Attempts::again(const upstream::Error& failure, const Options& options, int64_t now_ms,
                                        uint32_t spread) {
   if (!failure.retryable || tries_ > options.upstream_retries) return std::nullopt;
   int64_t wait_ms = options.retry_backoff_ms << (tries_ - 1);
@@ -17,8 +17,8 @@ std::optional<int64_t> Attempts::again(const upstream::Failure& failure, const O
   return wait_ms;
 }
 
-bool Attempts::fall_back(const upstream::Failure& failure, upstream::ModelRequest& request) {
-  if (failure.code == upstream::FailureCode::upstream_bad_request) return false;
+bool Attempts::fall_back(const upstream::Error& failure, upstream::ModelRequest& request) {
+  if (failure.code == upstream::ErrorCode::upstream_bad_request) return false;
   for (size_t next = at_ + 1; next <= first_.fallbacks.size(); ++next) {
     const Route& route = first_.fallbacks[next - 1];
     const std::string model = std::exchange(request.model, route.model);

@@ -30,12 +30,11 @@ class Attempts {
 
   // The wait before this upstream is asked again; nullopt: it is not worth it, or was tried often or long enough.
   // `spread` is random.
-  std::optional<int64_t> again(const upstream::Failure& failure, const Options& options, int64_t now_ms,
-                               uint32_t spread);
+  std::optional<int64_t> again(const upstream::Error& failure, const Options& options, int64_t now_ms, uint32_t spread);
 
   // Goes to the next fallback whose dialect can carry the request over, and gives the request its model. False: there
   // is none, or the request is what was wrong.
-  bool fall_back(const upstream::Failure& failure, upstream::ModelRequest& request);
+  bool fall_back(const upstream::Error& failure, upstream::ModelRequest& request);
 
  private:
   Route first_;

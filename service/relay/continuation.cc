@@ -22,8 +22,8 @@ uint64_t number(const json::Value& object, const char* name) {
 struct Reading : std::enable_shared_from_this<Reading> {
   std::shared_ptr<Stream> stream;
   storage::Seq at = 0, upto = 0;
-  Said said;
-  std::function<void(std::optional<Said>)> done;
+  Progress said;
+  std::function<void(std::optional<Progress>)> done;
 
   void next() {
     if (at >= upto) return done(std::move(said));
@@ -83,11 +83,11 @@ std::string seam_payload(uint32_t attempt, std::string_view reason) {
   return seam;
 }
 
-uint64_t Said::output_bytes() const {
+uint64_t Progress::output_bytes() const {
   return std::accumulate(tool_bytes.begin(), tool_bytes.end(), text_bytes + reasoning_bytes);
 }
 
-void Said::add(storage::EventKind kind, std::string_view payload) {
+void Progress::add(storage::EventKind kind, std::string_view payload) {
   stored_bytes += payload.size();
   switch (kind) {
     case EventKind::text:
@@ -119,7 +119,7 @@ void Said::add(storage::EventKind kind, std::string_view payload) {
   }
 }
 
-void read_said(const std::shared_ptr<Stream>& stream, std::function<void(std::optional<Said>)> done) {
+void read_progress(const std::shared_ptr<Stream>& stream, std::function<void(std::optional<Progress>)> done) {
   auto reading = std::make_shared<Reading>();
   reading->stream = stream;
   reading->upto = stream->durable();

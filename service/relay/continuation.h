@@ -2,7 +2,7 @@
 //
 // Some upstreams keep an answer that nobody reads any more (Provider::take_up). What finds it again is kept in the log
 // beside the stream, never in an event: the token is a capability and no client may see it. After a restart the answer
-// comes again from its beginning, and what is durable already (Said) is dropped from it.
+// comes again from its beginning, and what is durable already (Progress) is dropped from it.
 #pragma once
 
 #include <cstdint>
@@ -40,7 +40,7 @@ std::optional<Route> route_of(const Continuation& what, const ModelTable& models
 std::string seam_payload(uint32_t attempt, std::string_view reason);
 
 // What a stream's events say of its generations: the last one's output in detail, the others' summed.
-struct Said {
+struct Progress {
   uint64_t text_bytes = 0, reasoning_bytes = 0, opaque = 0;
   std::vector<uint64_t> tool_bytes;  // of arguments, by the number of the call in this generation
   uint64_t first_tool = 0;           // how many calls came before this generation
@@ -53,6 +53,6 @@ struct Said {
 };
 
 // Reads what is durable now. Nullopt: the log cannot be read.
-void read_said(const std::shared_ptr<Stream>& stream, std::function<void(std::optional<Said>)> done);
+void read_progress(const std::shared_ptr<Stream>& stream, std::function<void(std::optional<Progress>)> done);
 
 }  // namespace tokenrelay::relay

@@ -10,7 +10,7 @@
 namespace tokenrelay::relay {
 
 using storage::EventKind;
-using upstream::FailureCode;
+using upstream::ErrorCode;
 
 namespace {
 
@@ -43,7 +43,7 @@ void Generation::begin() {
   find_place();
 }
 
-void Generation::take_up(const Continuation& from, Said said) {
+void Generation::take_up(const Continuation& from, Progress said) {
   token_ = from.token;
   known_ = std::move(said);
   attempts_.go_on_from(from.attempt + 1);
@@ -81,8 +81,8 @@ void Generation::give_up_place() {
 void Generation::on_timer() {
   if (state_ != State::queued) return start_call();
   upstream::Outcome outcome;
-  outcome.failure = upstream::Failure{FailureCode::upstream_overloaded, "no upstream slot became free in time", true,
-                                      std::nullopt, 0};
+  outcome.failure =
+      upstream::Error{ErrorCode::upstream_overloaded, "no upstream slot became free in time", true, std::nullopt, 0};
   if (fall_back(*outcome.failure)) return;
   give_up_place();
   state_ = State::closed;
@@ -97,7 +97,7 @@ void Generation::start_call() {
   if (!call_) {
     upstream::Outcome outcome;
     outcome.failure =
-        upstream::Failure{FailureCode::upstream_error, "this upstream cannot take it up", false, std::nullopt, 0};
+        upstream::Error{ErrorCode::upstream_error, "this upstream cannot take it up", false, std::nullopt, 0};
     return on_end(std::move(outcome));
   }
   if (!token_.empty()) owner_.on_generation_resumable(place_->name, token_, attempts_.number());
@@ -250,7 +250,7 @@ void Generation::on_end(upstream::Outcome outcome) {
   owner_.on_generation_end(std::move(outcome));
 }
 
-bool Generation::try_again(const upstream::Failure& failure) {
+bool Generation::try_again(const upstream::Error& failure) {
   if (last_delta_us_ != 0) return false;
   uint32_t spread = 0;
   context_.random(&spread, sizeof spread);
@@ -265,7 +265,7 @@ bool Generation::try_again(const upstream::Failure& failure) {
   return true;
 }
 
-bool Generation::fall_back(const upstream::Failure& failure) {
+bool Generation::fall_back(const upstream::Error& failure) {
   if (last_delta_us_ != 0) return false;
   if (!attempts_.fall_back(failure, request_)) return false;
   call_.reset();

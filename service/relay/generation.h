@@ -47,7 +47,7 @@ class Generation final : private upstream::CallHandler, private Slots::Waiter {
 
   void begin();
   // Instead: goes on with the answer that `from` finds, of which `said` is durable. It is not asked for again.
-  void take_up(const Continuation& from, Said said);
+  void take_up(const Continuation& from, Progress said);
   void close();  // cancels: the upstream's connection is closed when this returns
   void pause();
   void resume();
@@ -71,8 +71,8 @@ class Generation final : private upstream::CallHandler, private Slots::Waiter {
   void give_up_place();
   void on_timer();
   void start_call();
-  bool try_again(const upstream::Failure& failure);
-  bool fall_back(const upstream::Failure& failure);
+  bool try_again(const upstream::Error& failure);
+  bool fall_back(const upstream::Error& failure);
   bool append_seam(std::string_view reason);
   std::string draw_call_id() const;
   void forget_token();
@@ -85,7 +85,7 @@ class Generation final : private upstream::CallHandler, private Slots::Waiter {
   std::shared_ptr<const Options> options_;
   int64_t last_delta_us_ = 0, first_call_us_ = 0;
   uint64_t output_bytes_ = 0;
-  Said known_;  // what is still to come again of an answer that was taken up
+  Progress known_;  // what is still to come again of an answer that was taken up
   const uint64_t prompt_bytes_, first_tool_index_;
 
   std::unique_ptr<upstream::Call> call_;

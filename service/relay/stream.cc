@@ -69,13 +69,13 @@ void Stream::go_on(Route route, const Continuation& from) {
   prompt_bytes_ = from.prompt_bytes;
   resumable_ = true;
   reading_conversation_ = true;
-  read_said(shared_from_this(), [self = shared_from_this(), from](std::optional<Said> said) {
+  read_progress(shared_from_this(), [self = shared_from_this(), from](std::optional<Progress> said) {
     self->reading_conversation_ = false;
     if (self->phase_ == Phase::streaming && !self->broken_) self->take_up(from, said);
   });
 }
 
-void Stream::take_up(const Continuation& from, const std::optional<Said>& said) {
+void Stream::take_up(const Continuation& from, const std::optional<Progress>& said) {
   if (!said) return fail("log_unreadable", "the answer so far cannot be read");
   stored_bytes_ += said->stored_bytes;
   steers_ += said->steers;

@@ -71,7 +71,7 @@ class Stream final : public std::enable_shared_from_this<Stream>, private Genera
   // from then on a client may be told that its answer begins.
   void when_answered(int64_t within_ms, std::function<void()> then);
   // Why the stream failed, as the upstream said it; none: it did not, or this process did not see it.
-  const std::optional<upstream::Failure>& failure() const { return failure_; }
+  const std::optional<upstream::Error>& failure() const { return failure_; }
   bool said_anything() const { return said_anything_; }  // by this process: text, reasoning, a tool call
 
   // --- reading
@@ -94,7 +94,7 @@ class Stream final : public std::enable_shared_from_this<Stream>, private Genera
   void end(std::string_view status, const upstream::Outcome* outcome, const std::optional<StreamError>& error);
   void retire_generation();
   void keep_watch(OnDisconnect on_disconnect, int64_t within_ms);
-  void take_up(const Continuation& from, const std::optional<Said>& said);
+  void take_up(const Continuation& from, const std::optional<Progress>& said);
   void make_generation(upstream::ModelRequest request, uint64_t prompt_bytes);
   void start_generation(upstream::ModelRequest request, uint64_t prompt_bytes);
   void go_on_steered();  // once the steers so far are durable
@@ -138,7 +138,7 @@ class Stream final : public std::enable_shared_from_this<Stream>, private Genera
   std::unique_ptr<DisconnectPolicy> policy_;
   std::unique_ptr<transport::Timer> time_limit_;
   std::vector<std::function<void(bool)>> waiting_for_end_;
-  std::optional<upstream::Failure> failure_;
+  std::optional<upstream::Error> failure_;
   std::unique_ptr<transport::Timer> answered_timer_;  // armed while when_answered() waits
   std::vector<std::function<void()>> waiting_for_answer_;
   std::unique_ptr<transport::Timer> unread_timer_;  // armed while when_unread() waits

@@ -41,37 +41,37 @@ http::HeaderList stream_headers(const relay::Stream& stream) {
   return {{"Stream-Id", stream.id()}};
 }
 
-// Feeds a face what is durable, event by event, until something comes out or `upto` is reached. False: unreadable.
-asio::awaitable<bool> feed(std::shared_ptr<relay::Stream> stream, Face& face, relay::Seq upto, std::string& out) {
-  while (face.seq() < std::min(upto, stream->durable()) && out.empty()) {
-    const BlockPtr block = co_await read_block(stream, face.seq());
+// Feeds an encoder what is durable, event by event, until something comes out or `upto` is reached. False: unreadable.
+asio::awaitable<bool> feed(std::shared_ptr<relay::Stream> stream, Encoder& encoder, relay::Seq upto, std::string& out) {
+  while (encoder.seq() < std::min(upto, stream->durable()) && out.empty()) {
+    const BlockPtr block = co_await read_block(stream, encoder.seq());
     if (!block) co_return false;
     for (const auto& entry : block->entries) {
-      if (entry.seq <= face.seq()) continue;
+      if (entry.seq <= encoder.seq()) continue;
       if (entry.seq > upto || entry.seq > stream->durable() || !out.empty()) break;
-      face.append(out, stream->runs(), entry.seq, entry.kind, block->payload(entry));
+      encoder.append(out, stream->runs(), entry.seq, entry.kind, block->payload(entry));
     }
   }
   co_return true;
 }
 
-Answer follow(api::Api& api, Profile profile, std::shared_ptr<relay::Stream> stream, std::unique_ptr<Face> face,
+Answer follow(api::Api& api, Profile profile, std::shared_ptr<relay::Stream> stream, std::unique_ptr<Encoder> encoder,
               std::string preface) {
   if (api.readers.closed()) return api::come_back_later(api, "shutdown");
-  auto held = std::make_shared<std::unique_ptr<Face>>(std::move(face));
+  auto held = std::make_shared<std::unique_ptr<Encoder>>(std::move(encoder));
   return http::Takeover([&api, profile = std::move(profile), stream = std::move(stream), held,
                          preface = std::move(preface)](http::TakenConnection connection) {
     if (connection.log) connection.log(200);
     api::Place place;
     place.after = (*held)->seq();
-    api::Dress dress;
-    dress.format = std::move(*held);
+    api::ReaderOptions options;
+    options.format = std::move(*held);
     // Something at once: a slow first token must not look like a dead relay.
-    dress.preface = preface.empty() ? std::string(profile.heartbeat) : preface;
-    dress.heartbeat = profile.heartbeat;
-    dress.headers = headers_of(profile);
-    dress.says_when = false;
-    auto reader = std::make_unique<api::SseReader>(api, stream, place, std::move(dress), std::move(connection),
+    options.preface = preface.empty() ? std::string(profile.heartbeat) : preface;
+    options.heartbeat = profile.heartbeat;
+    options.headers = headers_of(profile);
+    options.tells_retry = false;
+    auto reader = std::make_unique<api::SseReader>(api, stream, place, std::move(options), std::move(connection),
                                                    stream_headers(*stream));
     api::SseReader& started = *reader;
     api.readers.keep(std::move(reader));
@@ -104,52 +104,52 @@ Answer say_and_cut(api::Api& api, Profile profile, const std::shared_ptr<relay::
   });
 }
 
-std::string error_event(Dialect dialect, const Fault& fault, std::string_view request_id) {
+std::string error_event(Dialect dialect, const Error& error, std::string_view request_id) {
   const bool named = dialect == Dialect::anthropic || dialect == Dialect::responses;
-  return (named ? "event: error\ndata: " : "data: ") + fault_json(dialect, fault, request_id) + "\n\n";
+  return (named ? "event: error\ndata: " : "data: ") + error_json(dialect, error, request_id) + "\n\n";
 }
 
 }  // namespace
 
-asio::awaitable<Answer> stream_answer(api::Api& api, const Request& request, Profile profile, Begun begun,
-                                      std::unique_ptr<Face> face) {
-  const auto stream = begun.stream;
-  if (!begun.cursor) {
+asio::awaitable<Answer> stream_answer(api::Api& api, const Request& request, Profile profile, StartedStream started,
+                                      std::unique_ptr<Encoder> encoder) {
+  const auto stream = started.stream;
+  if (!started.cursor) {
     if (auto refused = co_await refusal_of(request, profile.dialect, stream)) co_return std::move(*refused);
-    co_return follow(api, std::move(profile), stream, std::move(face), "");
+    co_return follow(api, std::move(profile), stream, std::move(encoder), "");
   }
-  const auto verdict = relay::judge(stream->runs(), stream->durable(), *begun.cursor);
+  const auto verdict = relay::judge(stream->runs(), stream->durable(), *started.cursor);
   if (verdict != relay::Verdict::exact) {
-    if (profile.dialect == Dialect::ui) co_return follow(api, std::move(profile), stream, std::move(face), "");
-    const Fault fault{409, "unknown_cursor", "what was received is no longer part of this answer",
+    if (profile.dialect == Dialect::ui) co_return follow(api, std::move(profile), stream, std::move(encoder), "");
+    const Error error{409, "unknown_cursor", "what was received is no longer part of this answer",
                       "",  std::nullopt,     false};
-    const auto event = error_event(profile.dialect, fault, request.request_id);
+    const auto event = error_event(profile.dialect, error, request.request_id);
     co_return say_and_cut(api, std::move(profile), stream, event);
   }
   // Counted and thrown away up to the cursor; at the terminal event, that one again (a 204 would not stop them all).
-  relay::Seq upto = begun.cursor->seq;
+  relay::Seq upto = started.cursor->seq;
   if (stream->ended() && upto == stream->durable()) --upto;
   std::string out;
-  while (face->seq() < upto) {
-    if (!co_await feed(stream, *face, upto, out)) co_return unreadable(request);
+  while (encoder->seq() < upto) {
+    if (!co_await feed(stream, *encoder, upto, out)) co_return unreadable(request);
     out.clear();
   }
-  co_return follow(api, std::move(profile), stream, std::move(face), "");
+  co_return follow(api, std::move(profile), stream, std::move(encoder), "");
 }
 
 asio::awaitable<Answer> resume_answer(api::Api& api, const Request& request, Profile profile,
-                                      std::shared_ptr<relay::Stream> stream, std::unique_ptr<Face> face,
+                                      std::shared_ptr<relay::Stream> stream, std::unique_ptr<Encoder> encoder,
                                       std::optional<uint64_t> number, std::string field) {
-  if (number) face->skip_to(*number);
+  if (number) encoder->skip_to(*number);
   std::string first;
-  while (first.empty() && face->seq() < stream->durable()) {
-    if (!co_await feed(stream, *face, stream->durable(), first)) co_return unreadable(request);
+  while (first.empty() && encoder->seq() < stream->durable()) {
+    if (!co_await feed(stream, *encoder, stream->durable(), first)) co_return unreadable(request);
   }
-  if (number && first.empty() && face->next_number() <= *number) {
-    const Fault fault = invalid(std::move(field), "is beyond the last event of this answer");
-    co_return fault_reply(profile.dialect, fault, request.request_id);
+  if (number && first.empty() && encoder->next_number() <= *number) {
+    const Error error = invalid(std::move(field), "is beyond the last event of this answer");
+    co_return error_reply(profile.dialect, error, request.request_id);
   }
-  co_return follow(api, std::move(profile), stream, std::move(face), std::move(first));
+  co_return follow(api, std::move(profile), stream, std::move(encoder), std::move(first));
 }
 
 asio::awaitable<std::shared_ptr<Gathered>> gather(std::shared_ptr<relay::Stream> stream) {

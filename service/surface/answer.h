@@ -24,13 +24,13 @@ struct Profile {
 };
 
 // The stream from its first event, or from after the cursor of a POST that was sent again.
-asio::awaitable<http::Answer> stream_answer(api::Api& api, const http::Request& request, Profile profile, Begun begun,
-                                            std::unique_ptr<Face> face);
+asio::awaitable<http::Answer> stream_answer(api::Api& api, const http::Request& request, Profile profile,
+                                            StartedStream started, std::unique_ptr<Encoder> encoder);
 
 // The wire events numbered above `number`: a protocol's own cursor; all of them without one. One beyond what there is
 // is the surface's 400, which says so of `field`.
 asio::awaitable<http::Answer> resume_answer(api::Api& api, const http::Request& request, Profile profile,
-                                            std::shared_ptr<relay::Stream> stream, std::unique_ptr<Face> face,
+                                            std::shared_ptr<relay::Stream> stream, std::unique_ptr<Encoder> encoder,
                                             std::optional<uint64_t> number, std::string field);
 
 // Waits for the end and answers what `render` makes of it. A failed stream is the surface's error, unless

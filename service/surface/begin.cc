@@ -23,8 +23,8 @@ constexpr int64_t max_cancel_after_ms = 24 * 3600 * 1000;
 // not make the relay look dead (CLIENTS.md, Every client: refusals and retries).
 constexpr int64_t hold_ms = 5'000;
 
-Refused fault(Dialect dialect, const Request& request, Fault what) {
-  return tl::make_unexpected(fault_reply(dialect, what, request.request_id));
+Refused fault(Dialect dialect, const Request& request, Error what) {
+  return tl::make_unexpected(error_reply(dialect, what, request.request_id));
 }
 
 bool visible_ascii(std::string_view text) {
@@ -51,8 +51,8 @@ tl::expected<std::optional<relay::OnDisconnect>, std::string> read_on_disconnect
   return relay::OnDisconnect{Action::cancel_after, ms};
 }
 
-asio::awaitable<tl::expected<Begun, Reply>> join(api::Api& api, const Request& request, Dialect dialect,
-                                                 relay::EventId cursor) {
+asio::awaitable<tl::expected<StartedStream, Reply>> join(api::Api& api, const Request& request, Dialect dialect,
+                                                         relay::EventId cursor) {
   auto found = co_await until<api::OpenedStream>([&](auto then) { api.shard.open_run(cursor.run, std::move(then)); });
   if (!found && found.error().code != relay::Errc::not_found) {
     co_return tl::make_unexpected(api::problem_of(found.error(), request));
@@ -66,12 +66,12 @@ asio::awaitable<tl::expected<Begun, Reply>> join(api::Api& api, const Request& r
         dialect, request,
         {422, "idempotency_conflict", "the body is not the one that began this stream", "", std::nullopt, false});
   }
-  co_return Begun{std::move(*found), std::move(cursor), true};
+  co_return StartedStream{std::move(*found), std::move(cursor), true};
 }
 
 // What is to be created, or why it cannot be.
-tl::expected<relay::NewStream, Reply> prepare(api::Api& api, const Request& request, Dialect dialect, Asked asked,
-                                              const FieldName& field_name) {
+tl::expected<relay::NewStream, Reply> prepare(api::Api& api, const Request& request, Dialect dialect,
+                                              SurfaceRequest asked, const FieldName& field_name) {
   const auto wanted = read_on_disconnect(request);
   if (!wanted) return fault(dialect, request, invalid("On-Disconnect", wanted.error()));
   const auto& models = api.shard.models();
@@ -102,12 +102,13 @@ tl::expected<relay::NewStream, Reply> prepare(api::Api& api, const Request& requ
   return what;
 }
 
-asio::awaitable<tl::expected<Begun, Reply>> create(api::Api& api, const Request& request, relay::NewStream what) {
+asio::awaitable<tl::expected<StartedStream, Reply>> create(api::Api& api, const Request& request,
+                                                           relay::NewStream what) {
   const std::string logged = api.settings().log_prompts ? what.prompt.request.messages : std::string();
   MadeStream made = co_await until<MadeStream>([&](auto then) { api.shard.create(std::move(what), std::move(then)); });
   if (!made) co_return tl::make_unexpected(api::problem_of(made.error(), request));
   if (!logged.empty() && !made->existing) spdlog::info("prompt {} {}", made->stream->id(), logged);
-  co_return Begun{made->stream, std::nullopt, made->existing};
+  co_return StartedStream{made->stream, std::nullopt, made->existing};
 }
 
 }  // namespace
@@ -126,7 +127,7 @@ std::optional<Reply> check_head(Dialect dialect, const Request& request) {
   }
   const auto key = request.header("idempotency-key");
   if (key && (key->empty() || key->size() > max_key_bytes || !visible_ascii(*key))) {
-    return fault_reply(dialect, invalid("", "Idempotency-Key must be 1 to 255 visible ASCII characters"),
+    return error_reply(dialect, invalid("", "Idempotency-Key must be 1 to 255 visible ASCII characters"),
                        request.request_id);
   }
   return std::nullopt;
@@ -142,8 +143,8 @@ relay::OnDisconnect default_on_disconnect(api::Api& api) {
   return api.settings().surface_on_disconnect;
 }
 
-asio::awaitable<tl::expected<Begun, Reply>> begin(api::Api& api, const Request& request, Dialect dialect, Asked asked,
-                                                  FieldName field_name) {
+asio::awaitable<tl::expected<StartedStream, Reply>> begin(api::Api& api, const Request& request, Dialect dialect,
+                                                          SurfaceRequest asked, FieldName field_name) {
   const auto cursor = api::read_cursor(request);
   if (!cursor) co_return fault(dialect, request, invalid("", cursor.error()));
   if (*cursor) co_return co_await join(api, request, dialect, **cursor);
@@ -158,7 +159,7 @@ asio::awaitable<std::optional<Reply>> refusal_of(const Request& request, Dialect
   if (!stream->ended() || !stream->failure() || stream->said_anything()) co_return std::nullopt;
   const auto& failure = *stream->failure();
   const relay::StreamError error{std::string(upstream::name_of(failure.code)), failure.message, failure.retryable};
-  Reply reply = fault_reply(dialect, fault_of(error, failure), request.request_id);
+  Reply reply = error_reply(dialect, error_of(error, failure), request.request_id);
   reply.headers.emplace_back("Stream-Id", stream->id());
   co_return reply;
 }

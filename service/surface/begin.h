@@ -14,12 +14,12 @@
 
 #include "service/api/api.h"
 #include "service/surface/dialect.h"
-#include "service/surface/fault.h"
+#include "service/surface/error.h"
 
 namespace tokenrelay::surface {
 
 // A surface's request, in neutral words (upstream/prompt.h).
-struct Asked {
+struct SurfaceRequest {
   std::string model;  // "": the configured default
   std::string messages, parameters;
   uint64_t prompt_bytes = 0;
@@ -33,7 +33,7 @@ struct Asked {
 using FieldName = std::function<std::string(const std::string& neutral_field)>;
 std::string same_name(const std::string& neutral_field);  // without "parameters."
 
-struct Begun {
+struct StartedStream {
   std::shared_ptr<relay::Stream> stream;
   std::optional<relay::EventId> cursor;  // Last-Event-ID of a POST that was sent again
   bool existing = false;
@@ -45,8 +45,9 @@ std::optional<http::Reply> check_head(Dialect dialect, const http::Request& requ
 // The kind of the upstream that a model goes to ("" is the default one), for what only its own dialect is told.
 std::string provider_of(api::Api& api, const std::string& model);
 
-asio::awaitable<tl::expected<Begun, http::Reply>> begin(api::Api& api, const http::Request& request, Dialect dialect,
-                                                        Asked asked, FieldName field_name = same_name);
+asio::awaitable<tl::expected<StartedStream, http::Reply>> begin(api::Api& api, const http::Request& request,
+                                                                Dialect dialect, SurfaceRequest asked,
+                                                                FieldName field_name = same_name);
 
 // Waits until the upstream has taken the request or refused it; a while at most. The refusal, if nothing was said yet.
 asio::awaitable<std::optional<http::Reply>> refusal_of(const http::Request& request, Dialect dialect,

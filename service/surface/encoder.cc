@@ -4,8 +4,8 @@
 
 namespace tokenrelay::surface {
 
-void Face::append(std::string& out, const std::vector<relay::Run>& runs, relay::Seq seq, storage::EventKind kind,
-                  std::string_view payload) {
+void Encoder::append(std::string& out, const std::vector<relay::Run>& runs, relay::Seq seq, storage::EventKind kind,
+                     std::string_view payload) {
   assert(seq > seq_);
   const uint64_t merged = seq - seq_;
   seq_ = seq;
@@ -21,7 +21,7 @@ void Face::append(std::string& out, const std::vector<relay::Run>& runs, relay::
   out += "\n\n";
 }
 
-void Face::write_delta(std::string_view name, std::string_view json, uint64_t merged) {
+void Encoder::write_delta(std::string_view name, std::string_view json, uint64_t merged) {
   number_ += merged;
   if (number_ <= skip_) return;
   if (!name.empty()) {
@@ -34,7 +34,7 @@ void Face::write_delta(std::string_view name, std::string_view json, uint64_t me
   *out_ += "\n\n";
 }
 
-void Face::write_raw(std::string_view bytes) {
+void Encoder::write_raw(std::string_view bytes) {
   *out_ += bytes;
 }
 

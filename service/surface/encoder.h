@@ -1,4 +1,4 @@
-// Face: a stream's events as the wire events of another protocol: one reader's encoder, fed every event from the first.
+// Encoder: a stream's events as the wire events of another protocol: one reader's encoder, fed every event from the first.
 //
 // Wire events are a pure function of the log. They are numbered from 0, as if no deltas had ever been merged: a merged
 // delta carries its last number. What is numbered up to skip_to() is counted and not written, which is how a protocol's
@@ -16,10 +16,10 @@
 
 namespace tokenrelay::surface {
 
-class Face : public relay::Format {
+class Encoder : public relay::Format {
  public:
   // `with_ids`: an `id:` line in the block of the last wire event of each event of the log.
-  explicit Face(bool with_ids) : with_ids_(with_ids) {}
+  explicit Encoder(bool with_ids) : with_ids_(with_ids) {}
 
   void append(std::string& out, const std::vector<relay::Run>& runs, relay::Seq seq, storage::EventKind kind,
               std::string_view payload) final;

@@ -35,8 +35,8 @@ Reply one(const api::Api& api, const Request& request) {
   if (const auto route = api.shard.models().find(name)) {
     return Reply{200, {}, json::dump(model_json(name, route->upstream->name)), "application/json"};
   }
-  const Fault fault{404, "unknown_model", "no upstream serves the model " + name, "model", std::nullopt, false};
-  return fault_reply(Dialect::chat, fault, request.request_id);
+  const Error fault{404, "unknown_model", "no upstream serves the model " + name, "model", std::nullopt, false};
+  return error_reply(Dialect::chat, fault, request.request_id);
 }
 
 }  // namespace

@@ -51,7 +51,7 @@ class WholeReader final : public api::Reader, private relay::Sink, private http:
     if (last) answer(result());
   }
   void cut(relay::CutReason) override {
-    answer(fault_reply(dialect_,
+    answer(error_reply(dialect_,
                        {503, "log_unavailable", "the relay cannot tell the end of this answer", "", 5'000, false},
                        request_id_));
   }
@@ -64,7 +64,7 @@ class WholeReader final : public api::Reader, private relay::Sink, private http:
   http::Reply result() {
     const auto& done = gathering_.gathered.done;
     if (done && done->failed() && done->error && !render_failures_) {
-      return fault_reply(dialect_, fault_of(*done->error, stream_->failure()), request_id_);
+      return error_reply(dialect_, error_of(*done->error, stream_->failure()), request_id_);
     }
     return render_(*stream_, gathering_.gathered);
   }

@@ -7,14 +7,14 @@ namespace tokenrelay::upstream {
 namespace {
 
 using json::Value;
-using Refused = tl::unexpected<Unsupported>;
+using Refused = tl::unexpected<UnsupportedField>;
 using Role = PromptMessage::Role;
 using Kind = PromptPart::Kind;
 
 constexpr int request_depth = 200;  // what the api accepted once must be readable again
 
 Refused refuse(std::string field, std::string why) {
-  return tl::make_unexpected(Unsupported{std::move(field), std::move(why)});
+  return tl::make_unexpected(UnsupportedField{std::move(field), std::move(why)});
 }
 
 const Value& member(const Value& object, const char* name) {
@@ -38,7 +38,7 @@ void take_url(PromptPart& part, const std::string& url) {
   }
 }
 
-tl::expected<PromptPart, Unsupported> read_part(const Value& raw, const std::string& place) {
+tl::expected<PromptPart, UnsupportedField> read_part(const Value& raw, const std::string& place) {
   PromptPart part;
   part.raw = raw;
   const std::string type = json::word(raw, "type");
@@ -82,7 +82,7 @@ tl::expected<PromptPart, Unsupported> read_part(const Value& raw, const std::str
   return part;
 }
 
-tl::expected<Role, Unsupported> role_of(const Value& raw, const std::string& place) {
+tl::expected<Role, UnsupportedField> role_of(const Value& raw, const std::string& place) {
   static constexpr std::array<std::pair<std::string_view, Role>, 6> roles = {{{"user", Role::user},
                                                                               {"assistant", Role::assistant},
                                                                               {"system", Role::system},
@@ -96,7 +96,7 @@ tl::expected<Role, Unsupported> role_of(const Value& raw, const std::string& pla
   return refuse(place + ".role", "is not one that this upstream knows");
 }
 
-tl::expected<PromptToolCall, Unsupported> read_tool_call(const Value& raw, const std::string& place) {
+tl::expected<PromptToolCall, UnsupportedField> read_tool_call(const Value& raw, const std::string& place) {
   const std::string type = json::word(raw, "type");
   if (!type.empty() && type != "function") return refuse(place + ".type", "only function calls can be carried over");
   PromptToolCall call;
@@ -109,7 +109,7 @@ tl::expected<PromptToolCall, Unsupported> read_tool_call(const Value& raw, const
   return call;
 }
 
-tl::expected<void, Unsupported> read_content(const Value& raw, PromptMessage& message, const std::string& place) {
+tl::expected<void, UnsupportedField> read_content(const Value& raw, PromptMessage& message, const std::string& place) {
   const Value& content = member(raw, "content");
   if (content.is_string()) {
     PromptPart part;
@@ -132,7 +132,7 @@ tl::expected<void, Unsupported> read_content(const Value& raw, PromptMessage& me
   return {};
 }
 
-tl::expected<PromptMessage, Unsupported> read_message(const Value& raw, size_t number) {
+tl::expected<PromptMessage, UnsupportedField> read_message(const Value& raw, size_t number) {
   const std::string place = "messages[" + std::to_string(number) + "]";
   PromptMessage message;
   message.place = number;
@@ -168,7 +168,7 @@ PromptTool read_tool(const Value& raw) {
   return tool;
 }
 
-tl::expected<ToolChoice, Unsupported> read_tool_choice(const Value& raw) {
+tl::expected<ToolChoice, UnsupportedField> read_tool_choice(const Value& raw) {
   if (raw == "auto") return ToolChoice{ToolChoice::Kind::automatic, {}};
   if (raw == "none") return ToolChoice{ToolChoice::Kind::none, {}};
   if (raw == "required") return ToolChoice{ToolChoice::Kind::required, {}};
@@ -177,7 +177,7 @@ tl::expected<ToolChoice, Unsupported> read_tool_choice(const Value& raw) {
   return choice;
 }
 
-tl::expected<std::vector<std::string>, Unsupported> read_stop(const Value& raw) {
+tl::expected<std::vector<std::string>, UnsupportedField> read_stop(const Value& raw) {
   std::vector<std::string> stop;
   if (raw.is_string()) stop.push_back(raw.get<std::string>());
   for (size_t i = 0; raw.is_array() && i < raw.size(); ++i) {
@@ -188,7 +188,7 @@ tl::expected<std::vector<std::string>, Unsupported> read_stop(const Value& raw) 
   return stop;
 }
 
-tl::expected<void, Unsupported> read_parameter(const std::string& name, const Value& value, Prompt& prompt) {
+tl::expected<void, UnsupportedField> read_parameter(const std::string& name, const Value& value, Prompt& prompt) {
   if (value.is_null()) return {};  // as OpenAI's SDKs send what is not set
   if (name == "tools") {
     if (!value.is_array()) return refuse("parameters.tools", "must be an array");
@@ -237,7 +237,7 @@ std::string text_of(const std::vector<PromptPart>& parts) {
   return text;
 }
 
-tl::expected<Prompt, Unsupported> read_prompt(const ModelRequest& request) {
+tl::expected<Prompt, UnsupportedField> read_prompt(const ModelRequest& request) {
   Prompt prompt;
   prompt.others = Value::object();
   const auto messages = json::parse(request.messages, request_depth);

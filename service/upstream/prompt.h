@@ -85,7 +85,7 @@ struct Prompt {
   json::Value others;                  // every parameter not named above, by name: each must be translated or refused
 };
 
-tl::expected<Prompt, Unsupported> read_prompt(const ModelRequest& request);
+tl::expected<Prompt, UnsupportedField> read_prompt(const ModelRequest& request);
 
 // "messages[2].content[0]"
 std::string place_of(const PromptMessage& message);

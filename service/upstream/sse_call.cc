@@ -18,11 +18,10 @@ std::string_view trimmed(std::string_view text) {
 SseCall::SseCall(std::shared_ptr<client::HttpClient> client, const ProviderOptions& options, CallHandler& handler)
     : client_(std::move(client)), options_(options), handler_(handler), end_of_body_(client_->loop().timers(), [this] {
         if (!unsupported_) return complete();
-        fail({FailureCode::upstream_bad_request, unsupported_->field + ": " + unsupported_->why, false, std::nullopt,
-              0});
+        fail({ErrorCode::upstream_bad_request, unsupported_->field + ": " + unsupported_->why, false, std::nullopt, 0});
       }) {}
 
-void SseCall::fail_unasked(Unsupported why) {
+void SseCall::fail_unasked(UnsupportedField why) {
   unsupported_ = std::move(why);
   end_of_body_.arm(0);
 }
@@ -86,7 +85,7 @@ bool SseCall::recognise(std::string_view bytes) {
   const std::string_view text = trimmed(bytes);
   if (text.empty()) return true;
   if (text.front() == '<') {
-    fail(protocol_failure("the upstream answered with a page, not with events", head_.status));
+    fail(protocol_error("the upstream answered with a page, not with events", head_.status));
     return false;
   }
   body_ = text.front() == '{' || text.front() == '[' ? Body::document : Body::events;
@@ -95,20 +94,20 @@ bool SseCall::recognise(std::string_view bytes) {
 
 void SseCall::take_events(std::string_view bytes) {
   if (parser_->feed(bytes) == SseParser::Result::too_large) {
-    fail(protocol_failure("an event of the upstream is too large", head_.status));
+    fail(protocol_error("an event of the upstream is too large", head_.status));
   }
 }
 
 void SseCall::gather(std::string_view bytes) {
   if (document_.size() + bytes.size() > options_.max_event_bytes) {
-    return fail(protocol_failure("the upstream's answer is too large", head_.status));
+    return fail(protocol_error("the upstream's answer is too large", head_.status));
   }
   document_ += bytes;
 }
 
 bool SseCall::on_event(const SseEvent& event) {
   if (event.is_error_line) {
-    fail(failure_in_stream(parse_error_body(event.data), head_.status));
+    fail(error_in_stream(parse_error_body(event.data), head_.status));
     return false;
   }
   SseEvent seen = event;
@@ -132,10 +131,10 @@ void SseCall::on_end(const client::TransferEnd& end) {
   if (marked() && end.cause == client::TransferEnd::Cause::clean) return complete();
   if (body_ == Body::events && !begun() && end.cause == client::TransferEnd::Cause::clean &&
       head_.content_type != "text/event-stream") {
-    return fail(protocol_failure("the upstream answered with no events", head_.status));
+    return fail(protocol_error("the upstream answered with no events", head_.status));
   }
   if (cut(end) || watch.gone()) return;
-  fail(failure_of_transfer(end, head_.status));
+  fail(error_of_transfer(end, head_.status));
 }
 
 void SseCall::refusal() {
@@ -143,7 +142,7 @@ void SseCall::refusal() {
   const std::string body = std::move(document_);
   const client::HttpHead head = head_;
   if (refused(head, body) || watch.gone()) return;
-  fail(failure_of_status(head, parse_error_body(body)));
+  fail(error_of_status(head, parse_error_body(body)));
 }
 
 void SseCall::complete(bool keep_connection) {
@@ -152,7 +151,7 @@ void SseCall::complete(bool keep_connection) {
   if (flush() && !watch.gone()) end(outcome());
 }
 
-void SseCall::fail(Failure failure) {
+void SseCall::fail(Error failure) {
   transport::Lifeline::Watch watch(line_);
   if (!flush() || watch.gone()) return;
   failure.message = client_message(failure.message, options_.api_key);

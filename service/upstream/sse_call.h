@@ -14,7 +14,7 @@
 #include "service/client/http_client.h"
 #include "service/transport/lifeline.h"
 #include "service/transport/timer_wheel.h"
-#include "service/upstream/failure.h"
+#include "service/upstream/error.h"
 #include "service/upstream/providers.h"
 #include "service/upstream/sse_parser.h"
 
@@ -50,9 +50,9 @@ class SseCall : public Call, private client::TransferHandler, private SseSink {
 
   // ---- what a dialect may do
   void complete(bool keep_connection = false);
-  void fail(Failure failure);
+  void fail(Error failure);
   // Nothing can be asked, because refuses() was not: fails by that, after the call was given to its owner.
-  void fail_unasked(Unsupported why);
+  void fail_unasked(UnsupportedField why);
   void body_mark_changed();  // marked() may have changed outside take_event()
 
   CallHandler& handler() { return handler_; }
@@ -83,7 +83,7 @@ class SseCall : public Call, private client::TransferHandler, private SseSink {
   std::optional<SseParser> parser_;
   transport::Timer end_of_body_;  // or, where nothing was asked, the end of a call that never began
   std::unique_ptr<client::Transfer> transfer_;
-  std::optional<Unsupported> unsupported_;
+  std::optional<UnsupportedField> unsupported_;
   client::HttpHead head_;
   std::string document_;  // an error's body, or an answer that is no stream
 };

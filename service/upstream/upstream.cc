@@ -2,25 +2,25 @@
 
 namespace tokenrelay::upstream {
 
-std::string_view name_of(FailureCode code) {
+std::string_view name_of(ErrorCode code) {
   switch (code) {
-    case FailureCode::upstream_unreachable:
+    case ErrorCode::upstream_unreachable:
       return "upstream_unreachable";
-    case FailureCode::upstream_timeout:
+    case ErrorCode::upstream_timeout:
       return "upstream_timeout";
-    case FailureCode::upstream_truncated:
+    case ErrorCode::upstream_truncated:
       return "upstream_truncated";
-    case FailureCode::upstream_protocol:
+    case ErrorCode::upstream_protocol:
       return "upstream_protocol";
-    case FailureCode::upstream_error:
+    case ErrorCode::upstream_error:
       return "upstream_error";
-    case FailureCode::upstream_rate_limited:
+    case ErrorCode::upstream_rate_limited:
       return "upstream_rate_limited";
-    case FailureCode::upstream_overloaded:
+    case ErrorCode::upstream_overloaded:
       return "upstream_overloaded";
-    case FailureCode::upstream_auth:
+    case ErrorCode::upstream_auth:
       return "upstream_auth";
-    case FailureCode::upstream_bad_request:
+    case ErrorCode::upstream_bad_request:
       return "upstream_bad_request";
   }
   return "upstream_error";

@@ -29,7 +29,7 @@ struct ModelRequest {
 };
 
 // A part of a request that a dialect has no words for.
-struct Unsupported {
+struct UnsupportedField {
   std::string field;  // "parameters.logit_bias", "messages[2].content[0]"
   std::string why;    // a sentence about it, for the client
 };
@@ -41,7 +41,7 @@ struct Usage {
 };
 
 // Codes are what clients see in done.error.code.
-enum class FailureCode {
+enum class ErrorCode {
   upstream_unreachable,   // no connection (DNS, refused, TLS, connect timeout)
   upstream_timeout,       // first byte or idle limit passed
   upstream_truncated,     // ended without its end mark
@@ -52,10 +52,10 @@ enum class FailureCode {
   upstream_auth,          // 401, 403: the relay's credential was refused
   upstream_bad_request,   // 400, 404, 413, 422: the request was refused
 };
-std::string_view name_of(FailureCode code);
+std::string_view name_of(ErrorCode code);
 
-struct Failure {
-  FailureCode code;
+struct Error {
+  ErrorCode code;
   std::string message;                    // for the client: the provider's words, cut to 500 bytes, without secrets
   bool retryable = false;                 // worth another try with the same request
   std::optional<int64_t> retry_after_ms;  // what the provider asked for
@@ -63,7 +63,7 @@ struct Failure {
 };
 
 struct Outcome {
-  std::optional<Failure> failure;  // none: completed
+  std::optional<Error> failure;  // none: completed
   FinishReason finish_reason = FinishReason::stop;
   std::string finish_reason_raw;  // as sent, when it is `other`
   Usage usage;
@@ -104,7 +104,7 @@ class Provider {
   virtual ~Provider() = default;
   virtual std::string_view kind() const = 0;  // "openai", "demo", …: start.provider
   // What this dialect cannot carry over: a 400 to the client, before anything has started. Never silently dropped.
-  virtual std::optional<Unsupported> refuses(const ModelRequest&) const { return std::nullopt; }
+  virtual std::optional<UnsupportedField> refuses(const ModelRequest&) const { return std::nullopt; }
   // Never calls the handler before it returns.
   virtual std::unique_ptr<Call> start(ModelRequest request, CallHandler& handler) = 0;
   // Takes an answer up that another process began, from its beginning: what its handler was told comes again. Null:

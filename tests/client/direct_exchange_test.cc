@@ -9,7 +9,9 @@
 #include <thread>
 
 #include "service/client/http_client.h"
-#include "tests/upstream/chat/run.h"
+#include "service/transport/loop.h"
+#include "tests/support/catch.h"
+#include "tests/support/fake_upstream.h"
 
 using namespace tokenrelay;
 using client::HttpRequest;

@@ -1,5 +1,6 @@
 // What stands still outside may not stand still inside: the system's resolver, the reader of the log.
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 

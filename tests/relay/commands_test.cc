@@ -7,7 +7,7 @@ using namespace tokenrelay;
 using namespace tokenrelay::relay;
 using storage::EventKind;
 using storage::LogState;
-using upstream::FailureCode;
+using upstream::ErrorCode;
 
 namespace {
 
@@ -70,7 +70,7 @@ TEST_CASE("cancel against completion: the first wins, the second learns the outc
 TEST_CASE("cancel while it backs off: no call follows", "[commands]") {
   Commanded f;
   const auto stream = f.stream();
-  f.model->last().fail(FailureCode::upstream_overloaded, true);
+  f.model->last().fail(ErrorCode::upstream_overloaded, true);
   f.time.settle();
   f.cancel(*stream);
   f.commit();
@@ -233,7 +233,7 @@ TEST_CASE("steer while it waits for a place, and while it backs off", "[commands
   f.settle();
   CHECK(f.steers.size() == 1);
   CHECK(f.model->calls.size() == 1);
-  f.model->last().fail(FailureCode::upstream_overloaded, true);
+  f.model->last().fail(ErrorCode::upstream_overloaded, true);
   f.time.settle();
   f.steer(*first, "t");  // gives its place up, and gets in line again
   f.settle();

@@ -17,9 +17,9 @@ struct Choosy final : upstream::Provider {
   std::string refused_model;
   support::ScriptedProvider model;
   std::string_view kind() const override { return "choosy"; }
-  std::optional<upstream::Unsupported> refuses(const upstream::ModelRequest& request) const override {
+  std::optional<upstream::UnsupportedField> refuses(const upstream::ModelRequest& request) const override {
     if (request.model != refused_model) return std::nullopt;
-    return upstream::Unsupported{"parameters.seed", "has no word here"};
+    return upstream::UnsupportedField{"parameters.seed", "has no word here"};
   }
   std::unique_ptr<upstream::Call> start(upstream::ModelRequest request, upstream::CallHandler& handler) override {
     return model.start(std::move(request), handler);

@@ -5,7 +5,7 @@
 
 using namespace tokenrelay;
 using namespace tokenrelay::relay;
-using upstream::FailureCode;
+using upstream::ErrorCode;
 
 TEST_CASE("the first upstream's place goes to who waits for it, the second's is waited for", "[fallback]") {
   Fallbacks f(1);
@@ -14,7 +14,7 @@ TEST_CASE("the first upstream's place goes to who waits for it, the second's is 
   owner.generation->begin();
   next.generation->begin();
   CHECK(next.started == 0);
-  f.model->last().fail(FailureCode::upstream_auth, false);  // owner's
+  f.model->last().fail(ErrorCode::upstream_auth, false);  // owner's
   CHECK(next.started == 1);
   CHECK(f.second->slots.waiting() == 1);
   CHECK(f.second_model->calls.size() == 1);
@@ -61,7 +61,7 @@ TEST_CASE("a stream that ends at the seam asks nobody else", "[fallback]") {
   FallingBack owner(f);
   owner.end_at_seam = true;
   owner.generation->begin();
-  f.model->last().fail(FailureCode::upstream_auth, false);
+  f.model->last().fail(ErrorCode::upstream_auth, false);
   CHECK(f.second_model->calls.empty());
   CHECK(f.no_place_is_taken());
   CHECK(owner.ends.empty());
@@ -94,7 +94,7 @@ TEST_CASE("whatever happens, no place is lost, and none is taken twice", "[fallb
     } else if (what == 4 && call) {
       call->complete();
     } else if (what <= 6 && call) {
-      call->fail(static_cast<FailureCode>(any(9)), any(2) == 0);
+      call->fail(static_cast<ErrorCode>(any(9)), any(2) == 0);
     } else {
       f.time.advance(static_cast<int64_t>(any(9'000)));
     }

@@ -3,7 +3,7 @@
 
 using namespace tokenrelay;
 using namespace tokenrelay::relay;
-using upstream::FailureCode;
+using upstream::ErrorCode;
 
 TEST_CASE("what another upstream may do better goes to it at once", "[fallback]") {
   Fallbacks f(1);
@@ -11,15 +11,15 @@ TEST_CASE("what another upstream may do better goes to it at once", "[fallback]"
   owner.generation->begin();
   std::string reason;
   SECTION("the relay's credential was refused") {
-    f.model->last().fail(FailureCode::upstream_auth, false);
+    f.model->last().fail(ErrorCode::upstream_auth, false);
     reason = "upstream_auth";
   }
   SECTION("it asks for more patience than there is") {
-    f.model->last().fail(FailureCode::upstream_rate_limited, true, 31'000);
+    f.model->last().fail(ErrorCode::upstream_rate_limited, true, 31'000);
     reason = "upstream_rate_limited";
   }
   SECTION("it does not speak its protocol") {
-    f.model->last().fail(FailureCode::upstream_protocol, false);
+    f.model->last().fail(ErrorCode::upstream_protocol, false);
     reason = "upstream_protocol";
   }
   CHECK(f.model->open() == 0);
@@ -45,10 +45,10 @@ TEST_CASE("what a retry may cure is retried first, and each upstream has its own
   for (int tries = 0; tries < 3; ++tries) {
     f.time.advance(2'000);
     REQUIRE(f.model->calls.size() == static_cast<size_t>(tries) + 1);
-    f.model->last().fail(FailureCode::upstream_overloaded, true);
+    f.model->last().fail(ErrorCode::upstream_overloaded, true);
   }
   REQUIRE(f.second_model->calls.size() == 1);
-  f.second_model->last().fail(FailureCode::upstream_unreachable, true);
+  f.second_model->last().fail(ErrorCode::upstream_unreachable, true);
   CHECK(f.second->slots.full());  // kept while it backs off
   f.time.advance(490);
   CHECK(f.second_model->calls.size() == 1);
@@ -64,11 +64,11 @@ TEST_CASE("the window for retries is each upstream's own", "[fallback]") {
   Fallbacks f;
   FallingBack owner(f);
   owner.generation->begin();
-  f.model->last().fail(FailureCode::upstream_rate_limited, true, 25'000);
+  f.model->last().fail(ErrorCode::upstream_rate_limited, true, 25'000);
   f.time.advance(25'010);
-  f.model->last().fail(FailureCode::upstream_rate_limited, true, 25'000);  // over 30 s in all
+  f.model->last().fail(ErrorCode::upstream_rate_limited, true, 25'000);  // over 30 s in all
   REQUIRE(f.second_model->calls.size() == 1);
-  f.second_model->last().fail(FailureCode::upstream_rate_limited, true, 25'000);
+  f.second_model->last().fail(ErrorCode::upstream_rate_limited, true, 25'000);
   f.time.advance(25'010);
   CHECK(f.second_model->calls.size() == 2);
 }
@@ -77,9 +77,9 @@ TEST_CASE("a request that was wrong is wrong everywhere", "[fallback]") {
   Fallbacks f;
   FallingBack owner(f);
   owner.generation->begin();
-  f.model->last().fail(FailureCode::upstream_bad_request, false);
+  f.model->last().fail(ErrorCode::upstream_bad_request, false);
   REQUIRE(owner.ends.size() == 1);
-  CHECK(owner.ends[0].failure->code == FailureCode::upstream_bad_request);
+  CHECK(owner.ends[0].failure->code == ErrorCode::upstream_bad_request);
   CHECK(f.second_model->calls.empty());
   CHECK(owner.seams.empty());
 }
@@ -101,7 +101,7 @@ TEST_CASE("no fallback after the first delta", "[fallback]") {
   SECTION("what the model wants back") {
     handler.on_opaque(R"({"provider":"p"})");
   }
-  f.model->last().fail(FailureCode::upstream_overloaded, true);
+  f.model->last().fail(ErrorCode::upstream_overloaded, true);
   CHECK(owner.ends.size() == 1);
   CHECK(f.second_model->calls.empty());
   CHECK(owner.seams.empty());
@@ -111,13 +111,13 @@ TEST_CASE("when all fail, the last failure counts", "[fallback]") {
   Fallbacks f(1);
   FallingBack owner(f);
   owner.generation->begin();
-  f.model->last().fail(FailureCode::upstream_auth, false);
-  f.second_model->last().fail(FailureCode::upstream_error, false);
+  f.model->last().fail(ErrorCode::upstream_auth, false);
+  f.second_model->last().fail(ErrorCode::upstream_error, false);
   REQUIRE(f.third_model->model.calls.size() == 1);
   CHECK(f.third_model->model.last().request.model == "other");
-  f.third_model->model.last().fail(FailureCode::upstream_timeout, false);
+  f.third_model->model.last().fail(ErrorCode::upstream_timeout, false);
   REQUIRE(owner.ends.size() == 1);
-  CHECK(owner.ends[0].failure->code == FailureCode::upstream_timeout);
+  CHECK(owner.ends[0].failure->code == ErrorCode::upstream_timeout);
   CHECK(owner.seams == Strings{seam(2, "upstream_auth"), seam(3, "upstream_error")});
   owner.generation->close();
   CHECK(f.no_place_is_taken());
@@ -131,7 +131,7 @@ TEST_CASE("a fallback that cannot carry the request over is passed", "[fallback]
   f.third_model->refused_model = "other";
   FallingBack owner(f, Route{f.upstream, "m", {{f.third, "other"}, {f.second, "big"}}});
   owner.generation->begin();
-  f.model->last().fail(FailureCode::upstream_auth, false);
+  f.model->last().fail(ErrorCode::upstream_auth, false);
   CHECK(f.third_model->model.calls.empty());
   REQUIRE(f.second_model->calls.size() == 1);
   CHECK(f.second_model->last().request.model == "big");
@@ -139,9 +139,9 @@ TEST_CASE("a fallback that cannot carry the request over is passed", "[fallback]
 
   FallingBack alone(f, Route{f.upstream, "m", {{f.third, "other"}}});
   alone.generation->begin();
-  f.model->last().fail(FailureCode::upstream_auth, false);
+  f.model->last().fail(ErrorCode::upstream_auth, false);
   REQUIRE(alone.ends.size() == 1);
-  CHECK(alone.ends[0].failure->code == FailureCode::upstream_auth);
+  CHECK(alone.ends[0].failure->code == ErrorCode::upstream_auth);
   CHECK(alone.seams.empty());
 }
 
@@ -150,7 +150,7 @@ TEST_CASE("a pause holds at the fallback too", "[fallback]") {
   FallingBack owner(f);
   owner.generation->begin();
   owner.generation->pause();
-  f.model->last().fail(FailureCode::upstream_auth, false);
+  f.model->last().fail(ErrorCode::upstream_auth, false);
   CHECK(f.second_model->last().paused);
   owner.generation->resume();
   CHECK_FALSE(f.second_model->last().paused);
@@ -159,7 +159,7 @@ TEST_CASE("a pause holds at the fallback too", "[fallback]") {
 TEST_CASE("a steer begins at the first upstream again", "[fallback]") {
   Fallbacks f(1);
   const auto stream = f.routed();
-  f.model->last().fail(FailureCode::upstream_auth, false);
+  f.model->last().fail(ErrorCode::upstream_auth, false);
   f.second_model->last().text("one");
   f.commit();
   REQUIRE(stream->steer("shorter"));
@@ -168,7 +168,7 @@ TEST_CASE("a steer begins at the first upstream again", "[fallback]") {
   f.time.settle();
   REQUIRE(f.model->calls.size() == 2);
   CHECK(f.model->last().request.model == "m");
-  f.model->last().fail(FailureCode::upstream_auth, false);  // its answer has not begun: the second may help again
+  f.model->last().fail(ErrorCode::upstream_auth, false);  // its answer has not begun: the second may help again
   REQUIRE(f.second_model->calls.size() == 2);
   f.second_model->last().text("two");
   f.second_model->last().complete();

@@ -6,7 +6,7 @@
 using namespace tokenrelay;
 using namespace tokenrelay::relay;
 using storage::EventKind;
-using upstream::FailureCode;
+using upstream::ErrorCode;
 
 namespace {
 
@@ -155,7 +155,7 @@ TEST_CASE("a try that failed before the first delta is repeated, visibly", "[gen
   RelayFixture f;
   Owning owner(f);
   owner.generation->begin();
-  f.model->last().fail(FailureCode::upstream_overloaded, true);
+  f.model->last().fail(ErrorCode::upstream_overloaded, true);
   CHECK(owner.ends.empty());
   CHECK(f.model->calls[0]->closed());
   REQUIRE(owner.events.size() == 1);
@@ -166,13 +166,13 @@ TEST_CASE("a try that failed before the first delta is repeated, visibly", "[gen
   f.time.advance(20);
   REQUIRE(f.model->calls.size() == 2);
   CHECK(f.model->last().request.messages == "[]");  // the same request
-  f.model->last().fail(FailureCode::upstream_unreachable, true);
+  f.model->last().fail(ErrorCode::upstream_unreachable, true);
   CHECK(owner.events[1].second == R"({"attempt":3,"reason":"upstream_unreachable"})");
   f.time.advance(990);
   CHECK(f.model->calls.size() == 2);  // doubled
   f.time.advance(20);
   REQUIRE(f.model->calls.size() == 3);
-  f.model->last().fail(FailureCode::upstream_unreachable, true);
+  f.model->last().fail(ErrorCode::upstream_unreachable, true);
   CHECK(owner.ends.size() == 1);  // two retries, no more
   CHECK(owner.started == 1);
 }
@@ -182,7 +182,7 @@ TEST_CASE("the wait before a retry is spread by half of it", "[generation]") {
   f.spread = 250;  // of 0..250
   Owning owner(f);
   owner.generation->begin();
-  f.model->last().fail(FailureCode::upstream_overloaded, true);
+  f.model->last().fail(ErrorCode::upstream_overloaded, true);
   f.time.advance(740);
   CHECK(f.model->calls.size() == 1);
   f.time.advance(20);
@@ -193,16 +193,16 @@ TEST_CASE("what the provider asks to wait is waited, if it is within the window"
   RelayFixture f;
   Owning patient(f);
   patient.generation->begin();
-  f.model->last().fail(FailureCode::upstream_rate_limited, true, 5'000);
+  f.model->last().fail(ErrorCode::upstream_rate_limited, true, 5'000);
   f.time.advance(4'980);
   CHECK(f.model->calls.size() == 1);
   f.time.advance(30);
   CHECK(f.model->calls.size() == 2);
-  f.model->last().fail(FailureCode::upstream_rate_limited, true, 25'500);  // 5 s have passed: over 30 s in all
+  f.model->last().fail(ErrorCode::upstream_rate_limited, true, 25'500);  // 5 s have passed: over 30 s in all
   CHECK(patient.ends.size() == 1);
   Owning other(f);
   other.generation->begin();
-  f.model->last().fail(FailureCode::upstream_rate_limited, true, 30'001);
+  f.model->last().fail(ErrorCode::upstream_rate_limited, true, 30'001);
   CHECK(other.ends.size() == 1);
 }
 
@@ -211,15 +211,15 @@ TEST_CASE("what is not worth a retry is not repeated", "[generation]") {
   Owning owner(f);
   owner.generation->begin();
   SECTION("not retryable") {
-    f.model->last().fail(FailureCode::upstream_auth, false);
+    f.model->last().fail(ErrorCode::upstream_auth, false);
   }
   SECTION("after the first delta") {
     f.model->last().text("x");
-    f.model->last().fail(FailureCode::upstream_truncated, true);
+    f.model->last().fail(ErrorCode::upstream_truncated, true);
   }
   SECTION("after the first piece of a tool call") {
     f.model->last().handler->on_tool_call(0, "i", "n", "");
-    f.model->last().fail(FailureCode::upstream_truncated, true);
+    f.model->last().fail(ErrorCode::upstream_truncated, true);
   }
   CHECK(owner.ends.size() == 1);
   f.time.advance(60'000);
@@ -249,7 +249,7 @@ TEST_CASE("a wait in line ends after its time", "[generation]") {
   third.generation->begin();
   f.time.advance(120);
   REQUIRE(second.ends.size() == 1);
-  CHECK(second.ends[0].failure->code == FailureCode::upstream_overloaded);
+  CHECK(second.ends[0].failure->code == ErrorCode::upstream_overloaded);
   CHECK(second.ends[0].failure->retryable);
   first.generation->close();
   CHECK(third.started == 1);  // the one that gave up is not in the way
@@ -264,7 +264,7 @@ TEST_CASE("close is silent and gives the place back, in every state", "[generati
   }
   SECTION("backing off") {
     owner.generation->begin();
-    f.model->last().fail(FailureCode::upstream_overloaded, true);
+    f.model->last().fail(ErrorCode::upstream_overloaded, true);
   }
   SECTION("ended") {
     owner.generation->begin();
@@ -296,7 +296,7 @@ TEST_CASE("the owner may destroy it inside its end", "[generation]") {
     f.model->last().complete();
   }
   SECTION("failed") {
-    f.model->last().fail(FailureCode::upstream_auth, false);
+    f.model->last().fail(ErrorCode::upstream_auth, false);
   }
   CHECK(owner.ends.size() == 1);
   CHECK_FALSE(f.upstream->slots.full());
@@ -310,7 +310,7 @@ TEST_CASE("a pause holds for the call that comes after it", "[generation]") {
   owner.generation->pause();
   CHECK(f.model->last().paused);
   CHECK(f.model->last().pauses == 1);
-  f.model->last().fail(FailureCode::upstream_overloaded, true);
+  f.model->last().fail(ErrorCode::upstream_overloaded, true);
   f.time.advance(1'000);
   REQUIRE(f.model->calls.size() == 2);
   CHECK(f.model->last().paused);

@@ -6,7 +6,7 @@
 using namespace tokenrelay;
 using namespace tokenrelay::relay;
 using storage::LogState;
-using upstream::FailureCode;
+using upstream::ErrorCode;
 
 TEST_CASE("durable before visible: nothing reaches a reader before the log says so", "[stream]") {
   RelayFixture f;
@@ -50,7 +50,7 @@ TEST_CASE("whatever ends a stream first wins, and there is one terminal event", 
        }},
       {"failed",
        [](RelayFixture& f, Stream&) {
-         if (!f.model->last().closed()) f.model->last().fail(FailureCode::upstream_auth, false);
+         if (!f.model->last().closed()) f.model->last().fail(ErrorCode::upstream_auth, false);
        }},
       {"cancelled", [](RelayFixture&, Stream& s) { s.cancel(); }},
       {"failed", [](RelayFixture& f, Stream&) { f.time.advance(3'600'010); }},
@@ -101,7 +101,7 @@ TEST_CASE("the terminal event says why", "[stream]") {
     CHECK(f.done(*stream)["error"]["code"] == "time_limit");
   }
   SECTION("the upstream's own failure") {
-    f.model->last().fail(FailureCode::upstream_bad_request, false);
+    f.model->last().fail(ErrorCode::upstream_bad_request, false);
     CHECK(f.done(*stream)["error"]["code"] == "upstream_bad_request");
     CHECK(f.done(*stream)["error"]["message"] == "as scripted");
     CHECK(f.done(*stream)["error"]["retryable"] == false);
@@ -114,7 +114,7 @@ TEST_CASE("the terminal event says why", "[stream]") {
 TEST_CASE("a retry shows as an upstream event, in its place", "[stream]") {
   RelayFixture f;
   Reading reader(f.stream());
-  f.model->last().fail(FailureCode::upstream_overloaded, true);
+  f.model->last().fail(ErrorCode::upstream_overloaded, true);
   f.time.advance(510);
   f.say("x");
   f.commit();

@@ -22,9 +22,9 @@ struct ScriptedCall {
     outcome.finish_reason = reason;
     handler->on_end(std::move(outcome));
   }
-  void fail(upstream::FailureCode code, bool retryable, std::optional<int64_t> retry_after_ms = std::nullopt) {
+  void fail(upstream::ErrorCode code, bool retryable, std::optional<int64_t> retry_after_ms = std::nullopt) {
     upstream::Outcome outcome;
-    outcome.failure = upstream::Failure{code, "as scripted", retryable, retry_after_ms, 0};
+    outcome.failure = upstream::Error{code, "as scripted", retryable, retry_after_ms, 0};
     handler->on_end(std::move(outcome));
   }
 };

@@ -15,18 +15,18 @@ const Written steered = {started(),        text("I look."),
                          call(0, "{\"x"),  event(storage::EventKind::steer, R"({"content":"shorter"})"),
                          text("No need."), completed()};
 
-std::vector<json::Value> events_of(Face& face) {
+std::vector<json::Value> events_of(Encoder& encoder) {
   std::vector<json::Value> out;
-  for (const auto& data : data_of(bytes_of(steered, face))) out.push_back(json::parse(data).value());
+  for (const auto& data : data_of(bytes_of(steered, encoder))) out.push_back(json::parse(data).value());
   return out;
 }
 
 }  // namespace
 
 TEST_CASE("Messages: the half call's block ends at the steer, blocks never overlap", "[steer]") {
-  const auto face = make_anthropic_face({"msg_1", "m"});
+  const auto encoder = make_anthropic_encoder({"msg_1", "m"});
   int open = 0;
-  for (const auto& one : events_of(*face)) {
+  for (const auto& one : events_of(*encoder)) {
     if (one["type"] == "content_block_start") CHECK(++open == 1);
     if (one["type"] == "content_block_stop") --open;
     if (one["type"] == "message_delta") CHECK(one["delta"]["stop_reason"] == "end_turn");
@@ -35,18 +35,18 @@ TEST_CASE("Messages: the half call's block ends at the steer, blocks never overl
 }
 
 TEST_CASE("Gemini: the half call is never told", "[steer]") {
-  const auto face = make_gemini_face({"x", "m"}, false);
-  const auto bytes = bytes_of(steered, *face);
+  const auto encoder = make_gemini_encoder({"x", "m"}, false);
+  const auto bytes = bytes_of(steered, *encoder);
   CHECK(bytes.find("functionCall") == bytes.npos);
   CHECK(bytes.find("MALFORMED") == bytes.npos);
   CHECK(bytes.find("\"STOP\"") != bytes.npos);
 }
 
 TEST_CASE("Gemini: a half call that text followed before the steer decides no finish reason", "[steer]") {
-  const auto face = make_gemini_face({"x", "m"}, false);
+  const auto encoder = make_gemini_encoder({"x", "m"}, false);
   const Written log = {started(),  call(0, "{\"x"), text("and"), event(storage::EventKind::steer, R"({"content":"c"})"),
                        text("so"), completed()};
-  const auto bytes = bytes_of(log, *face);
+  const auto bytes = bytes_of(log, *encoder);
   CHECK(bytes.find("MALFORMED") == bytes.npos);
   CHECK(bytes.find("\"STOP\"") != bytes.npos);
 }
@@ -54,9 +54,9 @@ TEST_CASE("Gemini: a half call that text followed before the steer decides no fi
 TEST_CASE("Responses: the half call is done as incomplete at the steer, and in no output", "[steer]") {
   ResponseFacts facts;
   facts.key = "x";
-  const auto face = make_responses_face(facts);
+  const auto encoder = make_responses_encoder(facts);
   std::vector<std::string> done;
-  for (const auto& one : events_of(*face)) {
+  for (const auto& one : events_of(*encoder)) {
     CHECK(one["type"] != "response.function_call_arguments.done");
     if (one["type"] == "response.output_item.done")
       done.push_back(one["item"]["type"].get<std::string>() + " " + one["item"]["status"].get<std::string>());

@@ -1,4 +1,4 @@
-// A log by hand, and the wire events that a face makes of it.
+// A log by hand, and the wire events that a encoder makes of it.
 #pragma once
 
 #include <string>
@@ -41,11 +41,11 @@ inline Logged completed(const std::string& reason = "stop") {
               R"(","usage":{"input_tokens":7,"output_tokens":5,"source":"provider"})");
 }
 
-inline std::string bytes_of(const Written& log, Face& face) {
+inline std::string bytes_of(const Written& log, Encoder& encoder) {
   const std::vector<relay::Run> runs = {{"aaaaaaaaaa", 1, 1'000'000}};
   std::string out;
   relay::Seq seq = 0;
-  for (const auto& one : log) face.append(out, runs, seq += one.merged, one.kind, one.payload);
+  for (const auto& one : log) encoder.append(out, runs, seq += one.merged, one.kind, one.payload);
   return out;
 }
 

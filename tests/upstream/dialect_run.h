@@ -61,13 +61,13 @@ Recorder result_of(const tokenrelay::support::Script& steps) {
   return std::move(run.recorder);
 }
 
-inline tokenrelay::upstream::Failure failure_of(const Recorder& recorder) {
+inline tokenrelay::upstream::Error failure_of(const Recorder& recorder) {
   REQUIRE(recorder.outcome);
   REQUIRE(recorder.outcome->failure);
   return *recorder.outcome->failure;
 }
 
-inline tokenrelay::upstream::FailureCode code_of(const Recorder& recorder) {
+inline tokenrelay::upstream::ErrorCode code_of(const Recorder& recorder) {
   return failure_of(recorder).code;
 }
 

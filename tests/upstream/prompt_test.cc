@@ -6,7 +6,7 @@ using namespace tokenrelay::upstream;
 
 namespace {
 
-tl::expected<Prompt, Unsupported> read(const std::string& messages, const std::string& parameters = "") {
+tl::expected<Prompt, UnsupportedField> read(const std::string& messages, const std::string& parameters = "") {
   return read_prompt({"m", messages, parameters, ""});
 }
 

@@ -8,7 +8,7 @@
 #include "tests/upstream/chat/run.h"
 
 using namespace tokenrelay;
-using upstream::FailureCode;
+using upstream::ErrorCode;
 namespace script = support::script;
 
 namespace {
@@ -73,7 +73,7 @@ TEST_CASE("only a certificate that is trusted, in time and for this name makes a
   for (TlsRun* run : {&untrusted, &wrong_name, &wrong_address, &expired}) {
     const auto failure = outcome(*run, run == &untrusted ? good.front.certificate() : run->front.certificate());
     REQUIRE(failure);
-    CHECK(failure->code == FailureCode::upstream_unreachable);
+    CHECK(failure->code == ErrorCode::upstream_unreachable);
     CHECK(run->server.requests().empty());  // not a byte of the request was sent
   }
 }
@@ -135,7 +135,7 @@ TEST_CASE("silence in a TLS handshake is a connection that was not made in time"
   run.server.answer(script::silent());
   run.options.base_url = "https" + run.server.base_url().substr(4);
   run.options.timeouts.connect_ms = 150;
-  CHECK(code_of(run.run()) == FailureCode::upstream_unreachable);
+  CHECK(code_of(run.run()) == ErrorCode::upstream_unreachable);
   CHECK(run.recorder.elapsed_ms() >= 140);
   CHECK(run.recorder.elapsed_ms() < 1500);
 }

@@ -21,12 +21,12 @@ struct AnthropicHeaders {
   std::string version, beta;  // "": not sent
 };
 
-struct AnthropicAsked : Asked {
+struct AnthropicRequest : SurfaceRequest {
   FieldName field_name;  // to the client's own names
 };
 
 // `kind_of` tells the kind of the upstream that a model goes to.
-tl::expected<AnthropicAsked, Fault> parse_anthropic_request(
+tl::expected<AnthropicRequest, Error> parse_anthropic_request(
     std::string_view body, int max_depth, const AnthropicHeaders& headers,
     const std::function<std::string(const std::string& model)>& kind_of);
 
@@ -35,7 +35,7 @@ struct MessageFacts {
 };
 
 // message_start, content blocks, message_delta, message_stop; an error instead of the last two.
-std::unique_ptr<Face> make_anthropic_face(const MessageFacts& facts);
+std::unique_ptr<Encoder> make_anthropic_encoder(const MessageFacts& facts);
 
 // The message object.
 json::Value anthropic_message(const MessageFacts& facts, const Gathered& gathered);

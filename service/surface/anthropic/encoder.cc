@@ -40,9 +40,9 @@ class ObjectEnd {
 };
 
 // One block at a time; but calls that are told side by side stay open until their arguments are whole, or the end.
-class AnthropicFace final : public Face {
+class AnthropicEncoder final : public Encoder {
  public:
-  explicit AnthropicFace(const MessageFacts& facts) : Face(true) {
+  explicit AnthropicEncoder(const MessageFacts& facts) : Encoder(true) {
     const Value message = {{"id", facts.id},
                            {"type", "message"},
                            {"role", "assistant"},
@@ -169,7 +169,7 @@ class AnthropicFace final : public Face {
 
   void end(const surface::Done& done) {
     if (done.failed() && done.error) {
-      return write("error", fault_json(Dialect::anthropic, fault_of(*done.error, std::nullopt), ""));
+      return write("error", error_json(Dialect::anthropic, error_of(*done.error, std::nullopt), ""));
     }
     close_plain();
     close_calls();
@@ -190,8 +190,8 @@ class AnthropicFace final : public Face {
 
 }  // namespace
 
-std::unique_ptr<Face> make_anthropic_face(const MessageFacts& facts) {
-  return std::make_unique<AnthropicFace>(facts);
+std::unique_ptr<Encoder> make_anthropic_encoder(const MessageFacts& facts) {
+  return std::make_unique<AnthropicEncoder>(facts);
 }
 
 }  // namespace tokenrelay::surface

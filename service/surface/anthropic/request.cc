@@ -12,12 +12,12 @@ namespace tokenrelay::surface {
 namespace {
 
 using json::Value;
-using Checked = tl::expected<void, Fault>;
+using Checked = tl::expected<void, Error>;
 
 constexpr std::string_view default_version = "2023-06-01";  // what the upstream's dialect sends by itself
 constexpr size_t max_model_bytes = 256;
 
-tl::unexpected<Fault> refuse(std::string param, std::string why) {
+tl::unexpected<Error> refuse(std::string param, std::string why) {
   return tl::make_unexpected(invalid(std::move(param), std::move(why)));
 }
 
@@ -163,7 +163,7 @@ std::string client_name(const std::string& neutral, const AnthropicTurns& turns,
   return name;
 }
 
-Checked read_model(const Value& body, AnthropicAsked& out) {
+Checked read_model(const Value& body, AnthropicRequest& out) {
   if (!body.contains("model") || body["model"].is_null()) return {};
   out.model = json::word(body, "model");
   if (out.model.empty() || out.model.size() > max_model_bytes) return refuse("model", "must be a string");
@@ -176,13 +176,13 @@ Value member_of(const Value& body, const char* name) {
 
 }  // namespace
 
-tl::expected<AnthropicAsked, Fault> parse_anthropic_request(
+tl::expected<AnthropicRequest, Error> parse_anthropic_request(
     std::string_view body, int max_depth, const AnthropicHeaders& headers,
     const std::function<std::string(const std::string& model)>& kind_of) {
   const auto parsed = json::parse(body, max_depth);
   if (!parsed) return refuse("", "the body is not valid JSON: " + parsed.error().message);
   if (!parsed->is_object()) return refuse("", "the body must be a JSON object");
-  AnthropicAsked out;
+  AnthropicRequest out;
   if (const Checked read = read_model(*parsed, out); !read) return tl::make_unexpected(read.error());
   const std::string kind = kind_of(out.model);
   auto turns = read_anthropic_turns(member_of(*parsed, "system"), member_of(*parsed, "messages"), kind);

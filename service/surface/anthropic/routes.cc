@@ -1,5 +1,4 @@
 #include "service/surface/anthropic/anthropic.h"
-
 #include "service/surface/anthropic/blocks.h"
 
 namespace tokenrelay::surface {
@@ -27,18 +26,18 @@ http::Reply render(const relay::Stream& stream, const Gathered& gathered) {
 asio::awaitable<Answer> message(api::Api& api, const Request& request) {
   if (auto refused = check_head(Dialect::anthropic, request)) co_return std::move(*refused);
   const AnthropicHeaders headers{header_of(request, "anthropic-version"), header_of(request, "anthropic-beta")};
-  auto asked = parse_anthropic_request(request.body, api.settings().json_depth, headers,
-                                       [&api](const std::string& model) { return provider_of(api, model); });
-  if (!asked) co_return fault_reply(Dialect::anthropic, asked.error(), request.request_id);
-  asked->on_disconnect = default_on_disconnect(api);
-  const bool streams = asked->stream;
-  const FieldName field_name = asked->field_name;
-  auto begun = co_await begin(api, request, Dialect::anthropic, std::move(*asked), field_name);
-  if (!begun) co_return std::move(begun.error());
-  if (!streams) co_return whole_answer(api, request, Dialect::anthropic, begun->stream, render);
-  auto face = make_anthropic_face(facts_of(*begun->stream));
-  co_return co_await stream_answer(api, request, {Dialect::anthropic, heartbeat, {}}, std::move(*begun),
-                                   std::move(face));
+  auto parsed = parse_anthropic_request(request.body, api.settings().json_depth, headers,
+                                        [&api](const std::string& model) { return provider_of(api, model); });
+  if (!parsed) co_return error_reply(Dialect::anthropic, parsed.error(), request.request_id);
+  parsed->on_disconnect = default_on_disconnect(api);
+  const bool streams = parsed->stream;
+  const FieldName field_name = parsed->field_name;
+  auto started = co_await begin(api, request, Dialect::anthropic, std::move(*parsed), field_name);
+  if (!started) co_return std::move(started.error());
+  if (!streams) co_return whole_answer(api, request, Dialect::anthropic, started->stream, render);
+  auto encoder = make_anthropic_encoder(facts_of(*started->stream));
+  co_return co_await stream_answer(api, request, {Dialect::anthropic, heartbeat, {}}, std::move(*started),
+                                   std::move(encoder));
 }
 
 // Arguments that are no object: an answer that was cut. Nothing is lost, and nobody takes it for input.

@@ -10,9 +10,9 @@ namespace tokenrelay::surface {
 namespace {
 
 using json::Value;
-using Checked = tl::expected<void, Fault>;
+using Checked = tl::expected<void, Error>;
 
-tl::unexpected<Fault> refuse(std::string param, std::string why) {
+tl::unexpected<Error> refuse(std::string param, std::string why) {
   return tl::make_unexpected(invalid(std::move(param), std::move(why)));
 }
 

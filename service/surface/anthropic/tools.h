@@ -6,13 +6,13 @@
 #include <tl/expected.hpp>
 
 #include "service/json/parse.h"
-#include "service/surface/fault.h"
+#include "service/surface/error.h"
 
 namespace tokenrelay::surface {
 
 // Into the neutral `parameters`, or into `own`, which only an upstream of kind `anthropic` is given.
-tl::expected<void, Fault> read_anthropic_tools(const json::Value& tools, std::string_view kind, json::Value& parameters,
+tl::expected<void, Error> read_anthropic_tools(const json::Value& tools, std::string_view kind, json::Value& parameters,
                                                json::Value& own);
-tl::expected<void, Fault> read_anthropic_tool_choice(const json::Value& choice, json::Value& parameters);
+tl::expected<void, Error> read_anthropic_tool_choice(const json::Value& choice, json::Value& parameters);
 
 }  // namespace tokenrelay::surface

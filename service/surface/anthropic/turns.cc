@@ -9,9 +9,9 @@ namespace tokenrelay::surface {
 namespace {
 
 using json::Value;
-using Checked = tl::expected<void, Fault>;
+using Checked = tl::expected<void, Error>;
 
-tl::unexpected<Fault> refuse(std::string place, std::string why) {
+tl::unexpected<Error> refuse(std::string place, std::string why) {
   return tl::make_unexpected(invalid(std::move(place), std::move(why)));
 }
 
@@ -20,7 +20,7 @@ std::string numbered(const std::string& name, size_t number) {
 }
 
 // Content as blocks: a string is one of text.
-tl::expected<Value, Fault> blocks_of(const Value& content, const std::string& place) {
+tl::expected<Value, Error> blocks_of(const Value& content, const std::string& place) {
   if (content.is_string()) return Value::array({Value{{"type", "text"}, {"text", content}}});
   if (!content.is_array()) return refuse(place, "must be a string or an array of blocks");
   for (size_t i = 0; i < content.size(); ++i) {
@@ -213,7 +213,7 @@ Checked Reader::assistant(const Value& blocks, const std::string& place) {
 
 }  // namespace
 
-tl::expected<AnthropicTurns, Fault> read_anthropic_turns(const Value& system, const Value& messages,
+tl::expected<AnthropicTurns, Error> read_anthropic_turns(const Value& system, const Value& messages,
                                                          std::string_view kind) {
   Reader reader(kind);
   if (const Checked read = reader.system(system); !read) return tl::make_unexpected(read.error());

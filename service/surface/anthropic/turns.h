@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "service/json/parse.h"
-#include "service/surface/fault.h"
+#include "service/surface/error.h"
 
 namespace tokenrelay::surface {
 
@@ -27,7 +27,7 @@ struct AnthropicTurns {
 };
 
 // `kind`: of the upstream. Cache marks and what only Anthropic can be given are kept for that kind alone.
-tl::expected<AnthropicTurns, Fault> read_anthropic_turns(const json::Value& system, const json::Value& messages,
+tl::expected<AnthropicTurns, Error> read_anthropic_turns(const json::Value& system, const json::Value& messages,
                                                          std::string_view kind);
 
 }  // namespace tokenrelay::surface

@@ -15,16 +15,16 @@ namespace tokenrelay::surface {
 void add_chat_routes(http::Router& router, api::Api& api);
 void add_model_routes(http::Router& router, api::Api& api);
 
-struct ChatAsked : Asked {
+struct ChatRequest : SurfaceRequest {
   bool include_usage = false;  // stream_options.include_usage
 };
 
 // Everything but what the relay needs itself goes into `parameters` as it came: the upstream's dialect translates or
 // refuses it. n = 1 only.
-tl::expected<ChatAsked, Fault> parse_chat_request(std::string_view body, int max_depth);
+tl::expected<ChatRequest, Error> parse_chat_request(std::string_view body, int max_depth);
 
 // chat.completion.chunk events, then `[DONE]`.
-std::unique_ptr<Face> make_chat_face(const relay::Stream& stream, bool include_usage);
+std::unique_ptr<Encoder> make_chat_encoder(const relay::Stream& stream, bool include_usage);
 
 // The chat.completion object.
 http::Reply chat_completion(const relay::Stream& stream, const Gathered& gathered);

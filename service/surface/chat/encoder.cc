@@ -8,9 +8,9 @@ namespace {
 
 using storage::EventKind;
 
-class ChatFace final : public Face {
+class ChatEncoder final : public Encoder {
  public:
-  ChatFace(const relay::Stream& stream, bool include_usage) : Face(true), include_usage_(include_usage) {
+  ChatEncoder(const relay::Stream& stream, bool include_usage) : Encoder(true), include_usage_(include_usage) {
     head_ = R"({"id":")" + id_with("chatcmpl-", stream) + R"(","object":"chat.completion.chunk","created":)" +
             std::to_string(stream.row().created_ms / 1000) + R"(,"model":)";
     json::append_string(head_, stream.row().model);
@@ -93,7 +93,7 @@ class ChatFace final : public Face {
 
   void end(const Done& done) {
     if (done.failed() && done.error) {
-      return write("", fault_json(Dialect::chat, fault_of(*done.error, std::nullopt), ""));
+      return write("", error_json(Dialect::chat, error_of(*done.error, std::nullopt), ""));
     }
     chunk("{}", 1, "\"" + chat_finish_reason(done) + "\"");
     if (include_usage_) {
@@ -111,8 +111,8 @@ class ChatFace final : public Face {
 
 }  // namespace
 
-std::unique_ptr<Face> make_chat_face(const relay::Stream& stream, bool include_usage) {
-  return std::make_unique<ChatFace>(stream, include_usage);
+std::unique_ptr<Encoder> make_chat_encoder(const relay::Stream& stream, bool include_usage) {
+  return std::make_unique<ChatEncoder>(stream, include_usage);
 }
 
 }  // namespace tokenrelay::surface

@@ -8,7 +8,7 @@ namespace tokenrelay::surface {
 namespace {
 
 using json::Value;
-using Refused = tl::unexpected<Fault>;
+using Refused = tl::unexpected<Error>;
 
 // Other protocols' names for what the relay sets itself: passing them on would be two requests in one.
 constexpr std::array<std::string_view, 4> foreign = {"prompt", "input", "contents", "background"};
@@ -24,7 +24,8 @@ Refused refuse(std::string param, std::string message) {
   return tl::make_unexpected(invalid(std::move(param), std::move(message)));
 }
 
-tl::expected<void, Fault> read_member(const std::string& name, const Value& value, ChatAsked& out, Value& parameters) {
+tl::expected<void, Error> read_member(const std::string& name, const Value& value, ChatRequest& out,
+                                      Value& parameters) {
   if (name == "model") {
     if (!value.is_string() || value.get_ref<const std::string&>().size() > 256) return refuse(name, "must be a string");
     out.model = value.get<std::string>();
@@ -53,12 +54,12 @@ tl::expected<void, Fault> read_member(const std::string& name, const Value& valu
 
 }  // namespace
 
-tl::expected<ChatAsked, Fault> parse_chat_request(std::string_view body, int max_depth) {
+tl::expected<ChatRequest, Error> parse_chat_request(std::string_view body, int max_depth) {
   const auto parsed = json::parse(body, max_depth);
   if (!parsed) return refuse("", "the body is not valid JSON: " + parsed.error().message);
   if (!parsed->is_object()) return refuse("", "the body must be a JSON object");
   if (!parsed->contains("messages")) return refuse("messages", "is missing");
-  ChatAsked out;
+  ChatRequest out;
   Value parameters = Value::object();
   for (const auto& [name, value] : parsed->items()) {
     if (const auto read = read_member(name, value, out, parameters); !read) return tl::make_unexpected(read.error());

@@ -1,7 +1,6 @@
-#include "service/surface/chat/chat.h"
-
 #include <map>
 
+#include "service/surface/chat/chat.h"
 #include "service/surface/responses/parts.h"
 
 namespace tokenrelay::surface {
@@ -15,15 +14,16 @@ constexpr std::string_view heartbeat = ": hb\n\n";
 
 asio::awaitable<Answer> complete(api::Api& api, const Request& request) {
   if (auto refused = check_head(Dialect::chat, request)) co_return std::move(*refused);
-  auto asked = parse_chat_request(request.body, api.settings().json_depth);
-  if (!asked) co_return fault_reply(Dialect::chat, asked.error(), request.request_id);
-  asked->on_disconnect = default_on_disconnect(api);
-  const bool streams = asked->stream, include_usage = asked->include_usage;
-  auto begun = co_await begin(api, request, Dialect::chat, std::move(*asked));
-  if (!begun) co_return std::move(begun.error());
-  if (!streams) co_return whole_answer(api, request, Dialect::chat, begun->stream, chat_completion);
-  auto face = make_chat_face(*begun->stream, include_usage);
-  co_return co_await stream_answer(api, request, {Dialect::chat, heartbeat, {}}, std::move(*begun), std::move(face));
+  auto parsed = parse_chat_request(request.body, api.settings().json_depth);
+  if (!parsed) co_return error_reply(Dialect::chat, parsed.error(), request.request_id);
+  parsed->on_disconnect = default_on_disconnect(api);
+  const bool streams = parsed->stream, include_usage = parsed->include_usage;
+  auto started = co_await begin(api, request, Dialect::chat, std::move(*parsed));
+  if (!started) co_return std::move(started.error());
+  if (!streams) co_return whole_answer(api, request, Dialect::chat, started->stream, chat_completion);
+  auto encoder = make_chat_encoder(*started->stream, include_usage);
+  co_return co_await stream_answer(api, request, {Dialect::chat, heartbeat, {}}, std::move(*started),
+                                   std::move(encoder));
 }
 
 Value tool_calls_of(const Gathered& gathered) {

@@ -11,9 +11,10 @@ namespace {
 
 using storage::EventKind;
 
-class GeminiFace final : public Face {
+class GeminiEncoder final : public Encoder {
  public:
-  GeminiFace(const GeminiFacts& facts, bool as_array) : Face(false), as_array_(as_array), tail_(gemini_tail(facts)) {}
+  GeminiEncoder(const GeminiFacts& facts, bool as_array)
+      : Encoder(false), as_array_(as_array), tail_(gemini_tail(facts)) {}
 
  private:
   struct Call {
@@ -95,7 +96,7 @@ class GeminiFace final : public Face {
   // Called once: both ends are the last of their answer.
   void end(const Done& done) {
     if (done.failed() && done.error) {
-      json_ = fault_json(Dialect::gemini, fault_of(*done.error, std::nullopt), "");
+      json_ = error_json(Dialect::gemini, error_of(*done.error, std::nullopt), "");
       tell(1);
     } else {
       tell_calls();
@@ -122,8 +123,8 @@ class GeminiFace final : public Face {
 
 }  // namespace
 
-std::unique_ptr<Face> make_gemini_face(const GeminiFacts& facts, bool as_array) {
-  return std::make_unique<GeminiFace>(facts, as_array);
+std::unique_ptr<Encoder> make_gemini_encoder(const GeminiFacts& facts, bool as_array) {
+  return std::make_unique<GeminiEncoder>(facts, as_array);
 }
 
 }  // namespace tokenrelay::surface

@@ -20,8 +20,8 @@ void add_gemini_routes(http::Router& router, api::Api& api);
 
 // `model` is the path's, `upstream_kind` that of its upstream: only `gemini` is told what only Google knows; for others
 // it is refused by the client's own name. One candidate only.
-tl::expected<Asked, Fault> read_gemini_request(const json::Value& body, const std::string& model,
-                                               std::string_view upstream_kind);
+tl::expected<SurfaceRequest, Error> read_gemini_request(const json::Value& body, const std::string& model,
+                                                        std::string_view upstream_kind);
 
 // The client's own name for a neutral field.
 std::string gemini_field(const std::string& neutral_field);
@@ -33,7 +33,7 @@ struct GeminiFacts {
 GeminiFacts gemini_facts(const relay::Stream& stream);
 
 // GenerateContentResponse chunks, as events or as the elements of an array.
-std::unique_ptr<Face> make_gemini_face(const GeminiFacts& facts, bool as_array);
+std::unique_ptr<Encoder> make_gemini_encoder(const GeminiFacts& facts, bool as_array);
 
 // One GenerateContentResponse.
 std::string gemini_response(const GeminiFacts& facts, const Gathered& gathered);

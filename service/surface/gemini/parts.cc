@@ -11,9 +11,9 @@ namespace tokenrelay::surface {
 namespace {
 
 using json::Value;
-using Part = tl::expected<Value, Fault>;
+using Part = tl::expected<Value, Error>;
 
-tl::unexpected<Fault> refuse(std::string place, std::string why) {
+tl::unexpected<Error> refuse(std::string place, std::string why) {
   return tl::make_unexpected(invalid(std::move(place), std::move(why)));
 }
 

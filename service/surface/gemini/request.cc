@@ -14,7 +14,7 @@ namespace tokenrelay::surface {
 namespace {
 
 using json::Value;
-using Read = tl::expected<void, Fault>;
+using Read = tl::expected<void, Error>;
 
 constexpr const char* foreign = "has no equivalent on the upstream of this model";
 
@@ -29,7 +29,7 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 8> same = {
      {"presencePenalty", "presence_penalty"},
      {"frequencyPenalty", "frequency_penalty"}}};
 
-tl::unexpected<Fault> refuse(std::string place, std::string why) {
+tl::unexpected<Error> refuse(std::string place, std::string why) {
   return tl::make_unexpected(invalid(std::move(place), std::move(why)));
 }
 
@@ -135,8 +135,8 @@ Read read_others(const Value& body, const std::string& model, Value* own) {
 
 }  // namespace
 
-tl::expected<Asked, Fault> read_gemini_request(const Value& given, const std::string& model,
-                                               std::string_view upstream_kind) {
+tl::expected<SurfaceRequest, Error> read_gemini_request(const Value& given, const std::string& model,
+                                                        std::string_view upstream_kind) {
   const Value body = camel_members(given);
   Value parameters = Value::object(), members = Value::object();
   Value* own = upstream_kind == "gemini" ? &members : nullptr;
@@ -149,7 +149,7 @@ tl::expected<Asked, Fault> read_gemini_request(const Value& given, const std::st
   const auto bytes = api::check_messages(*messages);
   if (!bytes) return refuse("contents", bytes.error());
   if (!members.empty()) parameters["x_gemini"] = Value{{"body", std::move(members)}};
-  Asked out;
+  SurfaceRequest out;
   out.model = model;
   out.prompt_bytes = *bytes;
   out.messages = json::dump(*messages);

@@ -1,7 +1,6 @@
-#include "service/surface/gemini/gemini.h"
-
 #include <algorithm>
 
+#include "service/surface/gemini/gemini.h"
 #include "service/surface/gemini/opaque.h"
 #include "service/surface/gemini/wire.h"
 
@@ -23,7 +22,7 @@ bool wants_events(const Request& request) {
   });
 }
 
-tl::expected<Asked, Fault> read_request(api::Api& api, const Request& request) {
+tl::expected<SurfaceRequest, Error> read_request(api::Api& api, const Request& request) {
   const std::string& model = request.captures.at(0);
   if (model.size() > max_model_bytes) return tl::make_unexpected(invalid("model", "is too long a name"));
   const auto body = json::parse(request.body, api.settings().json_depth);
@@ -38,18 +37,18 @@ http::Reply whole(const relay::Stream& stream, const Gathered& gathered) {
 
 asio::awaitable<Answer> generate(api::Api& api, const Request& request, bool streams) {
   if (auto refused = check_head(Dialect::gemini, request)) co_return std::move(*refused);
-  auto asked = read_request(api, request);
-  if (!asked) co_return fault_reply(Dialect::gemini, asked.error(), request.request_id);
-  asked->stream = streams;
-  asked->on_disconnect = default_on_disconnect(api);
+  auto parsed = read_request(api, request);
+  if (!parsed) co_return error_reply(Dialect::gemini, parsed.error(), request.request_id);
+  parsed->stream = streams;
+  parsed->on_disconnect = default_on_disconnect(api);
   const bool as_array = !wants_events(request);
-  auto begun = co_await begin(api, request, Dialect::gemini, std::move(*asked), gemini_field);
-  if (!begun) co_return std::move(begun.error());
-  if (!streams) co_return whole_answer(api, request, Dialect::gemini, begun->stream, whole);
-  auto face = make_gemini_face(gemini_facts(*begun->stream), as_array);
+  auto started = co_await begin(api, request, Dialect::gemini, std::move(*parsed), gemini_field);
+  if (!started) co_return std::move(started.error());
+  if (!streams) co_return whole_answer(api, request, Dialect::gemini, started->stream, whole);
+  auto encoder = make_gemini_encoder(gemini_facts(*started->stream), as_array);
   Profile profile{Dialect::gemini, heartbeat, {}};
   if (as_array) profile = {Dialect::gemini, array_heartbeat, {{"Content-Type", "application/json"}}};
-  co_return co_await stream_answer(api, request, std::move(profile), std::move(*begun), std::move(face));
+  co_return co_await stream_answer(api, request, std::move(profile), std::move(*started), std::move(encoder));
 }
 
 std::string signature_of_call(const Gathered& gathered, uint64_t index) {

@@ -13,9 +13,9 @@ namespace tokenrelay::surface {
 namespace {
 
 using json::Value;
-using Read = tl::expected<void, Fault>;
+using Read = tl::expected<void, Error>;
 
-tl::unexpected<Fault> refuse(std::string place, std::string why) {
+tl::unexpected<Error> refuse(std::string place, std::string why) {
   return tl::make_unexpected(invalid(std::move(place), std::move(why)));
 }
 
@@ -34,7 +34,7 @@ Value content_of(Value parts) {
 }
 
 // A turn's parts: an array, or the one there is.
-tl::expected<std::vector<Value>, Fault> parts_of(const Value& turn, const std::string& place) {
+tl::expected<std::vector<Value>, Error> parts_of(const Value& turn, const std::string& place) {
   std::vector<Value> parts;
   const auto given = turn.find("parts");
   if (given == turn.end()) return parts;
@@ -206,7 +206,7 @@ void Reader::end_model() {
 
 }  // namespace
 
-tl::expected<Value, Fault> read_gemini_turns(const Value& body, std::string_view upstream_kind) {
+tl::expected<Value, Error> read_gemini_turns(const Value& body, std::string_view upstream_kind) {
   Reader reader(upstream_kind);
   if (const auto given = body.find("systemInstruction"); given != body.end()) {
     if (const Read read = reader.system(*given); !read) return tl::make_unexpected(read.error());

@@ -10,11 +10,11 @@
 #include <tl/expected.hpp>
 
 #include "service/json/parse.h"
-#include "service/surface/fault.h"
+#include "service/surface/error.h"
 
 namespace tokenrelay::surface {
 
 // An array of messages. `body` has its members' names in camelCase.
-tl::expected<json::Value, Fault> read_gemini_turns(const json::Value& body, std::string_view upstream_kind);
+tl::expected<json::Value, Error> read_gemini_turns(const json::Value& body, std::string_view upstream_kind);
 
 }  // namespace tokenrelay::surface

@@ -2,7 +2,7 @@
 
 #include "service/json/write.h"
 #include "service/relay/event_codec.h"
-#include "service/surface/fault.h"
+#include "service/surface/error.h"
 #include "service/surface/responses/responses.h"
 
 namespace tokenrelay::surface {
@@ -13,9 +13,9 @@ using storage::EventKind;
 
 // The order of events is the one that OpenAI's own accumulator demands. Text and reasoning end where the next item
 // begins; a tool call only at the answer's end, because the log may tell calls side by side.
-class ResponsesFace final : public Face {
+class ResponsesEncoder final : public Encoder {
  public:
-  explicit ResponsesFace(ResponseFacts facts) : Face(true), facts_(std::move(facts)) {}
+  explicit ResponsesEncoder(ResponseFacts facts) : Encoder(true), facts_(std::move(facts)) {}
 
  private:
   void on_event(EventKind kind, std::string_view payload, uint64_t merged) override {
@@ -185,7 +185,7 @@ class ResponsesFace final : public Face {
 
   void error(const Done& done) {
     const auto said = done.error.value_or(relay::StreamError{"server_error", "the answer did not end", false});
-    auto event = json::parse(fault_json(Dialect::responses, fault_of(said, std::nullopt), ""));
+    auto event = json::parse(error_json(Dialect::responses, error_of(said, std::nullopt), ""));
     if (!event) return;
     (*event)["sequence_number"] = number_of_next();
     write("error", json::dump(*event));
@@ -202,8 +202,8 @@ class ResponsesFace final : public Face {
 
 }  // namespace
 
-std::unique_ptr<Face> make_responses_face(ResponseFacts facts) {
-  return std::make_unique<ResponsesFace>(std::move(facts));
+std::unique_ptr<Encoder> make_responses_encoder(ResponseFacts facts) {
+  return std::make_unique<ResponsesEncoder>(std::move(facts));
 }
 
 }  // namespace tokenrelay::surface

@@ -35,7 +35,7 @@ struct OutputItem {
 // Output items as they begin: an opaque object joins the reasoning before it, or is an item of its own.
 class Output {
  public:
-  // Takes in what was gathered since; true: an item has begun.
+  // Takes in what was gathered since; true: an item has started.
   bool follow(const Gathered& gathered);
   const std::vector<OutputItem>& items() const { return items_; }
 

@@ -4,7 +4,7 @@ namespace tokenrelay::surface {
 namespace {
 
 using json::Value;
-using ReadPart = tl::expected<Value, Fault>;
+using ReadPart = tl::expected<Value, Error>;
 
 ReadPart read_image(const Value& part, const std::string& place) {
   const std::string url = json::word(part, "image_url");
@@ -40,7 +40,7 @@ ReadPart read_part(const Value& part, const std::string& place) {
 
 }  // namespace
 
-tl::unexpected<Fault> refuse(std::string param, std::string message) {
+tl::unexpected<Error> refuse(std::string param, std::string message) {
   return tl::make_unexpected(invalid(std::move(param), std::move(message)));
 }
 

@@ -6,14 +6,14 @@
 #include <tl/expected.hpp>
 
 #include "service/json/parse.h"
-#include "service/surface/fault.h"
+#include "service/surface/error.h"
 
 namespace tokenrelay::surface {
 
-tl::unexpected<Fault> refuse(std::string param, std::string message);
+tl::unexpected<Error> refuse(std::string param, std::string message);
 
 // The parts in item[name], a string or an array; `place` is the item's. An array.
-tl::expected<json::Value, Fault> read_parts(const json::Value& item, const char* name, const std::string& place);
+tl::expected<json::Value, Error> read_parts(const json::Value& item, const char* name, const std::string& place);
 
 // As a message's content: a string where one text is all there is, because every server takes that.
 json::Value content_of(json::Value parts);

@@ -2,8 +2,8 @@
 // turn this way.
 #include <map>
 
-#include "service/surface/responses/responses.h"
 #include "service/surface/responses/parts.h"
+#include "service/surface/responses/responses.h"
 
 namespace tokenrelay::surface {
 namespace {
@@ -18,7 +18,7 @@ struct Reference {
 };
 using References = std::map<std::string, std::vector<Reference>>;  // by stream
 
-Fault unknown(const Reference& reference) {
+Error unknown(const Reference& reference) {
   return invalid("input[" + std::to_string(reference.at) + "].id", "there is no item " + reference.id);
 }
 
@@ -28,7 +28,7 @@ bool is_reference(const Value& item) {
   return json::word(item, "type") == "item_reference" || (item.size() == 1 && item.contains("id"));
 }
 
-tl::expected<References, Fault> references_in(const Value& input) {
+tl::expected<References, Error> references_in(const Value& input) {
   References found;
   for (size_t i = 0; i < input.size(); ++i) {
     if (!is_reference(input[i])) continue;
@@ -45,7 +45,7 @@ tl::expected<References, Fault> references_in(const Value& input) {
 }
 
 // Replaces this stream's references. Adds to `bytes` what came in their place.
-std::optional<Fault> replace(const relay::Stream& stream, const Gathered& gathered,
+std::optional<Error> replace(const relay::Stream& stream, const Gathered& gathered,
                              const std::vector<Reference>& references, Value& input, size_t& bytes) {
   const ResponseFacts facts = facts_of(stream);
   Output output;
@@ -68,15 +68,15 @@ asio::awaitable<std::optional<http::Reply>> resolve_references(api::Api& api, co
   const auto input = body.find("input");
   if (input == body.end() || !input->is_array()) co_return std::nullopt;
   const auto found = references_in(*input);
-  if (!found) co_return fault_reply(Dialect::responses, found.error(), request.request_id);
+  if (!found) co_return error_reply(Dialect::responses, found.error(), request.request_id);
   size_t bytes = 0;
   for (const auto& [stream_id, references] : *found) {
     const auto stream = co_await find_stream(api, request, Dialect::responses, stream_id);
-    if (!stream) co_return fault_reply(Dialect::responses, unknown(references.front()), request.request_id);
+    if (!stream) co_return error_reply(Dialect::responses, unknown(references.front()), request.request_id);
     const auto gathered = co_await gather(*stream);
     if (!gathered) co_return api::problem_of({relay::Errc::unreadable, "the log cannot be read"}, request);
     const auto fault = replace(**stream, *gathered, references, *input, bytes);
-    if (fault) co_return fault_reply(Dialect::responses, *fault, request.request_id);
+    if (fault) co_return error_reply(Dialect::responses, *fault, request.request_id);
   }
   co_return std::nullopt;
 }

@@ -3,16 +3,16 @@
 #include <array>
 
 #include "service/api/create_request.h"
-#include "service/surface/responses/responses.h"
-#include "service/surface/responses/turns.h"
 #include "service/surface/responses/parts.h"
+#include "service/surface/responses/responses.h"
 #include "service/surface/responses/tools.h"
+#include "service/surface/responses/turns.h"
 
 namespace tokenrelay::surface {
 namespace {
 
 using json::Value;
-using Read = tl::expected<void, Fault>;
+using Read = tl::expected<void, Error>;
 
 constexpr std::string_view own_kind = "openai-responses";
 constexpr size_t max_metadata_entries = 64, max_model_bytes = 256;
@@ -26,7 +26,7 @@ constexpr std::array<std::string_view, 8> same = {"temperature",         "top_p"
 class Reading {
  public:
   // No kind: no upstream has the model, which is what the client is told then.
-  Reading(std::string_view kind, ResponsesAsked& out) : same_protocol_(kind.empty() || kind == own_kind), out_(out) {}
+  Reading(std::string_view kind, ResponsesRequest& out) : same_protocol_(kind.empty() || kind == own_kind), out_(out) {}
 
   Read member(const std::string& name, const Value& value) {
     if (value.is_null()) return {};  // as the SDKs send what is not set
@@ -147,10 +147,10 @@ class Reading {
   }
 
   const bool same_protocol_;
-  ResponsesAsked& out_;
+  ResponsesRequest& out_;
 };
 
-tl::expected<Value, Fault> messages_of(const Value& body, std::string_view kind) {
+tl::expected<Value, Error> messages_of(const Value& body, std::string_view kind) {
   Value messages = Value::array();
   if (const auto said = body.find("instructions"); said != body.end() && !said->is_null()) {
     if (!said->is_string()) return refuse("instructions", "must be a string");
@@ -165,8 +165,8 @@ tl::expected<Value, Fault> messages_of(const Value& body, std::string_view kind)
 
 }  // namespace
 
-tl::expected<ResponsesAsked, Fault> read_responses_request(const Value& body, std::string_view upstream_kind) {
-  ResponsesAsked out;
+tl::expected<ResponsesRequest, Error> read_responses_request(const Value& body, std::string_view upstream_kind) {
+  ResponsesRequest out;
   Reading reading(upstream_kind, out);
   for (const auto& [name, value] : body.items()) {
     if (const auto read = reading.member(name, value); !read) return tl::make_unexpected(read.error());

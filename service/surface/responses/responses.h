@@ -20,13 +20,13 @@ namespace tokenrelay::surface {
 
 void add_responses_routes(http::Router& router, api::Api& api);
 
-struct ResponsesAsked : Asked {
+struct ResponsesRequest : SurfaceRequest {
   bool background = false;
 };
 
 // `upstream_kind` is the kind of upstream that answers: what only OpenAI's Responses know is carried to that kind and
 // refused elsewhere; reasoning goes back to the kind it came from. References are resolved already.
-tl::expected<ResponsesAsked, Fault> read_responses_request(const json::Value& body, std::string_view upstream_kind);
+tl::expected<ResponsesRequest, Error> read_responses_request(const json::Value& body, std::string_view upstream_kind);
 
 // The client's name for a neutral field: parameters.max_completion_tokens is max_output_tokens.
 std::string responses_field(const std::string& neutral_field);
@@ -38,6 +38,6 @@ asio::awaitable<std::optional<http::Reply>> resolve_references(api::Api& api, co
 inline constexpr size_t max_referenced_responses = 256, max_referenced_bytes = 8 << 20;
 
 // response.created … response.completed.
-std::unique_ptr<Face> make_responses_face(ResponseFacts facts);
+std::unique_ptr<Encoder> make_responses_encoder(ResponseFacts facts);
 
 }  // namespace tokenrelay::surface

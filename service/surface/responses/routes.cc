@@ -1,9 +1,8 @@
-#include "service/surface/responses/responses.h"
-
 #include <charconv>
 
 #include "service/api/await.h"
 #include "service/surface/responses/parts.h"
+#include "service/surface/responses/responses.h"
 
 namespace tokenrelay::surface {
 namespace {
@@ -21,8 +20,8 @@ Profile profile() {
   return {Dialect::responses, heartbeat, {}};
 }
 
-Reply refused(const Fault& fault, const Request& request) {
-  return fault_reply(Dialect::responses, fault, request.request_id);
+Reply refused(const Error& fault, const Request& request) {
+  return error_reply(Dialect::responses, fault, request.request_id);
 }
 
 Reply object_reply(const Value& object) {
@@ -44,11 +43,11 @@ Render render_for(const Request& request) {
     const auto& done = gathered.done;
     const bool said_nothing = done && done->failed() && done->error && gathered.items.empty();
     if (!said_nothing) return object_reply(response_object(stream, gathered));
-    return fault_reply(Dialect::responses, fault_of(*done->error, stream.failure()), request_id);
+    return error_reply(Dialect::responses, error_of(*done->error, stream.failure()), request_id);
   };
 }
 
-tl::expected<Value, Fault> parse_body(const Request& request, int max_depth) {
+tl::expected<Value, Error> parse_body(const Request& request, int max_depth) {
   auto body = json::parse(request.body, max_depth);
   if (!body) return refuse("", "the body is not valid JSON: " + body.error().message);
   if (!body->is_object()) return refuse("", "the body must be a JSON object");
@@ -60,17 +59,17 @@ asio::awaitable<Answer> create(api::Api& api, const Request& request) {
   auto body = parse_body(request, api.settings().json_depth);
   if (!body) co_return refused(body.error(), request);
   if (auto wrong = co_await resolve_references(api, request, *body)) co_return std::move(*wrong);
-  auto asked = read_responses_request(*body, provider_of(api, json::word(*body, "model")));
-  if (!asked) co_return refused(asked.error(), request);
-  const bool streams = asked->stream, background = asked->background;
-  auto begun = co_await begin(api, request, Dialect::responses, std::move(*asked), responses_field);
-  if (!begun) co_return std::move(begun.error());
+  auto parsed = read_responses_request(*body, provider_of(api, json::word(*body, "model")));
+  if (!parsed) co_return refused(parsed.error(), request);
+  const bool streams = parsed->stream, background = parsed->background;
+  auto started = co_await begin(api, request, Dialect::responses, std::move(*parsed), responses_field);
+  if (!started) co_return std::move(started.error());
   if (streams) {
-    auto face = make_responses_face(facts_of(*begun->stream));
-    co_return co_await stream_answer(api, request, profile(), std::move(*begun), std::move(face));
+    auto encoder = make_responses_encoder(facts_of(*started->stream));
+    co_return co_await stream_answer(api, request, profile(), std::move(*started), std::move(encoder));
   }
-  if (background) co_return co_await object_now(request, begun->stream);
-  co_return whole_answer(api, request, Dialect::responses, begun->stream, render_for(request), true);
+  if (background) co_return co_await object_now(request, started->stream);
+  co_return whole_answer(api, request, Dialect::responses, started->stream, render_for(request), true);
 }
 
 asio::awaitable<FoundStream> find(api::Api& api, const Request& request) {
@@ -78,7 +77,7 @@ asio::awaitable<FoundStream> find(api::Api& api, const Request& request) {
   co_return co_await find_stream(api, request, Dialect::responses, std::move(id));
 }
 
-tl::expected<std::optional<uint64_t>, Fault> read_starting_after(const Request& request) {
+tl::expected<std::optional<uint64_t>, Error> read_starting_after(const Request& request) {
   const auto text = request.query_value("starting_after");
   if (!text) return std::nullopt;
   uint64_t number = 0;
@@ -99,8 +98,8 @@ asio::awaitable<Answer> retrieve(api::Api& api, const Request& request) {
   auto found = co_await find(api, request);
   if (!found) co_return std::move(found.error());
   if (streams != "true") co_return co_await object_now(request, *found);
-  auto face = make_responses_face(facts_of(**found));
-  co_return co_await resume_answer(api, request, profile(), *found, std::move(face), *after, "starting_after");
+  auto encoder = make_responses_encoder(facts_of(**found));
+  co_return co_await resume_answer(api, request, profile(), *found, std::move(encoder), *after, "starting_after");
 }
 
 asio::awaitable<Answer> cancel(api::Api& api, const Request& request) {

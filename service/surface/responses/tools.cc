@@ -6,7 +6,7 @@ namespace tokenrelay::surface {
 namespace {
 
 using json::Value;
-using Read = tl::expected<void, Fault>;
+using Read = tl::expected<void, Error>;
 
 Value function_of(const Value& tool) {
   Value function = Value::object();

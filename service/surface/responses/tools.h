@@ -5,14 +5,14 @@
 #include <tl/expected.hpp>
 
 #include "service/json/parse.h"
-#include "service/surface/fault.h"
+#include "service/surface/error.h"
 
 namespace tokenrelay::surface {
 
 // Into `parameters`, or into `own`: members of x_responses.body.
-tl::expected<void, Fault> read_responses_tools(const json::Value& tools, bool same_protocol, json::Value& parameters,
+tl::expected<void, Error> read_responses_tools(const json::Value& tools, bool same_protocol, json::Value& parameters,
                                                json::Value& own);
-tl::expected<void, Fault> read_responses_tool_choice(const json::Value& choice, bool same_protocol,
+tl::expected<void, Error> read_responses_tool_choice(const json::Value& choice, bool same_protocol,
                                                      json::Value& parameters, json::Value& own);
 
 }  // namespace tokenrelay::surface

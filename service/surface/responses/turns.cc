@@ -6,7 +6,7 @@ namespace tokenrelay::surface {
 namespace {
 
 using json::Value;
-using Read = tl::expected<void, Fault>;
+using Read = tl::expected<void, Error>;
 
 // The items of one turn of the model, until something else comes.
 class Turn {

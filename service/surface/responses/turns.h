@@ -9,12 +9,12 @@
 #include <tl/expected.hpp>
 
 #include "service/json/parse.h"
-#include "service/surface/fault.h"
+#include "service/surface/error.h"
 
 namespace tokenrelay::surface {
 
 // Appends to `messages`, an array.
-tl::expected<void, Fault> read_responses_input(const json::Value& input, std::string_view upstream_kind,
+tl::expected<void, Error> read_responses_input(const json::Value& input, std::string_view upstream_kind,
                                                json::Value& messages);
 
 }  // namespace tokenrelay::surface

@@ -19,7 +19,7 @@ namespace tokenrelay::surface {
 
 inline constexpr size_t max_chat_bytes = 256;
 
-// What the UI surface leaves in a start event, to be read again by a face or after a restart.
+// What the UI surface leaves in a start event, to be read again by a encoder or after a restart.
 struct ChatMarks {
   std::string chat;     // "": none
   std::string message;  // the message of the client's that this answer goes on with; "": it is a new one

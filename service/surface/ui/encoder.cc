@@ -19,9 +19,10 @@ std::string_view ui_finish_reason(std::string_view reason) {
 // Text and reasoning end where something else begins. A tool's input is made available only when the whole answer is
 // there: the page may run the tool on it, the log may tell calls side by side, and what a cancelled or a steered answer
 // called must not be run.
-class UiFace final : public Face {
+class UiEncoder final : public Encoder {
  public:
-  UiFace(const relay::Stream& stream, bool resumed) : Face(true), id_(id_with("msg_", stream)), resumed_(resumed) {}
+  UiEncoder(const relay::Stream& stream, bool resumed)
+      : Encoder(true), id_(id_with("msg_", stream)), resumed_(resumed) {}
 
  private:
   struct Call {
@@ -185,7 +186,7 @@ class UiFace final : public Face {
       member("finishReason", ui_finish_reason(done.finish_reason));
       send();
     } else if (done.failed() && done.error) {
-      write("", fault_json(Dialect::ui, fault_of(*done.error, std::nullopt), ""));
+      write("", error_json(Dialect::ui, error_of(*done.error, std::nullopt), ""));
     } else {
       begin("abort");
       send();
@@ -198,14 +199,14 @@ class UiFace final : public Face {
   std::string json_;       // reused
   std::string_view open_;  // "text", "reasoning", or nothing is open
   std::string block_;      // its id
-  uint64_t blocks_ = 0;    // begun so far
+  uint64_t blocks_ = 0;    // started so far
   std::map<uint64_t, Call> calls_;
 };
 
 }  // namespace
 
-std::unique_ptr<Face> make_ui_face(const relay::Stream& stream, bool resumed) {
-  return std::make_unique<UiFace>(stream, resumed);
+std::unique_ptr<Encoder> make_ui_encoder(const relay::Stream& stream, bool resumed) {
+  return std::make_unique<UiEncoder>(stream, resumed);
 }
 
 }  // namespace tokenrelay::surface

@@ -8,7 +8,7 @@ namespace tokenrelay::surface {
 namespace {
 
 using json::Value;
-using Checked = tl::expected<void, Fault>;
+using Checked = tl::expected<void, Error>;
 
 constexpr size_t max_model_bytes = 256;
 
@@ -24,7 +24,7 @@ Checked read_text(const Value& body, const char* name, size_t max_bytes, std::st
   return {};
 }
 
-Checked read_parameters(const Value& body, UiAsked& out) {
+Checked read_parameters(const Value& body, UiRequest& out) {
   const auto parameters = body.find("parameters");
   if (parameters == body.end() || parameters->is_null()) return {};
   if (!parameters->is_object()) return refuse("parameters", "must be an object");
@@ -49,7 +49,7 @@ std::string continued_message(const Value& body) {
   return json::word(*message, "role") == "assistant" && id.size() <= max_chat_bytes ? id : std::string();
 }
 
-Checked read_messages(const Value& body, const std::string& system, const ProviderOf& provider_of, UiAsked& out) {
+Checked read_messages(const Value& body, const std::string& system, const ProviderOf& provider_of, UiRequest& out) {
   const auto messages = body.find("messages");
   if (messages == body.end()) return refuse("messages", "is missing");
   if (!messages->is_array() || messages->empty()) return refuse("messages", "must be a non-empty array");
@@ -78,11 +78,11 @@ std::string ui_field(const std::string& neutral_field) {
   return neutral_field;
 }
 
-tl::expected<UiAsked, Fault> parse_ui_request(std::string_view text, int max_depth, const ProviderOf& provider_of) {
+tl::expected<UiRequest, Error> parse_ui_request(std::string_view text, int max_depth, const ProviderOf& provider_of) {
   const auto body = json::parse(text, max_depth);
   if (!body) return refuse("", "the body is not valid JSON: " + body.error().message);
   if (!body->is_object()) return refuse("", "the body must be a JSON object");
-  UiAsked out;
+  UiRequest out;
   std::string system;
   Checked read = read_text(*body, "id", max_chat_bytes, out.chat);
   if (read) read = check_chat(out.chat);

@@ -1,6 +1,5 @@
-#include "service/surface/ui/ui.h"
-
 #include "service/api/await.h"
+#include "service/surface/ui/ui.h"
 
 namespace tokenrelay::surface {
 namespace {
@@ -17,22 +16,22 @@ Profile profile() {
 
 asio::awaitable<Answer> send(api::Api& api, Chats& chats, const Request& request) {
   if (auto refused = check_head(Dialect::ui, request)) co_return std::move(*refused);
-  auto asked = parse_ui_request(request.body, api.settings().json_depth,
-                                [&api](const std::string& model) { return provider_of(api, model); });
-  if (!asked) co_return fault_reply(Dialect::ui, asked.error(), request.request_id);
-  const std::string chat = asked->chat;
-  auto begun = co_await begin(api, request, Dialect::ui, std::move(*asked), ui_field);
-  if (!begun) co_return std::move(begun.error());
-  chats.add(chat, begun->stream);
-  auto face = make_ui_face(*begun->stream, false);
-  co_return co_await stream_answer(api, request, profile(), std::move(*begun), std::move(face));
+  auto parsed = parse_ui_request(request.body, api.settings().json_depth,
+                                 [&api](const std::string& model) { return provider_of(api, model); });
+  if (!parsed) co_return error_reply(Dialect::ui, parsed.error(), request.request_id);
+  const std::string chat = parsed->chat;
+  auto started = co_await begin(api, request, Dialect::ui, std::move(*parsed), ui_field);
+  if (!started) co_return std::move(started.error());
+  chats.add(chat, started->stream);
+  auto encoder = make_ui_encoder(*started->stream, false);
+  co_return co_await stream_answer(api, request, profile(), std::move(*started), std::move(encoder));
 }
 
 asio::awaitable<Answer> resume(api::Api& api, Chats& chats, const Request& request) {
   const auto running = chats.running(request.principal.owner, request.captures.at(0));
   if (running.empty()) co_return Reply{204, {{"Cache-Control", "no-store"}}, "", ""};
   const auto& stream = running.front();
-  co_return co_await resume_answer(api, request, profile(), stream, make_ui_face(*stream, true), std::nullopt, "");
+  co_return co_await resume_answer(api, request, profile(), stream, make_ui_encoder(*stream, true), std::nullopt, "");
 }
 
 Reply stopped(const Value& body) {
@@ -46,8 +45,8 @@ asio::awaitable<Answer> stop(api::Api& api, Chats& chats, const Request& request
     const Outcome outcome = co_await until<Outcome>([&](auto then) { relay::cancel(*stream, std::move(then)); });
     api.metrics.command("cancel", "http", outcome ? "ok" : "log_unavailable");
     if (outcome) continue;
-    const Fault fault{503, "log_unavailable", "the log cannot take new events", "", 5'000, true};
-    co_return fault_reply(Dialect::ui, fault, request.request_id);
+    const Error error{503, "log_unavailable", "the log cannot take new events", "", 5'000, true};
+    co_return error_reply(Dialect::ui, error, request.request_id);
   }
   if (running.empty()) co_return stopped({{"status", "idle"}});
   const auto& newest = *running.front();

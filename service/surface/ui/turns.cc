@@ -5,7 +5,7 @@ namespace tokenrelay::surface {
 namespace {
 
 using json::Value;
-using Checked = tl::expected<void, Fault>;
+using Checked = tl::expected<void, Error>;
 
 constexpr std::string_view unanswered = "The tool gave no result.", denied = "Tool execution denied.";
 
@@ -14,7 +14,7 @@ bool only_shown(std::string_view type) {
   return type.starts_with("data-") || type.starts_with("source-") || type == "reasoning-file" || type == "custom";
 }
 
-// What a provider wants back (upstream.h, on_opaque), as the face gave it with this part; null: nothing, or another
+// What a provider wants back (upstream.h, on_opaque), as the encoder gave it with this part; null: nothing, or another
 // provider's.
 Value given_back(const Value& part, const char* name, std::string_view upstream_kind) {
   const auto metadata = part.find(name);
@@ -43,7 +43,7 @@ void sign(Value& what, const Value& opaque) {
   what["extra_content"] = {{"google", Value{{"thought_signature", json::word(opaque, "data")}}}};
 }
 
-tl::expected<Value, Fault> read_file(const Value& part, const std::string& place) {
+tl::expected<Value, Error> read_file(const Value& part, const std::string& place) {
   const std::string url = json::word(part, "url");
   const bool inline_data = url.starts_with("data:");
   if (!inline_data && !url.starts_with("https://") && !url.starts_with("http://")) {
@@ -181,7 +181,7 @@ Checked read_message(const Value& message, const std::string& place, std::string
 
 }  // namespace
 
-tl::expected<Value, Fault> read_ui_messages(const Value& messages, std::string_view upstream_kind) {
+tl::expected<Value, Error> read_ui_messages(const Value& messages, std::string_view upstream_kind) {
   Value out = Value::array();
   for (size_t i = 0; i < messages.size(); ++i) {
     const auto read = read_message(messages[i], "messages[" + std::to_string(i) + "]", upstream_kind, out);

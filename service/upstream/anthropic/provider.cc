@@ -75,9 +75,9 @@ bool AnthropicCall::take_document(std::string_view document, const client::Trans
   if (taken == AnthropicAnswer::Taken::gone) return false;
   if (taken == AnthropicAnswer::Taken::end) return true;
   if (taken == AnthropicAnswer::Taken::not_json && end.cause != client::TransferEnd::Cause::clean) {
-    fail(failure_of_transfer(end, head().status));
+    fail(error_of_transfer(end, head().status));
   } else if (taken == AnthropicAnswer::Taken::event) {
-    fail(protocol_failure("the upstream's answer is no message", head().status));
+    fail(protocol_error("the upstream's answer is no message", head().status));
   } else {
     stop(taken, document);
   }
@@ -85,15 +85,15 @@ bool AnthropicCall::take_document(std::string_view document, const client::Trans
 }
 
 void AnthropicCall::stop(AnthropicAnswer::Taken taken, std::string_view payload) {
-  if (taken == AnthropicAnswer::Taken::error) return fail(failure_in_stream(parse_error_body(payload), head().status));
+  if (taken == AnthropicAnswer::Taken::error) return fail(error_in_stream(parse_error_body(payload), head().status));
   const bool is_json = taken == AnthropicAnswer::Taken::too_large;
-  fail(protocol_failure(is_json ? "a part of the upstream's answer is too large" : "what the upstream sent is not JSON",
-                        head().status));
+  fail(protocol_error(is_json ? "a part of the upstream's answer is too large" : "what the upstream sent is not JSON",
+                      head().status));
 }
 
 bool AnthropicCall::refused(const client::HttpHead& head, std::string_view body) {
   if (head.status != 429) return false;
-  Failure failure = failure_of_status(head, parse_error_body(body));
+  Error failure = error_of_status(head, parse_error_body(body));
   const bool waits = head.retry_after_ms && body.find("spend_limit") == body.npos;
   if (!waits && head.should_retry != true) failure.retryable = false;
   fail(std::move(failure));
@@ -106,9 +106,9 @@ class AnthropicProvider final : public Provider {
 
   std::string_view kind() const override { return "anthropic"; }
 
-  std::optional<Unsupported> refuses(const ModelRequest& request) const override {
+  std::optional<UnsupportedField> refuses(const ModelRequest& request) const override {
     auto body = anthropic_body(request);
-    return body ? std::nullopt : std::optional<Unsupported>(std::move(body.error()));
+    return body ? std::nullopt : std::optional<UnsupportedField>(std::move(body.error()));
   }
 
   std::unique_ptr<Call> start(ModelRequest request, CallHandler& handler) override {

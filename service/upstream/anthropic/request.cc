@@ -13,18 +13,18 @@ namespace tokenrelay::upstream {
 namespace {
 
 using json::Value;
-using Done = tl::expected<void, Unsupported>;
+using Done = tl::expected<void, UnsupportedField>;
 
 constexpr uint64_t default_max_tokens = 4096;
 constexpr uint64_t least_budget = 1024;  // the API's
 constexpr int request_depth = 200;
 
-tl::unexpected<Unsupported> refuse(std::string field, std::string why) {
-  return tl::make_unexpected(Unsupported{std::move(field), std::move(why)});
+tl::unexpected<UnsupportedField> refuse(std::string field, std::string why) {
+  return tl::make_unexpected(UnsupportedField{std::move(field), std::move(why)});
 }
 
 // A tool in the API's own words is passed as it is.
-tl::expected<Value, Unsupported> tool_of(const PromptTool& tool, size_t number) {
+tl::expected<Value, UnsupportedField> tool_of(const PromptTool& tool, size_t number) {
   if (!tool.is_function) {
     const bool native = tool.raw.is_object() && tool.raw.contains("type") && tool.raw.contains("name");
     if (native) return tool.raw;
@@ -201,7 +201,7 @@ bool same_name(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-tl::expected<std::string, Unsupported> anthropic_body(const ModelRequest& request) {
+tl::expected<std::string, UnsupportedField> anthropic_body(const ModelRequest& request) {
   const auto prompt = read_prompt(request);
   if (!prompt) return tl::make_unexpected(prompt.error());
   auto turns = anthropic_turns(*prompt);

@@ -15,7 +15,7 @@
 namespace tokenrelay::upstream {
 
 // What cannot be carried over is named.
-tl::expected<std::string, Unsupported> anthropic_body(const ModelRequest& request);
+tl::expected<std::string, UnsupportedField> anthropic_body(const ModelRequest& request);
 
 // One of the configuration's headers replaces ours of that name. Of x_anthropic.headers only `anthropic-version` and
 // `anthropic-beta` are sent on.

@@ -10,12 +10,12 @@ namespace {
 using json::Value;
 using Kind = PromptPart::Kind;
 using Role = PromptMessage::Role;
-using Block = tl::expected<Value, Unsupported>;
+using Block = tl::expected<Value, UnsupportedField>;
 
 constexpr int arguments_depth = 200;
 
-tl::unexpected<Unsupported> refuse(std::string field, std::string why) {
-  return tl::make_unexpected(Unsupported{std::move(field), std::move(why)});
+tl::unexpected<UnsupportedField> refuse(std::string field, std::string why) {
+  return tl::make_unexpected(UnsupportedField{std::move(field), std::move(why)});
 }
 
 std::optional<std::string> decoded_base64(std::string_view text) {
@@ -96,7 +96,7 @@ bool may_say(Role role, Kind kind) {
   }
 }
 
-tl::expected<Value, Unsupported> blocks_of(const PromptMessage& message) {
+tl::expected<Value, UnsupportedField> blocks_of(const PromptMessage& message) {
   Value blocks = Value::array();
   for (size_t i = 0; i < message.parts.size(); ++i) {
     const PromptPart& part = message.parts[i];
@@ -153,7 +153,7 @@ void add_turn(Value& messages, const char* role, Value blocks) {
 
 }  // namespace
 
-tl::expected<AnthropicTurns, Unsupported> anthropic_turns(const Prompt& prompt) {
+tl::expected<AnthropicTurns, UnsupportedField> anthropic_turns(const Prompt& prompt) {
   AnthropicTurns turns;
   for (const PromptMessage& message : prompt.messages) {
     auto blocks = blocks_of(message);

@@ -14,6 +14,6 @@ struct AnthropicTurns {
   json::Value system = json::Value::array();  // text blocks
   json::Value messages = json::Value::array();
 };
-tl::expected<AnthropicTurns, Unsupported> anthropic_turns(const Prompt& prompt);
+tl::expected<AnthropicTurns, UnsupportedField> anthropic_turns(const Prompt& prompt);
 
 }  // namespace tokenrelay::upstream

@@ -58,7 +58,7 @@ void OpenAiCall::post() {
 
 bool OpenAiCall::take_event(const SseEvent& event) {
   if (event.name == "error") {
-    fail(failure_in_stream(parse_error_body(event.data), head().status));
+    fail(error_in_stream(parse_error_body(event.data), head().status));
     return false;
   }
   if (event.data == "[DONE]") {
@@ -69,11 +69,11 @@ bool OpenAiCall::take_event(const SseEvent& event) {
     case ChatAnswer::Taken::gone:
       return false;
     case ChatAnswer::Taken::error:
-      fail(failure_in_stream(answer_.error(), head().status));
+      fail(error_in_stream(answer_.error(), head().status));
       return false;
     case ChatAnswer::Taken::not_json:
       if (event.unterminated) return true;
-      fail(protocol_failure("an event of the upstream is not JSON", head().status));
+      fail(protocol_error("an event of the upstream is not JSON", head().status));
       return false;
     case ChatAnswer::Taken::chunk:
       break;
@@ -88,17 +88,17 @@ bool OpenAiCall::take_document(std::string_view document, const client::Transfer
     case ChatAnswer::Taken::gone:
       return false;
     case ChatAnswer::Taken::error:
-      fail(failure_in_stream(answer_.error(), head().status));
+      fail(error_in_stream(answer_.error(), head().status));
       return false;
     case ChatAnswer::Taken::not_json:
-      fail(clean ? protocol_failure("the upstream's answer is not JSON", head().status)
-                 : failure_of_transfer(end, head().status));
+      fail(clean ? protocol_error("the upstream's answer is not JSON", head().status)
+                 : error_of_transfer(end, head().status));
       return false;
     case ChatAnswer::Taken::chunk:
       break;
   }
   if (answer_.begun()) return true;
-  fail(protocol_failure("the upstream's answer is no completion", head().status));
+  fail(protocol_error("the upstream's answer is no completion", head().status));
   return false;
 }
 
@@ -115,7 +115,9 @@ class OpenAiProvider final : public Provider {
   explicit OpenAiProvider(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
 
   std::string_view kind() const override { return "openai"; }
-  std::optional<Unsupported> refuses(const ModelRequest& request) const override { return openai_refuses(request); }
+  std::optional<UnsupportedField> refuses(const ModelRequest& request) const override {
+    return openai_refuses(request);
+  }
 
   std::unique_ptr<Call> start(ModelRequest request, CallHandler& handler) override {
     return std::make_unique<OpenAiCall>(shared_, std::move(request), handler);

@@ -48,14 +48,14 @@ std::string openai_body(const ModelRequest& request, bool with_stream_options) {
   return body;
 }
 
-std::optional<Unsupported> openai_refuses(const ModelRequest& request) {
-  std::optional<Unsupported> refused;
+std::optional<UnsupportedField> openai_refuses(const ModelRequest& request) {
+  std::optional<UnsupportedField> refused;
   std::string scratch;
   json::Reader in(request.parameters, scratch);
   if (request.parameters.empty() || in.peek() != json::Reader::Kind::object) return refused;
   in.object([&](std::string_view key) {
     if (key != "x_anthropic" && key != "x_gemini" && key != "x_responses") return;
-    refused = Unsupported{"parameters." + std::string(key), "has no equivalent in Chat Completions"};
+    refused = UnsupportedField{"parameters." + std::string(key), "has no equivalent in Chat Completions"};
   });
   return refused;
 }

@@ -14,7 +14,7 @@ namespace tokenrelay::upstream {
 std::string openai_body(const ModelRequest& request, bool with_stream_options);
 
 // What only another dialect knows (x_anthropic and the like); everything else is passed on as it came.
-std::optional<Unsupported> openai_refuses(const ModelRequest& request);
+std::optional<UnsupportedField> openai_refuses(const ModelRequest& request);
 
 std::vector<std::string> openai_headers(const ModelRequest& request, const ProviderOptions& options);
 

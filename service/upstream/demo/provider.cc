@@ -142,7 +142,7 @@ class DemoCall final : public Call {
 
   bool fail() {
     Outcome outcome;
-    outcome.failure = Failure{FailureCode::upstream_error, "the demo model was asked to fail", false, {}, 200};
+    outcome.failure = Error{ErrorCode::upstream_error, "the demo model was asked to fail", false, {}, 200};
     outcome.usage = {input_words_, said_};
     handler_.on_end(std::move(outcome));
     return false;

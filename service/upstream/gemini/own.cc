@@ -8,12 +8,12 @@ namespace tokenrelay::upstream {
 namespace {
 
 using json::Value;
-using Done = tl::expected<void, Unsupported>;
+using Done = tl::expected<void, UnsupportedField>;
 
 constexpr const char* place = "parameters.x_gemini";
 
-tl::unexpected<Unsupported> refuse(std::string field, std::string why) {
-  return tl::make_unexpected(Unsupported{std::move(field), std::move(why)});
+tl::unexpected<UnsupportedField> refuse(std::string field, std::string why) {
+  return tl::make_unexpected(UnsupportedField{std::move(field), std::move(why)});
 }
 
 Done check_generation(const Value& config) {

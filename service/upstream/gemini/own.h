@@ -9,6 +9,6 @@
 namespace tokenrelay::upstream {
 
 // gemini_request.h says how members are merged, and what is refused.
-tl::expected<void, Unsupported> add_gemini_own(const json::Value& own, json::Value& body);
+tl::expected<void, UnsupportedField> add_gemini_own(const json::Value& own, json::Value& body);
 
 }  // namespace tokenrelay::upstream

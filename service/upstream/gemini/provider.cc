@@ -5,7 +5,7 @@
 
 #include "service/json/sax.h"
 #include "service/upstream/gemini/answer.h"
-#include "service/upstream/gemini/failure.h"
+#include "service/upstream/gemini/error.h"
 #include "service/upstream/gemini/request.h"
 #include "service/upstream/providers.h"
 #include "service/upstream/sse_call.h"
@@ -76,7 +76,7 @@ bool GeminiCall::take_document(std::string_view document, const client::Transfer
   json::Reader check(document, scratch);
   check.skip();
   if (!check.at_end() && end.cause != client::TransferEnd::Cause::clean) {
-    fail(failure_of_transfer(end, head().status));
+    fail(error_of_transfer(end, head().status));
     return false;
   }
   if (!check.at_end()) {
@@ -94,25 +94,25 @@ bool GeminiCall::take_document(std::string_view document, const client::Transfer
     });
   }
   if (!going || answer_.marked()) return going;
-  fail(protocol_failure("the upstream's answer is no finished response", head().status));
+  fail(protocol_error("the upstream's answer is no finished response", head().status));
   return false;
 }
 
 void GeminiCall::stop(Taken taken, std::string_view payload) {
   switch (taken) {
     case Taken::error:
-      return fail(gemini_failure(head(), payload));
+      return fail(gemini_error(head(), payload));
     case Taken::partial:
-      return fail(protocol_failure("the upstream sends a function call in pieces, unasked", head().status));
+      return fail(protocol_error("the upstream sends a function call in pieces, unasked", head().status));
     case Taken::too_large:
-      return fail(protocol_failure("a part of the upstream's answer is too large", head().status));
+      return fail(protocol_error("a part of the upstream's answer is too large", head().status));
     default:
-      return fail(protocol_failure("what the upstream sent is not JSON", head().status));
+      return fail(protocol_error("what the upstream sent is not JSON", head().status));
   }
 }
 
 bool GeminiCall::refused(const client::HttpHead& head, std::string_view body) {
-  fail(gemini_failure(head, body));
+  fail(gemini_error(head, body));
   return true;
 }
 
@@ -122,9 +122,9 @@ class GeminiProvider final : public Provider {
 
   std::string_view kind() const override { return "gemini"; }
 
-  std::optional<Unsupported> refuses(const ModelRequest& request) const override {
+  std::optional<UnsupportedField> refuses(const ModelRequest& request) const override {
     auto body = gemini_body(request);
-    return body ? std::nullopt : std::optional<Unsupported>(std::move(body.error()));
+    return body ? std::nullopt : std::optional<UnsupportedField>(std::move(body.error()));
   }
 
   std::unique_ptr<Call> start(ModelRequest request, CallHandler& handler) override {

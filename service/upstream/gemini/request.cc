@@ -5,19 +5,19 @@
 #include <cctype>
 #include <utility>
 
-#include "service/upstream/gemini/turns.h"
-#include "service/upstream/gemini/own.h"
 #include "service/upstream/chat/request.h"
+#include "service/upstream/gemini/own.h"
+#include "service/upstream/gemini/turns.h"
 #include "service/upstream/prompt.h"
 
 namespace tokenrelay::upstream {
 namespace {
 
 using json::Value;
-using Done = tl::expected<void, Unsupported>;
+using Done = tl::expected<void, UnsupportedField>;
 
-tl::unexpected<Unsupported> refuse(std::string field, std::string why) {
-  return tl::make_unexpected(Unsupported{std::move(field), std::move(why)});
+tl::unexpected<UnsupportedField> refuse(std::string field, std::string why) {
+  return tl::make_unexpected(UnsupportedField{std::move(field), std::move(why)});
 }
 
 // Schemas go as JSON Schema: the older `parameters` takes a part of OpenAPI's only, and refuses $ref, const and others.
@@ -133,7 +133,7 @@ Done add_parameter(const std::string& name, const Value& value, Value& config, c
   return refuse("parameters." + name, "has no equivalent at this upstream");
 }
 
-tl::expected<Value, Unsupported> generation_config(const Prompt& prompt, const ModelRequest& request) {
+tl::expected<Value, UnsupportedField> generation_config(const Prompt& prompt, const ModelRequest& request) {
   Value config = Value::object();
   if (prompt.max_tokens) config["maxOutputTokens"] = *prompt.max_tokens;
   if (!prompt.stop.empty()) config["stopSequences"] = prompt.stop;
@@ -173,7 +173,7 @@ bool same_name(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-tl::expected<std::string, Unsupported> gemini_body(const ModelRequest& request) {
+tl::expected<std::string, UnsupportedField> gemini_body(const ModelRequest& request) {
   if (!is_model_name(request.model)) return refuse("model", "is no name of a model at this upstream");
   const auto prompt = read_prompt(request);
   if (!prompt) return tl::make_unexpected(prompt.error());

@@ -15,7 +15,7 @@
 namespace tokenrelay::upstream {
 
 // What cannot be carried over is named.
-tl::expected<std::string, Unsupported> gemini_body(const ModelRequest& request);
+tl::expected<std::string, UnsupportedField> gemini_body(const ModelRequest& request);
 
 // The key is sent as x-goog-api-key, never in the URL. One of the configuration's headers replaces ours of that name.
 std::vector<std::string> gemini_headers(const ModelRequest& request, const ProviderOptions& options);

@@ -11,13 +11,13 @@ namespace {
 using json::Value;
 using Kind = PromptPart::Kind;
 using Role = PromptMessage::Role;
-using Part = tl::expected<Value, Unsupported>;
+using Part = tl::expected<Value, UnsupportedField>;
 
 constexpr int request_depth = 200;
 constexpr const char* placeholder = "skip_thought_signature_validator";  // Google's, for calls of other models
 
-tl::unexpected<Unsupported> refuse(std::string field, std::string why) {
-  return tl::make_unexpected(Unsupported{std::move(field), std::move(why)});
+tl::unexpected<UnsupportedField> refuse(std::string field, std::string why) {
+  return tl::make_unexpected(UnsupportedField{std::move(field), std::move(why)});
 }
 
 // Vertex wants to be told; "" where the address does not say.
@@ -81,7 +81,7 @@ Part part_of(const PromptPart& part, const std::string& place) {
   }
 }
 
-tl::expected<Value, Unsupported> parts_of(const PromptMessage& message) {
+tl::expected<Value, UnsupportedField> parts_of(const PromptMessage& message) {
   Value parts = Value::array();
   for (size_t i = 0; i < message.parts.size(); ++i) {
     Part part = part_of(message.parts[i], place_of(message, i));
@@ -133,7 +133,7 @@ class Turns {
  public:
   Turns(Value& contents, bool needs_signatures) : contents_(contents), needs_signatures_(needs_signatures) {}
 
-  tl::expected<void, Unsupported> add(const PromptMessage& message) {
+  tl::expected<void, UnsupportedField> add(const PromptMessage& message) {
     auto parts = message.role == Role::tool ? results(message) : said(message);
     if (!parts) return tl::make_unexpected(parts.error());
     if (parts->empty()) return {};
@@ -178,7 +178,7 @@ bool is_gemini_3(std::string_view model) {
   return model.substr(slash == model.npos ? 0 : slash + 1).starts_with("gemini-3");
 }
 
-tl::expected<GeminiContents, Unsupported> gemini_contents(const Prompt& prompt, std::string_view model) {
+tl::expected<GeminiContents, UnsupportedField> gemini_contents(const Prompt& prompt, std::string_view model) {
   GeminiContents made;
   Turns turns(made.contents, is_gemini_3(model));
   for (const PromptMessage& message : prompt.messages) {

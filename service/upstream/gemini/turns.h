@@ -19,7 +19,7 @@ struct GeminiContents {
   json::Value system = json::Value::array();    // parts
   json::Value contents = json::Value::array();  // turns
 };
-tl::expected<GeminiContents, Unsupported> gemini_contents(const Prompt& prompt, std::string_view model);
+tl::expected<GeminiContents, UnsupportedField> gemini_contents(const Prompt& prompt, std::string_view model);
 
 bool is_gemini_3(std::string_view model);
 

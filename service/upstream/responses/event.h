@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "service/upstream/failure.h"
+#include "service/upstream/error.h"
 #include "service/upstream/upstream.h"
 
 namespace tokenrelay::upstream {

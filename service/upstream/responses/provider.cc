@@ -71,8 +71,8 @@ class ResponsesCall final : public SseCall {
   const ModelRequest request_;
   ResponsesAnswer answer_;
   bool background_ = false, paused_ = false;
-  std::string id_;               // of an answer that can be taken up
-  std::optional<Failure> lost_;  // how the connection was lost; none: it was not
+  std::string id_;             // of an answer that can be taken up
+  std::optional<Error> lost_;  // how the connection was lost; none: it was not
   int tries_ = 0;
   int64_t lost_at_ms_ = 0;
   uint64_t taken_before_ = 0;
@@ -147,7 +147,7 @@ bool ResponsesCall::cut(const client::TransferEnd& end) {
   const bool replayed_blindly = answer_.taken() > 0 && !answer_.sequence();
   if (id_.empty() || replayed_blindly) return false;
   if (answer_.taken() > taken_before_) tries_ = 0;
-  if (tries_ == 0) lost_ = failure_of_transfer(end, head().status);
+  if (tries_ == 0) lost_ = error_of_transfer(end, head().status);
   if (answer_.taken() > 0) answer_.taken_up(name_of(lost_->code));
   if (wait_for_next_try(std::nullopt)) return true;
   fail(*lost_);
@@ -156,8 +156,8 @@ bool ResponsesCall::cut(const client::TransferEnd& end) {
 
 bool ResponsesCall::refused(const client::HttpHead& head, std::string_view body) {
   if (id_.empty() || next_try_.armed()) return !id_.empty();
-  Failure refusal = failure_of_status(head, parse_error_body(body));
-  if (!lost_) lost_ = Failure{FailureCode::upstream_truncated, "the connection was lost", true, std::nullopt, 0};
+  Error refusal = error_of_status(head, parse_error_body(body));
+  if (!lost_) lost_ = Error{ErrorCode::upstream_truncated, "the connection was lost", true, std::nullopt, 0};
   const bool gone = head.status == 400 || head.status == 404 || head.status == 410;
   if (!gone && refusal.retryable && wait_for_next_try(head.retry_after_ms)) return true;
   if (gone) id_.clear();
@@ -204,17 +204,17 @@ bool ResponsesCall::ended(ResponsesAnswer::Taken taken, bool whole) {
   switch (taken) {
     case ResponsesAnswer::Taken::error:
       id_.clear();
-      fail(failure_in_stream(answer_.error(), status));
+      fail(error_in_stream(answer_.error(), status));
       break;
     case ResponsesAnswer::Taken::too_large:
-      fail(protocol_failure("a part of the upstream's answer is too large", status));
+      fail(protocol_error("a part of the upstream's answer is too large", status));
       break;
     case ResponsesAnswer::Taken::not_json:
-      fail(whole ? protocol_failure("what the upstream sent is not JSON", status)
-                 : failure_of_transfer({client::TransferEnd::Cause::cut, {}}, status));
+      fail(whole ? protocol_error("what the upstream sent is not JSON", status)
+                 : error_of_transfer({client::TransferEnd::Cause::cut, {}}, status));
       break;
     case ResponsesAnswer::Taken::event:
-      fail(protocol_failure("the upstream's answer is no response", status));
+      fail(protocol_error("the upstream's answer is no response", status));
       break;
     case ResponsesAnswer::Taken::end:
     case ResponsesAnswer::Taken::gone:
@@ -229,9 +229,9 @@ class ResponsesProvider final : public Provider {
 
   std::string_view kind() const override { return "openai-responses"; }
 
-  std::optional<Unsupported> refuses(const ModelRequest& request) const override {
+  std::optional<UnsupportedField> refuses(const ModelRequest& request) const override {
     auto body = responses_request(request, false);
-    return body ? std::nullopt : std::optional<Unsupported>(std::move(body.error()));
+    return body ? std::nullopt : std::optional<UnsupportedField>(std::move(body.error()));
   }
 
   std::unique_ptr<Call> start(ModelRequest request, CallHandler& handler) override {

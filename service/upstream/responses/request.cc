@@ -8,7 +8,7 @@ namespace tokenrelay::upstream {
 namespace {
 
 using json::Value;
-using Done = tl::expected<void, Unsupported>;
+using Done = tl::expected<void, UnsupportedField>;
 
 // Parameters that Responses knows by the same name.
 constexpr std::array<std::string_view, 12> same = {"temperature",
@@ -33,8 +33,8 @@ bool is_in(const List& list, std::string_view name) {
   return std::find(list.begin(), list.end(), name) != list.end();
 }
 
-tl::unexpected<Unsupported> refuse(std::string field, std::string why) {
-  return tl::make_unexpected(Unsupported{std::move(field), std::move(why)});
+tl::unexpected<UnsupportedField> refuse(std::string field, std::string why) {
+  return tl::make_unexpected(UnsupportedField{std::move(field), std::move(why)});
 }
 
 // Chat Completions' {"type":"custom","custom":{…}} lies flat here; so does its grammar.
@@ -49,7 +49,7 @@ Value custom_tool(const Value& custom) {
   return out;
 }
 
-tl::expected<Value, Unsupported> tool_of(const PromptTool& tool, size_t number) {
+tl::expected<Value, UnsupportedField> tool_of(const PromptTool& tool, size_t number) {
   const std::string place = "parameters.tools[" + std::to_string(number) + "]";
   if (!tool.is_function) {
     const bool typed = tool.raw.is_object() && tool.raw.contains("type") && tool.raw["type"].is_string();
@@ -176,7 +176,7 @@ Done translate(const Prompt& prompt, Value& body) {
 
 }  // namespace
 
-tl::expected<ResponsesRequest, Unsupported> responses_request(const ModelRequest& request, bool background) {
+tl::expected<ResponsesRequest, UnsupportedField> responses_request(const ModelRequest& request, bool background) {
   const auto prompt = read_prompt(request);
   if (!prompt) return tl::make_unexpected(prompt.error());
   Value body = {{"model", request.model}};

@@ -21,14 +21,14 @@ struct ResponsesRequest {
 };
 
 // What cannot be carried over is named.
-tl::expected<ResponsesRequest, Unsupported> responses_request(const ModelRequest& request, bool background);
+tl::expected<ResponsesRequest, UnsupportedField> responses_request(const ModelRequest& request, bool background);
 
 // The messages as `input`; what leads them is taken into `instructions`.
 struct ResponsesInput {
   std::string instructions;
   json::Value items;
 };
-tl::expected<ResponsesInput, Unsupported> responses_input(const Prompt& prompt);
+tl::expected<ResponsesInput, UnsupportedField> responses_input(const Prompt& prompt);
 
 // Without Content-Type where nothing is sent.
 std::vector<std::string> responses_headers(const ModelRequest& request, const ProviderOptions& options, bool with_body);

@@ -4,12 +4,12 @@ namespace tokenrelay::upstream {
 namespace {
 
 using json::Value;
-using Done = tl::expected<void, Unsupported>;
+using Done = tl::expected<void, UnsupportedField>;
 using Kind = PromptPart::Kind;
 using Role = PromptMessage::Role;
 
-tl::unexpected<Unsupported> refuse(std::string field, std::string why) {
-  return tl::make_unexpected(Unsupported{std::move(field), std::move(why)});
+tl::unexpected<UnsupportedField> refuse(std::string field, std::string why) {
+  return tl::make_unexpected(UnsupportedField{std::move(field), std::move(why)});
 }
 
 const char* name_of(Role role) {
@@ -24,7 +24,7 @@ Value image_of(const PromptPart& part) {
   return image;
 }
 
-tl::expected<Value, Unsupported> file_of(const PromptPart& part, const std::string& place) {
+tl::expected<Value, UnsupportedField> file_of(const PromptPart& part, const std::string& place) {
   Value file = {{"type", "input_file"}};
   if (!part.file_id.empty()) {
     file["file_id"] = part.file_id;
@@ -40,7 +40,7 @@ tl::expected<Value, Unsupported> file_of(const PromptPart& part, const std::stri
 }
 
 // A part of a message's content.
-tl::expected<Value, Unsupported> content_of(const PromptPart& part, Role role, const std::string& place) {
+tl::expected<Value, UnsupportedField> content_of(const PromptPart& part, Role role, const std::string& place) {
   const bool ours = role == Role::assistant;
   if (part.kind == Kind::text) return Value{{"type", ours ? "output_text" : "input_text"}, {"text", part.text}};
   if (part.kind == Kind::refusal && ours) return Value{{"type", "refusal"}, {"refusal", part.text}};
@@ -121,7 +121,7 @@ bool is_plain(const PromptMessage& message) {
 
 }  // namespace
 
-tl::expected<ResponsesInput, Unsupported> responses_input(const Prompt& prompt) {
+tl::expected<ResponsesInput, UnsupportedField> responses_input(const Prompt& prompt) {
   ResponsesInput input{{}, Value::array()};
   size_t next = 0;
   while (next + 1 < prompt.messages.size() && is_plain(prompt.messages[next])) {

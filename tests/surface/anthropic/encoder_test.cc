@@ -37,10 +37,10 @@ LogEvent done(const std::string& status, const std::string& more) {
 
 std::string wire_of(const Log& log) {
   const std::vector<relay::Run> runs = {{"run0", 1}};
-  const auto face = make_anthropic_face(facts);
+  const auto encoder = make_anthropic_encoder(facts);
   std::string out;
   relay::Seq seq = 0;
-  for (const auto& event : log) face->append(out, runs, ++seq, event.kind, event.payload);
+  for (const auto& event : log) encoder->append(out, runs, ++seq, event.kind, event.payload);
   return out;
 }
 

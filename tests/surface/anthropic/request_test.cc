@@ -11,15 +11,15 @@ Value parsed(const std::string& text) {
   return json::parse(text).value();
 }
 
-tl::expected<AnthropicAsked, Fault> read(const std::string& members, const std::string& kind,
-                                         const AnthropicHeaders& headers = {}) {
+tl::expected<AnthropicRequest, Error> read(const std::string& members, const std::string& kind,
+                                           const AnthropicHeaders& headers = {}) {
   std::string body = R"({"model":"m","max_tokens":9)";
   if (members.find("\"messages\"") == members.npos) body += R"(,"messages":[{"role":"user","content":"hi"}])";
   body += members.empty() ? "}" : "," + members + "}";
   return parse_anthropic_request(body, 64, headers, [&](const std::string&) { return kind; });
 }
 
-AnthropicAsked asked(const std::string& members, const std::string& kind, const AnthropicHeaders& headers = {}) {
+AnthropicRequest asked(const std::string& members, const std::string& kind, const AnthropicHeaders& headers = {}) {
   auto out = read(members, kind, headers);
   INFO(members << (out ? "" : out.error().param + ": " + out.error().message));
   REQUIRE(out);

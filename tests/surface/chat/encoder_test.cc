@@ -13,8 +13,8 @@ using storage::EventKind;
 struct ChatFixture : relay::RelayFixture {
   std::shared_ptr<relay::Stream> answer = stream();
 
-  std::unique_ptr<Face> face(bool include_usage = false) { return make_chat_face(*answer, include_usage); }
-  std::string bytes(const Written& log, bool include_usage = false) { return bytes_of(log, *face(include_usage)); }
+  std::unique_ptr<Encoder> encoder(bool include_usage = false) { return make_chat_encoder(*answer, include_usage); }
+  std::string bytes(const Written& log, bool include_usage = false) { return bytes_of(log, *encoder(include_usage)); }
   // All chunks; the last line must be the end mark.
   std::vector<Value> chunks(const Written& log, bool include_usage = false) {
     std::vector<Value> out;
@@ -138,7 +138,7 @@ TEST_CASE("chunks are a pure function of the log, and merged deltas carry their 
   const Written apart = {started(), text("a"), text("b"), text("c"), call(0, "{"), call(0, "}"), completed()};
   const Written merged = {started(), text("abc", 3), call(0, "{}", 2), completed()};
   CHECK(f.bytes(apart) == f.bytes(apart));
-  const auto one = f.face(), other = f.face();
+  const auto one = f.encoder(), other = f.encoder();
   bytes_of(apart, *one);
   const auto bytes = bytes_of(merged, *other);
   CHECK(one->next_number() == other->next_number());

@@ -7,14 +7,14 @@ namespace {
 
 const std::string messages = R"("messages":[{"role":"user","content":"hé"}])";
 
-ChatAsked good(const std::string& members) {
+ChatRequest good(const std::string& members) {
   auto asked = parse_chat_request("{" + messages + members + "}", 64);
   INFO((asked ? "" : asked.error().param + ": " + asked.error().message));
   REQUIRE(asked);
   return *asked;
 }
 
-Fault refused(const std::string& body) {
+Error refused(const std::string& body) {
   auto asked = parse_chat_request(body, 64);
   REQUIRE_FALSE(asked);
   CHECK(asked.error().status == 400);

@@ -29,7 +29,7 @@ Value calls_of(const std::vector<Value>& chunks) {
 
 }  // namespace
 
-TEST_CASE("Gemini face: an answer") {
+TEST_CASE("Gemini encoder: an answer") {
   const auto chunks = gemini_told(
       {{EventKind::start, R"({"model":"m"})"},
        {EventKind::reasoning, "hm"},
@@ -48,7 +48,7 @@ TEST_CASE("Gemini face: an answer") {
         Value{{"promptTokenCount", 7}, {"candidatesTokenCount", 5}, {"totalTokenCount", 12}});
 }
 
-TEST_CASE("Gemini face: calls side by side are told whole, with their signatures") {
+TEST_CASE("Gemini encoder: calls side by side are told whole, with their signatures") {
   const std::vector<GeminiLogEvent> log = {
       {EventKind::text, "I look."},
       gemini_call(0, "{\"a\":"),
@@ -78,7 +78,7 @@ TEST_CASE("Gemini face: calls side by side are told whole, with their signatures
   CHECK(parts_of(text_after)[2] == Value{{"text", ""}, {"thoughtSignature", "s"}});
 }
 
-TEST_CASE("Gemini face: ends") {
+TEST_CASE("Gemini encoder: ends") {
   const auto reason = [](const std::string& status, const std::string& more, bool bad_call = false) {
     std::vector<GeminiLogEvent> log = {{EventKind::text, "x"}};
     if (bad_call) log.push_back(gemini_call(0, "{\"half\":"));
@@ -100,7 +100,7 @@ TEST_CASE("Gemini face: ends") {
   CHECK(failed.back() == Value{{"error", Value{{"code", 429}, {"message", "slow"}, {"status", "RESOURCE_EXHAUSTED"}}}});
 }
 
-TEST_CASE("Gemini face: the array is one JSON value, and the same chunks; the framing is strict") {
+TEST_CASE("Gemini encoder: the array is one JSON value, and the same chunks; the framing is strict") {
   const std::vector<GeminiLogEvent> logs[] = {
       {{EventKind::text, "a"}, gemini_call(0, "{}"), gemini_done("completed", R"(,"finish_reason":"stop")")},
       {gemini_done("failed", R"(,"error":{"code":"upstream_error","message":"m"})")}};
@@ -116,7 +116,7 @@ TEST_CASE("Gemini face: the array is one JSON value, and the same chunks; the fr
   }
 }
 
-TEST_CASE("Gemini face: merging changes no word, and the whole answer says the same") {
+TEST_CASE("Gemini encoder: merging changes no word, and the whole answer says the same") {
   const unsigned seed = Catch::rngSeed();
   INFO("seed " << seed);
   std::mt19937 random(seed);

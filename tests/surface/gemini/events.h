@@ -25,11 +25,11 @@ inline GeminiLogEvent gemini_done(const std::string& status, const std::string& 
 }
 
 inline std::string gemini_bytes(const std::vector<GeminiLogEvent>& events, bool as_array) {
-  const auto face = make_gemini_face({"id", "m"}, as_array);
+  const auto encoder = make_gemini_encoder({"id", "m"}, as_array);
   const std::vector<relay::Run> runs = {{"run0", 1}};
   std::string out;
   relay::Seq seq = 0;
-  for (const auto& event : events) face->append(out, runs, seq += event.merged, event.kind, event.payload);
+  for (const auto& event : events) encoder->append(out, runs, seq += event.merged, event.kind, event.payload);
   return out;
 }
 

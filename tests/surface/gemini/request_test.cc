@@ -17,7 +17,7 @@ Value parsed(const std::string& text) {
   return *value;
 }
 
-Asked asked(const std::string& body, std::string_view kind = "openai") {
+SurfaceRequest asked(const std::string& body, std::string_view kind = "openai") {
   const auto read = read_gemini_request(parsed(body), "m", kind);
   INFO(body << (read ? "" : read.error().param + ": " + read.error().message));
   REQUIRE(read);
@@ -205,7 +205,7 @@ TEST_CASE("Gemini request: to Gemini's own kind and back, nothing is lost") {
       "generationConfig":{"maxOutputTokens":9,"stopSequences":["E"],"temperature":0.5,"responseMimeType":"application/json",
         "responseJsonSchema":{"type":"object"},"thinkingConfig":{"thinkingLevel":"LOW"},"mediaResolution":"MEDIA_RESOLUTION_LOW"},
       "safetySettings":[{"category":"C","threshold":"OFF"}],"cachedContent":"cachedContents/1"})";
-  const Asked neutral = asked(body, "gemini");
+  const SurfaceRequest neutral = asked(body, "gemini");
   const auto back = upstream::gemini_body({"gemini-2.5-pro", neutral.messages, neutral.parameters, "r"});
   INFO((back ? *back : back.error().field));
   REQUIRE(back);

@@ -178,9 +178,9 @@ TEST_CASE("Responses: what follows any number") {
   const Log log = random_log(random);
   const auto whole = told(log);
   for (size_t number = 0; number < whole.size(); ++number) {
-    const auto face = make_responses_face(some_facts());
-    face->skip_to(number);
-    CHECK(told(log, *face) == std::vector<Value>(whole.begin() + static_cast<long>(number) + 1, whole.end()));
+    const auto encoder = make_responses_encoder(some_facts());
+    encoder->skip_to(number);
+    CHECK(told(log, *encoder) == std::vector<Value>(whole.begin() + static_cast<long>(number) + 1, whole.end()));
   }
 }
 

@@ -44,11 +44,11 @@ inline ResponseFacts some_facts() {
 }
 
 // The `data` of each wire event, in order.
-inline std::vector<json::Value> told(const std::vector<LogEvent>& events, Face& face) {
+inline std::vector<json::Value> told(const std::vector<LogEvent>& events, Encoder& encoder) {
   const std::vector<relay::Run> runs = {{"run0", 1}};
   std::string out;
   relay::Seq seq = 0;
-  for (const auto& event : events) face.append(out, runs, seq += event.merged, event.kind, event.payload);
+  for (const auto& event : events) encoder.append(out, runs, seq += event.merged, event.kind, event.payload);
   std::vector<json::Value> found;
   for (size_t at = out.find("\ndata: "); at != out.npos; at = out.find("\ndata: ", at)) {
     at += 7;
@@ -57,8 +57,8 @@ inline std::vector<json::Value> told(const std::vector<LogEvent>& events, Face& 
   return found;
 }
 inline std::vector<json::Value> told(const std::vector<LogEvent>& events) {
-  const auto face = make_responses_face(some_facts());
-  return told(events, *face);
+  const auto encoder = make_responses_encoder(some_facts());
+  return told(events, *encoder);
 }
 
 inline std::vector<std::string> types_of(const std::vector<json::Value>& events) {

@@ -11,7 +11,7 @@ Value parsed(const std::string& text) {
   return json::parse(text).value();
 }
 
-ResponsesAsked asked(const Value& body, std::string_view kind = "openai") {
+ResponsesRequest asked(const Value& body, std::string_view kind = "openai") {
   const auto read = read_responses_request(body, kind);
   INFO(json::dump(body) << (read ? "" : read.error().param + ": " + read.error().message));
   REQUIRE(read);

@@ -17,7 +17,9 @@ struct UiFixture : relay::RelayFixture {
   std::shared_ptr<relay::Stream> answer = stream();
   const std::string message = "msg_" + answer->id().substr(5);
 
-  std::string bytes(const Written& log, bool resumed = false) { return bytes_of(log, *make_ui_face(*answer, resumed)); }
+  std::string bytes(const Written& log, bool resumed = false) {
+    return bytes_of(log, *make_ui_encoder(*answer, resumed));
+  }
   std::vector<std::string> parts(const Written& log, bool resumed = false) {
     auto lines = data_of(bytes(log, resumed));
     REQUIRE(lines.back() == "[DONE]");
@@ -170,7 +172,7 @@ TEST_CASE("parts are a pure function of the log; merged deltas say the same", "[
   CHECK(f.held(apart) == f.held(merged));
   CHECK(f.held(apart) ==
         std::map<std::string, std::string>{{"0", "ab"}, {"1", "xy"}, {"2", "c"}, {"call_0", "{}"}, {"call_1", "{}"}});
-  const auto one = make_ui_face(*f.answer, false), other = make_ui_face(*f.answer, false);
+  const auto one = make_ui_encoder(*f.answer, false), other = make_ui_encoder(*f.answer, false);
   bytes_of(apart, *one);
   bytes_of(merged, *other);
   CHECK(one->next_number() == other->next_number());

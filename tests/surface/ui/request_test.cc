@@ -13,21 +13,21 @@ std::string some_kind(const std::string&) {
   return "fake";
 }
 
-UiAsked good(const std::string& members, const std::string& messages = hello) {
+UiRequest good(const std::string& members, const std::string& messages = hello) {
   auto asked = parse_ui_request("{" + messages + members + "}", 64, some_kind);
   INFO((asked ? "" : asked.error().param + ": " + asked.error().message));
   REQUIRE(asked);
   return *asked;
 }
 
-Fault refused(const std::string& members, const std::string& messages = hello) {
+Error refused(const std::string& members, const std::string& messages = hello) {
   auto asked = parse_ui_request("{" + messages + members + "}", 64, some_kind);
   REQUIRE_FALSE(asked);
   CHECK(asked.error().status == 400);
   return asked.error();
 }
 
-tl::expected<Value, Fault> read(const std::string& role, const std::string& parts) {
+tl::expected<Value, Error> read(const std::string& role, const std::string& parts) {
   return read_ui_messages(json::parse(R"([{"id":"x","role":")" + role + R"(","parts":[)" + parts + "]}]").value(),
                           "fake");
 }

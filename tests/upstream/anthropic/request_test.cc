@@ -282,7 +282,7 @@ TEST_CASE("Messages: a request that nobody checked fails by itself, and the prov
   AnthropicRun run;
   const upstream::ModelRequest request = {"m", hi.dump(), R"({"seed":1})", "r"};
   run.run(request);
-  CHECK(failure_of(run.recorder).code == upstream::FailureCode::upstream_bad_request);
+  CHECK(failure_of(run.recorder).code == upstream::ErrorCode::upstream_bad_request);
   CHECK(failure_of(run.recorder).message.starts_with("parameters.seed: "));
   CHECK(run.server.requests().empty());
   REQUIRE(run.provider->refuses(request));

@@ -3,7 +3,7 @@
 
 using namespace tokenrelay;
 using nlohmann::json;
-using upstream::FailureCode;
+using upstream::ErrorCode;
 using upstream::FinishReason;
 namespace script = support::script;
 
@@ -87,7 +87,7 @@ TEST_CASE("usage of Messages: input with its caches, output of the end") {
   CHECK(later.outcome->finish_reason == FinishReason::stop);
   // Of a cut answer, message_start's guess is no count.
   const Recorder cut = anthropic_events({start(cached), text_start, text_of("a long answer that is cut")});
-  CHECK(failure_of(cut).code == FailureCode::upstream_truncated);
+  CHECK(failure_of(cut).code == ErrorCode::upstream_truncated);
   CHECK(cut.outcome->usage.input_tokens == 1105u);
   CHECK_FALSE(cut.outcome->usage.output_tokens);
 }
@@ -169,14 +169,14 @@ TEST_CASE("Messages: what is unknown is skipped, what is cut in two is joined") 
 }
 
 TEST_CASE("Messages: errors in the stream") {
-  const std::tuple<const char*, FailureCode, bool> cases[] = {
-      {"overloaded_error", FailureCode::upstream_overloaded, true},
-      {"api_error", FailureCode::upstream_error, true},
-      {"rate_limit_error", FailureCode::upstream_rate_limited, true},
-      {"timeout_error", FailureCode::upstream_error, true},
-      {"invalid_request_error", FailureCode::upstream_bad_request, false},
-      {"billing_error", FailureCode::upstream_rate_limited, false},
-      {"authentication_error", FailureCode::upstream_auth, false}};
+  const std::tuple<const char*, ErrorCode, bool> cases[] = {
+      {"overloaded_error", ErrorCode::upstream_overloaded, true},
+      {"api_error", ErrorCode::upstream_error, true},
+      {"rate_limit_error", ErrorCode::upstream_rate_limited, true},
+      {"timeout_error", ErrorCode::upstream_error, true},
+      {"invalid_request_error", ErrorCode::upstream_bad_request, false},
+      {"billing_error", ErrorCode::upstream_rate_limited, false},
+      {"authentication_error", ErrorCode::upstream_auth, false}};
   for (const auto& [type, code, retryable] : cases) {
     INFO(type);
     const Recorder got = anthropic_events(
@@ -187,22 +187,22 @@ TEST_CASE("Messages: errors in the stream") {
     CHECK(got.text == "so far");
     CHECK(failure_of(got).code == code);
     CHECK(failure_of(got).retryable == retryable);
-    if (code != FailureCode::upstream_auth) CHECK(failure_of(got).message == "*** said");
+    if (code != ErrorCode::upstream_auth) CHECK(failure_of(got).message == "*** said");
   }
 }
 
 TEST_CASE("Messages: refusals by status") {
-  const std::tuple<int, const char*, FailureCode, bool> cases[] = {
-      {400, "invalid_request_error", FailureCode::upstream_bad_request, false},
-      {401, "authentication_error", FailureCode::upstream_auth, false},
-      {402, "billing_error", FailureCode::upstream_error, false},
-      {403, "permission_error", FailureCode::upstream_auth, false},
-      {404, "not_found_error", FailureCode::upstream_bad_request, false},
-      {413, "request_too_large", FailureCode::upstream_bad_request, false},
-      {429, "rate_limit_error", FailureCode::upstream_rate_limited, false},
-      {500, "api_error", FailureCode::upstream_error, true},
-      {504, "timeout_error", FailureCode::upstream_error, true},
-      {529, "overloaded_error", FailureCode::upstream_overloaded, true}};
+  const std::tuple<int, const char*, ErrorCode, bool> cases[] = {
+      {400, "invalid_request_error", ErrorCode::upstream_bad_request, false},
+      {401, "authentication_error", ErrorCode::upstream_auth, false},
+      {402, "billing_error", ErrorCode::upstream_error, false},
+      {403, "permission_error", ErrorCode::upstream_auth, false},
+      {404, "not_found_error", ErrorCode::upstream_bad_request, false},
+      {413, "request_too_large", ErrorCode::upstream_bad_request, false},
+      {429, "rate_limit_error", ErrorCode::upstream_rate_limited, false},
+      {500, "api_error", ErrorCode::upstream_error, true},
+      {504, "timeout_error", ErrorCode::upstream_error, true},
+      {529, "overloaded_error", ErrorCode::upstream_overloaded, true}};
   for (const auto& [status, type, code, retryable] : cases) {
     INFO(status);
     const json body = {{"type", "error"}, {"error", {{"type", type}, {"message", "its words"}}}, {"request_id", "r"}};
@@ -211,7 +211,7 @@ TEST_CASE("Messages: refusals by status") {
     CHECK(failure.retryable == retryable);
     CHECK(failure.http_status == status);
     CHECK(failure.message ==
-          (code == FailureCode::upstream_auth ? "the upstream refused the relay's credential" : "its words"));
+          (code == ErrorCode::upstream_auth ? "the upstream refused the relay's credential" : "its words"));
   }
 }
 
@@ -235,17 +235,17 @@ TEST_CASE("Messages: a 429 that is worth waiting for, and those that are not") {
 TEST_CASE("Messages: an end without message_stop is none") {
   const std::string so_far = anthropic_sse({text_start, text_of("so far"), stop_of(), finish_of("end_turn")});
   const Recorder clean = anthropic_result(script::raw_stream(so_far));
-  CHECK(failure_of(clean).code == FailureCode::upstream_truncated);
+  CHECK(failure_of(clean).code == ErrorCode::upstream_truncated);
   CHECK(clean.text == "so far");
   const Recorder reset =
       anthropic_result({script::send(script::head() + script::chunk(so_far)), script::wait(20), script::cut()});
-  CHECK(failure_of(reset).code == FailureCode::upstream_truncated);
-  CHECK(failure_of(anthropic_events({})).code == FailureCode::upstream_truncated);
+  CHECK(failure_of(reset).code == ErrorCode::upstream_truncated);
+  CHECK(failure_of(anthropic_events({})).code == ErrorCode::upstream_truncated);
   // The mark without its blank line.
   CHECK_FALSE(
       anthropic_result(script::raw_stream(so_far + "event: message_stop\ndata: " + message_stop)).outcome->failure);
   CHECK(failure_of(anthropic_result(script::raw_stream(so_far + "data: {\"type\":\"mess"))).code ==
-        FailureCode::upstream_truncated);
+        ErrorCode::upstream_truncated);
   // What comes after the mark, a cut included, changes nothing.
   CHECK_FALSE(anthropic_result({script::send(script::head() + script::chunk(so_far + anthropic_event(message_stop))),
                                 script::wait(20), script::cut()})
@@ -280,22 +280,22 @@ TEST_CASE("Messages: answers that are no stream") {
   CHECK(whole.outcome->usage.input_tokens == 7u);
   CHECK(whole.outcome->usage.output_tokens == 5u);
   CHECK(failure_of(document(R"({"type":"error","error":{"type":"overloaded_error","message":"m"}})")).code ==
-        FailureCode::upstream_overloaded);
-  CHECK(failure_of(document(R"({"hello":1})")).code == FailureCode::upstream_protocol);
-  CHECK(failure_of(document(R"({"hello":)")).code == FailureCode::upstream_protocol);
-  CHECK(failure_of(document("<html>")).code == FailureCode::upstream_protocol);
-  CHECK(failure_of(anthropic_result(script::raw_stream("data: no json\n\n"))).code == FailureCode::upstream_protocol);
+        ErrorCode::upstream_overloaded);
+  CHECK(failure_of(document(R"({"hello":1})")).code == ErrorCode::upstream_protocol);
+  CHECK(failure_of(document(R"({"hello":)")).code == ErrorCode::upstream_protocol);
+  CHECK(failure_of(document("<html>")).code == ErrorCode::upstream_protocol);
+  CHECK(failure_of(anthropic_result(script::raw_stream("data: no json\n\n"))).code == ErrorCode::upstream_protocol);
 }
 
 TEST_CASE("Messages: more than the bounds allow ends the call") {
   std::vector<std::string> blocks;
   for (int i = 0; i < 65; ++i) blocks.push_back(start_of({{"type", "text"}, {"text", ""}}, i));
-  CHECK(failure_of(anthropic_events(blocks)).code == FailureCode::upstream_protocol);
+  CHECK(failure_of(anthropic_events(blocks)).code == ErrorCode::upstream_protocol);
   const std::string half(600'000, 's');
   CHECK(failure_of(anthropic_events({start_of({{"type", "thinking"}, {"thinking", ""}}),
                                      delta_of({{"type", "signature_delta"}, {"signature", half}}),
                                      delta_of({{"type", "signature_delta"}, {"signature", half}}), message_stop}))
-            .code == FailureCode::upstream_protocol);
+            .code == ErrorCode::upstream_protocol);
 }
 
 TEST_CASE("Messages: a handler may destroy the call inside any callback") {

@@ -5,7 +5,7 @@
 #include "tests/upstream/chat/run.h"
 
 using namespace tokenrelay;
-using upstream::FailureCode;
+using upstream::ErrorCode;
 using upstream::FinishReason;
 namespace script = support::script;
 using namespace std::chrono_literals;
@@ -25,24 +25,23 @@ std::string chunked(const std::string& payload) {
 }  // namespace
 
 TEST_CASE("refusals by status") {
-  const std::tuple<int, FailureCode, bool> cases[] = {
-      {400, FailureCode::upstream_bad_request, false}, {401, FailureCode::upstream_auth, false},
-      {402, FailureCode::upstream_error, false},       {403, FailureCode::upstream_auth, false},
-      {404, FailureCode::upstream_bad_request, false}, {408, FailureCode::upstream_error, true},
-      {413, FailureCode::upstream_bad_request, false}, {422, FailureCode::upstream_bad_request, false},
-      {429, FailureCode::upstream_rate_limited, true}, {500, FailureCode::upstream_error, true},
-      {502, FailureCode::upstream_error, true},        {503, FailureCode::upstream_overloaded, true},
-      {504, FailureCode::upstream_error, true},        {529, FailureCode::upstream_overloaded, true},
-      {302, FailureCode::upstream_error, false},       {418, FailureCode::upstream_error, false}};
+  const std::tuple<int, ErrorCode, bool> cases[] = {
+      {400, ErrorCode::upstream_bad_request, false}, {401, ErrorCode::upstream_auth, false},
+      {402, ErrorCode::upstream_error, false},       {403, ErrorCode::upstream_auth, false},
+      {404, ErrorCode::upstream_bad_request, false}, {408, ErrorCode::upstream_error, true},
+      {413, ErrorCode::upstream_bad_request, false}, {422, ErrorCode::upstream_bad_request, false},
+      {429, ErrorCode::upstream_rate_limited, true}, {500, ErrorCode::upstream_error, true},
+      {502, ErrorCode::upstream_error, true},        {503, ErrorCode::upstream_overloaded, true},
+      {504, ErrorCode::upstream_error, true},        {529, ErrorCode::upstream_overloaded, true},
+      {302, ErrorCode::upstream_error, false},       {418, ErrorCode::upstream_error, false}};
   for (const auto& [status, code, retryable] : cases) {
     INFO(status);
     const Recorder got = openai_result(refusal(status, {{"Location", "http://127.0.0.1:1/elsewhere"}}));
     CHECK(code_of(got) == code);
     CHECK(got.outcome->failure->retryable == retryable);
     CHECK(got.outcome->failure->http_status == status);
-    CHECK(
-        got.outcome->failure->message ==
-        (code == FailureCode::upstream_auth ? "the upstream refused the relay's credential" : "words of the provider"));
+    CHECK(got.outcome->failure->message ==
+          (code == ErrorCode::upstream_auth ? "the upstream refused the relay's credential" : "words of the provider"));
     CHECK(got.first_bytes == 0);
   }
 }
@@ -79,7 +78,7 @@ TEST_CASE("bodies of refusals, in every shape, bounded") {
 TEST_CASE("an endless refusal is cut off") {
   OpenAiRun run;
   run.server.answer({script::send(script::head(500)), script::send_endless(script::chunk(std::string(1000, 'x')))});
-  CHECK(code_of(run.run()) == FailureCode::upstream_error);
+  CHECK(code_of(run.run()) == ErrorCode::upstream_error);
   CHECK(run.server.wait_closed(0, 1s));
   CHECK(run.recorder.elapsed_ms() < 2000);
 }
@@ -102,7 +101,7 @@ TEST_CASE("a server that refuses stream_options is asked once more without, and 
 TEST_CASE("no connection") {
   OpenAiRun run;
   run.server.refuse_connections();
-  CHECK(code_of(run.run()) == FailureCode::upstream_unreachable);
+  CHECK(code_of(run.run()) == ErrorCode::upstream_unreachable);
   CHECK(run.recorder.outcome->failure->retryable);
   CHECK(run.recorder.outcome->failure->http_status == 0);
   CHECK(run.recorder.outcome->failure->message.find("127.0.0.1") == std::string::npos);
@@ -111,7 +110,7 @@ TEST_CASE("no connection") {
     INFO(url);
     OpenAiRun other;
     other.options.base_url = url;
-    CHECK(code_of(other.run()) == FailureCode::upstream_unreachable);
+    CHECK(code_of(other.run()) == ErrorCode::upstream_unreachable);
   }
 }
 
@@ -119,7 +118,7 @@ TEST_CASE("a certificate that nobody vouches for, and TLS that is none, are no c
   OpenAiRun run;
   run.server.answer(script::text_stream({"a"}));
   run.options.base_url = "https" + run.server.base_url().substr(4);
-  CHECK(code_of(run.run()) == FailureCode::upstream_unreachable);
+  CHECK(code_of(run.run()) == ErrorCode::upstream_unreachable);
 }
 
 TEST_CASE("a connection that nobody accepts times out") {
@@ -140,7 +139,7 @@ TEST_CASE("a connection that nobody accepts times out") {
   OpenAiRun run;
   run.options.base_url = "http://127.0.0.1:" + std::to_string(ntohs(address.sin_port)) + "/v1";
   run.options.timeouts.connect_ms = 200;
-  CHECK(code_of(run.run()) == FailureCode::upstream_unreachable);
+  CHECK(code_of(run.run()) == ErrorCode::upstream_unreachable);
   CHECK(run.recorder.elapsed_ms() >= 190);
   CHECK(run.recorder.elapsed_ms() < 1500);
   for (const int filler : fillers) close(filler);
@@ -160,7 +159,7 @@ TEST_CASE("silence before the first byte, and between bytes") {
   SECTION("a body that stops") {
     run.server.answer({script::send(script::head() + chunked(text_payload("a"))), script::stall()});
   }
-  CHECK(code_of(run.run()) == FailureCode::upstream_timeout);
+  CHECK(code_of(run.run()) == ErrorCode::upstream_timeout);
   CHECK(run.recorder.outcome->failure->retryable);
   CHECK(run.recorder.elapsed_ms() >= 195);
   CHECK(run.recorder.elapsed_ms() < 2000);
@@ -185,22 +184,22 @@ TEST_CASE("any byte is a sign of life") {
 TEST_CASE("ends without an end mark are upstream_truncated") {
   for (const auto& how : {script::close(), script::cut()}) {
     const Recorder some = openai_result(script::truncated({"a", "b"}, how));
-    CHECK(code_of(some) == FailureCode::upstream_truncated);
+    CHECK(code_of(some) == ErrorCode::upstream_truncated);
     CHECK(some.text == "ab");
-    CHECK(code_of(openai_result({how})) == FailureCode::upstream_truncated);
+    CHECK(code_of(openai_result({how})) == ErrorCode::upstream_truncated);
     CHECK(code_of(openai_result({script::send(script::head()), script::wait(20), how})) ==
-          FailureCode::upstream_truncated);
+          ErrorCode::upstream_truncated);
   }
-  CHECK(code_of(openai_chunks({text_payload("a")}, false)) == FailureCode::upstream_truncated);
-  CHECK(code_of(openai_result(script::raw_stream(""))) == FailureCode::upstream_truncated);
+  CHECK(code_of(openai_chunks({text_payload("a")}, false)) == ErrorCode::upstream_truncated);
+  CHECK(code_of(openai_result(script::raw_stream(""))) == ErrorCode::upstream_truncated);
   const std::string until_close = script::head(200, "text/event-stream", script::Framing::until_close);
   CHECK(code_of(openai_result({script::send(until_close + script::event(text_payload("a"))), script::close()})) ==
-        FailureCode::upstream_truncated);
+        ErrorCode::upstream_truncated);
 }
 
 TEST_CASE("what is not HTTP is a protocol error") {
   CHECK(code_of(openai_result({script::send("SSH-2.0-OpenSSH_9.2\r\n"), script::close()})) ==
-        FailureCode::upstream_protocol);
+        ErrorCode::upstream_protocol);
 }
 
 TEST_CASE("end marks") {
@@ -216,7 +215,7 @@ TEST_CASE("end marks") {
     for (const auto& how : {script::close(), script::cut()}) {
       const Recorder got =
           openai_result({script::send(script::head() + script::chunk(text + finish)), script::wait(20), how});
-      CHECK(code_of(got) == FailureCode::upstream_truncated);
+      CHECK(code_of(got) == ErrorCode::upstream_truncated);
     }
   }
   SECTION("[DONE] alone is completed, other") {
@@ -234,7 +233,7 @@ TEST_CASE("end marks") {
   SECTION("an unterminated finish chunk") {
     CHECK_FALSE(openai_result(script::raw_stream(text + finish.substr(0, finish.size() - 2))).outcome->failure);
     CHECK(code_of(openai_result(script::raw_stream(text + finish.substr(0, finish.size() - 9)))) ==
-          FailureCode::upstream_truncated);
+          ErrorCode::upstream_truncated);
   }
   SECTION("neither [DONE] nor an end: completed after end_of_body_ms") {
     const Recorder got = openai_result({script::send(script::head() + script::chunk(text + finish)), script::stall()});
@@ -270,7 +269,7 @@ TEST_CASE("an event over the limit fails the call and nothing else") {
   run.options.max_event_bytes = 100'000;
   run.server.answer({script::send(script::head() + chunked(text_payload(std::string(90'000, 'x')))),
                      script::send_endless(script::chunk(std::string(1000, 'x')))});
-  CHECK(code_of(run.run()) == FailureCode::upstream_protocol);
+  CHECK(code_of(run.run()) == ErrorCode::upstream_protocol);
   CHECK(run.recorder.text.size() == 90'000);
   CHECK(run.server.wait_closed(0, 1s));
 }
@@ -279,7 +278,7 @@ TEST_CASE("an event of nearly 8 MiB passes, a larger one does not") {
   const size_t limit = 8u << 20;
   CHECK(openai_chunks({text_payload(std::string(limit - 1000, 'x')), finish_payload()}).text.size() == limit - 1000);
   CHECK(code_of(openai_chunks({text_payload(std::string(limit, 'x')), finish_payload()})) ==
-        FailureCode::upstream_protocol);
+        ErrorCode::upstream_protocol);
 }
 
 TEST_CASE("a JSON answer over the limit fails") {
@@ -287,5 +286,5 @@ TEST_CASE("a JSON answer over the limit fails") {
   run.options.max_event_bytes = 10'000;
   run.server.answer({script::send(script::head(200, "application/json")), script::send(script::chunk("{\"a\":\"")),
                      script::send_endless(script::chunk(std::string(1000, 'x')))});
-  CHECK(code_of(run.run()) == FailureCode::upstream_protocol);
+  CHECK(code_of(run.run()) == ErrorCode::upstream_protocol);
 }

@@ -6,7 +6,7 @@
 
 using namespace tokenrelay;
 using Json = nlohmann::json;
-using upstream::FailureCode;
+using upstream::ErrorCode;
 using upstream::FinishReason;
 namespace script = support::script;
 using script::delta_payload;
@@ -104,7 +104,7 @@ TEST_CASE("text: role-only first chunk, refusals, finish reasons, usage wherever
 
 TEST_CASE("an empty finish_reason counts only where nothing else is said") {
   const std::string odd = R"({"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":""}]})";
-  CHECK(code_of(openai_chunks({odd, odd}, false)) == FailureCode::upstream_truncated);
+  CHECK(code_of(openai_chunks({odd, odd}, false)) == ErrorCode::upstream_truncated);
   const Recorder real = openai_chunks(
       {R"({"choices":[{"index":0,"delta":{"role":"assistant"},"finish_reason":""}]})", odd, finish_payload("stop")});
   CHECK(real.outcome->finish_reason == FinishReason::stop);
@@ -223,29 +223,28 @@ TEST_CASE("characters cut between deltas come out whole") {
 TEST_CASE("several choices: the first one speaks, all must finish") {
   const std::string both =
       R"({"choices":[{"index":1,"delta":{"content":"no"},"finish_reason":null},{"delta":{"content":"yes"},"index":0,"finish_reason":"stop"}]})";
-  CHECK(code_of(openai_chunks({both}, false)) == FailureCode::upstream_truncated);
+  CHECK(code_of(openai_chunks({both}, false)) == ErrorCode::upstream_truncated);
   const Recorder got = openai_chunks({both, R"({"choices":[{"index":1,"delta":{},"finish_reason":"stop"}]})"}, false);
   CHECK_FALSE(got.outcome->failure);
   CHECK(got.text == "yes");
 }
 
 TEST_CASE("errors in the stream, in every form") {
-  const std::tuple<const char*, FailureCode, bool, const char*> cases[] = {
-      {R"({"message":"boom","type":"server_error","param":null,"code":null})", FailureCode::upstream_error, true,
-       "boom"},
-      {R"({"message":"bad","type":"BadRequestError","param":null,"code":400})", FailureCode::upstream_bad_request,
-       false, "bad"},
-      {R"({"message":"slow down","type":null,"code":"429"})", FailureCode::upstream_rate_limited, true, "slow down"},
+  const std::tuple<const char*, ErrorCode, bool, const char*> cases[] = {
+      {R"({"message":"boom","type":"server_error","param":null,"code":null})", ErrorCode::upstream_error, true, "boom"},
+      {R"({"message":"bad","type":"BadRequestError","param":null,"code":400})", ErrorCode::upstream_bad_request, false,
+       "bad"},
+      {R"({"message":"slow down","type":null,"code":"429"})", ErrorCode::upstream_rate_limited, true, "slow down"},
       {R"({"message":"spent","type":"insufficient_quota","code":"insufficient_quota"})",
-       FailureCode::upstream_rate_limited, false, "spent"},
-      {R"({"code":502,"message":"provider gone"})", FailureCode::upstream_error, true, "provider gone"},
-      {R"({"message":"busy","type":"overloaded_error"})", FailureCode::upstream_overloaded, true, "busy"},
-      {R"({"message":"key sk-test-secret","code":"invalid_api_key"})", FailureCode::upstream_auth, false,
+       ErrorCode::upstream_rate_limited, false, "spent"},
+      {R"({"code":502,"message":"provider gone"})", ErrorCode::upstream_error, true, "provider gone"},
+      {R"({"message":"busy","type":"overloaded_error"})", ErrorCode::upstream_overloaded, true, "busy"},
+      {R"({"message":"key sk-test-secret","code":"invalid_api_key"})", ErrorCode::upstream_auth, false,
        "the upstream refused the relay's credential"},
-      {R"({"message":"saw sk-test-secret\nhere"})", FailureCode::upstream_error, false, "saw *** here"},
-      {R"("just words")", FailureCode::upstream_error, false, "just words"},
-      {"500", FailureCode::upstream_error, true, "the upstream reported an error"},
-      {"{}", FailureCode::upstream_error, false, "the upstream reported an error"},
+      {R"({"message":"saw sk-test-secret\nhere"})", ErrorCode::upstream_error, false, "saw *** here"},
+      {R"("just words")", ErrorCode::upstream_error, false, "just words"},
+      {"500", ErrorCode::upstream_error, true, "the upstream reported an error"},
+      {"{}", ErrorCode::upstream_error, false, "the upstream reported an error"},
   };
   for (const auto& [error, code, retryable, message] : cases) {
     INFO(error);
@@ -260,17 +259,17 @@ TEST_CASE("errors in the stream, in every form") {
   const Recorder open_router = openai_chunks(
       {text_payload("a"),
        R"({"error":{"code":"server_error","message":"dead"},"choices":[{"index":0,"delta":{"content":"b"},"finish_reason":"error"}]})"});
-  CHECK(code_of(open_router) == FailureCode::upstream_error);
+  CHECK(code_of(open_router) == ErrorCode::upstream_error);
   CHECK(open_router.text == "ab");
   CHECK(code_of(openai_chunks({R"({"object":"error","message":"old","type":"BadRequestError","code":400})"})) ==
-        FailureCode::upstream_bad_request);
+        ErrorCode::upstream_bad_request);
   const Recorder llama = openai_result(
       script::raw_stream(script::event(text_payload("a")) +
                          "error: {\"code\":503,\"message\":\"loading\",\"type\":\"unavailable_error\"}\n\n"));
-  CHECK(code_of(llama) == FailureCode::upstream_overloaded);
+  CHECK(code_of(llama) == ErrorCode::upstream_overloaded);
   CHECK(llama.outcome->failure->message == "loading");
   CHECK(code_of(openai_result(script::raw_stream("event: error\ndata: {\"message\":\"named\"}\n\n"))) ==
-        FailureCode::upstream_error);
+        ErrorCode::upstream_error);
   const Recorder long_words =
       openai_result(script::in_stream_error({}, "\"" + std::string(499, 'x') + "\u20ac\u20ac\""));
   CHECK(long_words.outcome->failure->message == std::string(499, 'x'));
@@ -290,11 +289,11 @@ TEST_CASE("an answer that is no stream") {
   CHECK(whole.outcome->finish_reason == FinishReason::tool_calls);
   CHECK(whole.outcome->usage.output_tokens == 6u);
   CHECK(code_of(document(R"({"error":{"code":401,"message":"no","type":"authentication_error"}})")) ==
-        FailureCode::upstream_auth);
-  CHECK(code_of(document(R"({"hello":1})")) == FailureCode::upstream_protocol);
-  CHECK(code_of(document("{\"a\":1}\n{\"a\":2}\n")) == FailureCode::upstream_protocol);
-  CHECK(code_of(document(" \r\n<!doctype html><html>", "text/event-stream")) == FailureCode::upstream_protocol);
-  CHECK(code_of(document("ok", "text/plain")) == FailureCode::upstream_protocol);
+        ErrorCode::upstream_auth);
+  CHECK(code_of(document(R"({"hello":1})")) == ErrorCode::upstream_protocol);
+  CHECK(code_of(document("{\"a\":1}\n{\"a\":2}\n")) == ErrorCode::upstream_protocol);
+  CHECK(code_of(document(" \r\n<!doctype html><html>", "text/event-stream")) == ErrorCode::upstream_protocol);
+  CHECK(code_of(document("ok", "text/plain")) == ErrorCode::upstream_protocol);
   // An event stream whose type lies.
   CHECK(document(script::event(text_payload("fine")) + script::event(finish_payload()) + script::done).text == "fine");
 }
@@ -307,9 +306,9 @@ TEST_CASE("framing: comments, CRLF, BOM, split data, payloads that are no JSON")
   cr.erase(std::remove(cr.begin(), cr.end(), '\n'), cr.end());
   CHECK(openai_result(script::raw_stream(cr)).text == "a");
   const Recorder junk = openai_chunks({text_payload("a"), "upstream connect error", text_payload("b")});
-  CHECK(code_of(junk) == FailureCode::upstream_protocol);
+  CHECK(code_of(junk) == ErrorCode::upstream_protocol);
   CHECK(junk.text == "a");
-  CHECK(code_of(openai_chunks({"[1]"})) == FailureCode::upstream_protocol);
-  CHECK(code_of(openai_chunks({text_payload("x") + "}"})) == FailureCode::upstream_protocol);
-  CHECK(code_of(openai_chunks({std::string(100'000, '[')})) == FailureCode::upstream_protocol);
+  CHECK(code_of(openai_chunks({"[1]"})) == ErrorCode::upstream_protocol);
+  CHECK(code_of(openai_chunks({text_payload("x") + "}"})) == ErrorCode::upstream_protocol);
+  CHECK(code_of(openai_chunks({std::string(100'000, '[')})) == ErrorCode::upstream_protocol);
 }

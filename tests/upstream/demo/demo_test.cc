@@ -67,7 +67,7 @@ TEST_CASE("the demo honours max_tokens and its magic words") {
   CHECK(tool.outcome->finish_reason == FinishReason::tool_calls);
   const Recorder failed = ask("#fail");
   REQUIRE(failed.outcome->failure);
-  CHECK(failed.outcome->failure->code == upstream::FailureCode::upstream_error);
+  CHECK(failed.outcome->failure->code == upstream::ErrorCode::upstream_error);
   CHECK(failed.deltas.size() == 10);
   CHECK(ask("#long=1234").deltas.size() == 1234);
 }

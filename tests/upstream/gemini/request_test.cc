@@ -316,7 +316,7 @@ TEST_CASE("Gemini: a request that nobody checked fails by itself, and the provid
   GeminiRun run;
   const upstream::ModelRequest request = {"m", hi.dump(), R"({"logit_bias":{"1":1}})", "r"};
   run.run(request);
-  CHECK(failure_of(run.recorder).code == upstream::FailureCode::upstream_bad_request);
+  CHECK(failure_of(run.recorder).code == upstream::ErrorCode::upstream_bad_request);
   CHECK(failure_of(run.recorder).message.starts_with("parameters.logit_bias: "));
   CHECK(run.server.requests().empty());
   REQUIRE(run.provider->refuses(request));

@@ -3,7 +3,7 @@
 
 using namespace tokenrelay;
 using nlohmann::json;
-using upstream::FailureCode;
+using upstream::ErrorCode;
 using upstream::FinishReason;
 namespace script = support::script;
 
@@ -99,16 +99,15 @@ TEST_CASE("Gemini: finish reasons") {
 TEST_CASE("Gemini: an end without a finish reason is none") {
   const std::string so_far = gemini_sse({gemini_parts(json::array({text_part}))});
   const Recorder clean = gemini_result(script::raw_stream(so_far));
-  CHECK(failure_of(clean).code == FailureCode::upstream_truncated);
+  CHECK(failure_of(clean).code == ErrorCode::upstream_truncated);
   CHECK(clean.text == "so far");
   const Recorder reset =
       gemini_result({script::send(script::head() + script::chunk(so_far)), script::wait(20), script::cut()});
-  CHECK(failure_of(reset).code == FailureCode::upstream_truncated);
-  CHECK(failure_of(gemini_result(script::raw_stream(so_far + "data: {\"candi"))).code ==
-        FailureCode::upstream_truncated);
-  CHECK(failure_of(gemini_events({})).code == FailureCode::upstream_truncated);
+  CHECK(failure_of(reset).code == ErrorCode::upstream_truncated);
+  CHECK(failure_of(gemini_result(script::raw_stream(so_far + "data: {\"candi"))).code == ErrorCode::upstream_truncated);
+  CHECK(failure_of(gemini_events({})).code == ErrorCode::upstream_truncated);
   const std::string reasoned = so_far + gemini_sse({gemini_parts(json::array(), "FINISH_REASON_UNSPECIFIED")});
-  CHECK(failure_of(gemini_result(script::raw_stream(reasoned))).code == FailureCode::upstream_truncated);
+  CHECK(failure_of(gemini_result(script::raw_stream(reasoned))).code == ErrorCode::upstream_truncated);
 }
 
 TEST_CASE("Gemini: a finish reason and silence complete the call, a cut does not") {
@@ -118,21 +117,21 @@ TEST_CASE("Gemini: a finish reason and silence complete the call, a cut does not
   CHECK(silent.text == "so far");
   const Recorder cut =
       gemini_result({script::send(script::head() + script::chunk(stream)), script::wait(20), script::cut()});
-  CHECK(failure_of(cut).code == FailureCode::upstream_truncated);
+  CHECK(failure_of(cut).code == ErrorCode::upstream_truncated);
   // The last event without its blank line, and a mark of another school.
   CHECK_FALSE(gemini_result(script::raw_stream(stream.substr(0, stream.size() - 2))).outcome->failure);
   CHECK_FALSE(gemini_result(script::raw_stream(stream + script::done)).outcome->failure);
 }
 
 TEST_CASE("Gemini: errors in the stream and under status 200") {
-  const std::tuple<int, const char*, FailureCode, bool> cases[] = {
-      {429, "RESOURCE_EXHAUSTED", FailureCode::upstream_rate_limited, true},
-      {503, "UNAVAILABLE", FailureCode::upstream_overloaded, true},
-      {500, "INTERNAL", FailureCode::upstream_error, true},
-      {504, "DEADLINE_EXCEEDED", FailureCode::upstream_error, true},
-      {499, "CANCELLED", FailureCode::upstream_error, false},
-      {400, "INVALID_ARGUMENT", FailureCode::upstream_bad_request, false},
-      {403, "PERMISSION_DENIED", FailureCode::upstream_auth, false}};
+  const std::tuple<int, const char*, ErrorCode, bool> cases[] = {
+      {429, "RESOURCE_EXHAUSTED", ErrorCode::upstream_rate_limited, true},
+      {503, "UNAVAILABLE", ErrorCode::upstream_overloaded, true},
+      {500, "INTERNAL", ErrorCode::upstream_error, true},
+      {504, "DEADLINE_EXCEEDED", ErrorCode::upstream_error, true},
+      {499, "CANCELLED", ErrorCode::upstream_error, false},
+      {400, "INVALID_ARGUMENT", ErrorCode::upstream_bad_request, false},
+      {403, "PERMISSION_DENIED", ErrorCode::upstream_auth, false}};
   for (const auto& [code, status, failure, retryable] : cases) {
     INFO(status);
     const std::string payload = error_of(code, status).dump();
@@ -140,13 +139,13 @@ TEST_CASE("Gemini: errors in the stream and under status 200") {
                                 document(payload), document("[" + payload + "]")}) {
       CHECK(failure_of(got).code == failure);
       CHECK(failure_of(got).retryable == retryable);
-      if (failure != FailureCode::upstream_auth) CHECK(failure_of(got).message == "*** said");
+      if (failure != ErrorCode::upstream_auth) CHECK(failure_of(got).message == "*** said");
     }
   }
   json unnumbered = error_of(0, "RESOURCE_EXHAUSTED", json::array({retry_info}));
   unnumbered["error"].erase("code");
   const auto limited = failure_of(gemini_events({unnumbered.dump()}));
-  CHECK(limited.code == FailureCode::upstream_rate_limited);
+  CHECK(limited.code == ErrorCode::upstream_rate_limited);
   CHECK(limited.retry_after_ms == 2500);
 }
 
@@ -155,23 +154,23 @@ TEST_CASE("Gemini: refusals by status") {
     return failure_of(gemini_result(script::refusal(status, body.dump())));
   };
   const auto limited = refused(429, error_of(429, "RESOURCE_EXHAUSTED", json::array({retry_info})));
-  CHECK(limited.code == FailureCode::upstream_rate_limited);
+  CHECK(limited.code == ErrorCode::upstream_rate_limited);
   CHECK(limited.retry_after_ms == 2500);
   CHECK(limited.retryable);
   CHECK(limited.message == "*** said");
   const auto wrapped = refused(429, json::array({error_of(429, "RESOURCE_EXHAUSTED", json::array({retry_info}))}));
   CHECK(wrapped.retry_after_ms == 2500);
   CHECK(wrapped.message == "*** said");
-  CHECK(refused(400, error_of(400, "INVALID_ARGUMENT")).code == FailureCode::upstream_bad_request);
+  CHECK(refused(400, error_of(400, "INVALID_ARGUMENT")).code == ErrorCode::upstream_bad_request);
   const auto bad_key = refused(400, error_of(400, "INVALID_ARGUMENT", json::array({key_invalid})));
-  CHECK(bad_key.code == FailureCode::upstream_auth);
+  CHECK(bad_key.code == ErrorCode::upstream_auth);
   CHECK_FALSE(bad_key.retryable);
   CHECK(bad_key.message == "the upstream refused the relay's credential");
   json by_message = error_of(400, "INVALID_ARGUMENT");
   by_message["error"]["message"] = "API key not valid. Please pass a valid API key.";
-  CHECK(refused(400, by_message).code == FailureCode::upstream_auth);
-  CHECK(refused(404, error_of(404, "NOT_FOUND")).code == FailureCode::upstream_bad_request);
-  CHECK(refused(503, error_of(503, "UNAVAILABLE")).code == FailureCode::upstream_overloaded);
+  CHECK(refused(400, by_message).code == ErrorCode::upstream_auth);
+  CHECK(refused(404, error_of(404, "NOT_FOUND")).code == ErrorCode::upstream_bad_request);
+  CHECK(refused(503, error_of(503, "UNAVAILABLE")).code == ErrorCode::upstream_overloaded);
   CHECK(refused(503, error_of(503, "UNAVAILABLE")).retryable);
 }
 
@@ -182,24 +181,24 @@ TEST_CASE("Gemini: answers that are no stream, and no answers") {
   CHECK(object.text == "so far");
   CHECK(object.outcome->finish_reason == FinishReason::tool_calls);
   const std::string unfinished = gemini_parts(json::array({text_part}));
-  CHECK(failure_of(document(unfinished)).code == FailureCode::upstream_protocol);
-  CHECK(failure_of(document("[]")).code == FailureCode::upstream_protocol);
-  CHECK(failure_of(document("[" + whole)).code == FailureCode::upstream_protocol);
-  CHECK(failure_of(document("[" + whole, false)).code == FailureCode::upstream_truncated);
-  CHECK(failure_of(document("<html>")).code == FailureCode::upstream_protocol);
-  CHECK(failure_of(gemini_events({"no json"})).code == FailureCode::upstream_protocol);
+  CHECK(failure_of(document(unfinished)).code == ErrorCode::upstream_protocol);
+  CHECK(failure_of(document("[]")).code == ErrorCode::upstream_protocol);
+  CHECK(failure_of(document("[" + whole)).code == ErrorCode::upstream_protocol);
+  CHECK(failure_of(document("[" + whole, false)).code == ErrorCode::upstream_truncated);
+  CHECK(failure_of(document("<html>")).code == ErrorCode::upstream_protocol);
+  CHECK(failure_of(gemini_events({"no json"})).code == ErrorCode::upstream_protocol);
 }
 
 TEST_CASE("Gemini: calls in pieces and parts beyond the bounds end the call") {
   const json begun = {{"functionCall", {{"name", "f"}, {"willContinue", true}}}};
   const json piece = {
       {"functionCall", {{"partialArgs", {{{"jsonPath", "$.a"}, {"stringValue", "x"}}}}, {"willContinue", false}}}};
-  CHECK(failure_of(gemini_events({gemini_parts(json::array({begun}))})).code == FailureCode::upstream_protocol);
-  CHECK(failure_of(gemini_events({gemini_parts(json::array({piece}))})).code == FailureCode::upstream_protocol);
+  CHECK(failure_of(gemini_events({gemini_parts(json::array({begun}))})).code == ErrorCode::upstream_protocol);
+  CHECK(failure_of(gemini_events({gemini_parts(json::array({piece}))})).code == ErrorCode::upstream_protocol);
   const json huge = {{"text", ""}, {"thoughtSignature", std::string((1 << 20) + 1, 's')}};
-  CHECK(failure_of(gemini_events({gemini_parts(json::array({huge}), "STOP")})).code == FailureCode::upstream_protocol);
+  CHECK(failure_of(gemini_events({gemini_parts(json::array({huge}), "STOP")})).code == ErrorCode::upstream_protocol);
   const Recorder many = gemini_events({gemini_parts(json(std::vector<json>(1025, call_part)), "STOP")});
-  CHECK(failure_of(many).code == FailureCode::upstream_protocol);
+  CHECK(failure_of(many).code == ErrorCode::upstream_protocol);
   CHECK(many.tools.size() == 1024);
 }
 

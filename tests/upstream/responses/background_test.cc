@@ -4,7 +4,7 @@
 
 using namespace tokenrelay;
 using namespace std::chrono_literals;
-using upstream::FailureCode;
+using upstream::ErrorCode;
 namespace script = support::script;
 
 namespace {
@@ -92,7 +92,7 @@ TEST_CASE("an upstream that is busy is asked again, one that has lost the answer
   SECTION("lost") {
     run.server.answer(script::refusal(404, R"({"error":{"message":"no such response"}})"));
     const auto failure = failure_of(run.run());
-    CHECK(failure.code == FailureCode::upstream_truncated);
+    CHECK(failure.code == ErrorCode::upstream_truncated);
     CHECK(failure.message.find("no such response") != std::string::npos);
     CHECK(run.recorder.text == "one ");
     run.run_for(50);
@@ -105,7 +105,7 @@ TEST_CASE("an outage without end is a failure after five tries, and the answer i
   run.server.answer(cut_after({created(), text_delta("one ", 1)}));
   run.server.answer(cut_after({text_delta("one ", 1)}));
   const auto failure = failure_of(run.run());
-  CHECK(failure.code == FailureCode::upstream_truncated);
+  CHECK(failure.code == ErrorCode::upstream_truncated);
   CHECK(run.recorder.text == "one ");
   CHECK(run.recorder.seams.empty());
   CHECK(run.recorder.elapsed_ms() > 6'000);
@@ -153,7 +153,7 @@ TEST_CASE("an answer that another process began is taken up from its beginning")
 TEST_CASE("without the background mode a cut is a truncation") {
   ResponsesRun run;
   run.server.answer(cut_after({created(), text_delta("one ", 1)}));
-  CHECK(failure_of(run.run()).code == FailureCode::upstream_truncated);
+  CHECK(failure_of(run.run()).code == ErrorCode::upstream_truncated);
   run.run_for(50);
   CHECK(run.server.requests().size() == 1);
 }

@@ -22,7 +22,7 @@ void check_text(const Recorder& got) {
 
 void check_error(const Recorder& got) {
   const auto failure = failure_of(got);
-  CHECK(failure.code == upstream::FailureCode::upstream_rate_limited);
+  CHECK(failure.code == upstream::ErrorCode::upstream_rate_limited);
   CHECK_FALSE(failure.retryable);
   CHECK(failure.message.find("You exceeded your current quota") == 0);
   CHECK(got.text == "");

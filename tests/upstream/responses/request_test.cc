@@ -104,6 +104,6 @@ TEST_CASE("the provider refuses by the same reading, and a call that was not ask
   CHECK_FALSE(run.model().refuses({"m", hi, "", "r"}));
   run.start(request);
   run.recorder.run_until_end();
-  CHECK(failure_of(run.recorder).code == upstream::FailureCode::upstream_bad_request);
+  CHECK(failure_of(run.recorder).code == upstream::ErrorCode::upstream_bad_request);
   CHECK(run.server.requests().empty());
 }

@@ -3,7 +3,7 @@
 
 using namespace tokenrelay;
 using nlohmann::json;
-using upstream::FailureCode;
+using upstream::ErrorCode;
 using upstream::FinishReason;
 namespace script = support::script;
 
@@ -130,7 +130,7 @@ TEST_CASE("how a response ends") {
   SECTION("failed, with what it cost") {
     const Recorder got = ended("failed", R"("status":"failed","error":{"code":"server_error","message":"oh"},)"
                                          R"("usage":{"input_tokens":7,"output_tokens":1})");
-    CHECK(failure_of(got).code == FailureCode::upstream_error);
+    CHECK(failure_of(got).code == ErrorCode::upstream_error);
     CHECK(failure_of(got).retryable);
     CHECK(failure_of(got).message == "oh");
     CHECK(got.outcome->usage.input_tokens == 7u);
@@ -139,7 +139,7 @@ TEST_CASE("how a response ends") {
     CHECK_FALSE(failure_of(ended("cancelled", R"("status":"cancelled")")).retryable);
   }
   SECTION("without its end mark") {
-    CHECK(failure_of(responses_events({created(), text_delta("a", 1)})).code == FailureCode::upstream_truncated);
+    CHECK(failure_of(responses_events({created(), text_delta("a", 1)})).code == ErrorCode::upstream_truncated);
   }
 }
 
@@ -149,12 +149,12 @@ TEST_CASE("errors in the stream, flat, nested and bare") {
         R"({"type":"error","error":{"type":"tokens","code":"rate_limit_exceeded","message":"slow down"}})",
         R"({"error":{"code":429,"message":"slow down"}})"}) {
     const Recorder got = responses_events({created(), payload});
-    CHECK(failure_of(got).code == FailureCode::upstream_rate_limited);
+    CHECK(failure_of(got).code == ErrorCode::upstream_rate_limited);
     CHECK(failure_of(got).message == "slow down");
     CHECK(failure_of(got).retryable);
   }
-  CHECK(failure_of(responses_events({created(), "no json"})).code == FailureCode::upstream_protocol);
-  CHECK(failure_of(responses_result(script::raw_stream("[1]"))).code == FailureCode::upstream_protocol);
+  CHECK(failure_of(responses_events({created(), "no json"})).code == ErrorCode::upstream_protocol);
+  CHECK(failure_of(responses_result(script::raw_stream("[1]"))).code == ErrorCode::upstream_protocol);
 }
 
 TEST_CASE("a handler may destroy the call at any delta") {

@@ -1,4 +1,4 @@
-#include "service/surface/fault.h"
+#include "service/surface/error.h"
 
 #include <algorithm>
 #include <charconv>
@@ -83,39 +83,39 @@ Value or_null(const std::string& text) {
   return text.empty() ? Value() : Value(text);
 }
 
-Value chat_error(const Fault& fault) {
-  return Value{{"message", fault.message},
-               {"type", openai_type(fault.status)},
-               {"param", or_null(fault.param)},
-               {"code", or_null(openai_code(fault.code))}};
+Value chat_error(const Error& error) {
+  return Value{{"message", error.message},
+               {"type", openai_type(error.status)},
+               {"param", or_null(error.param)},
+               {"code", or_null(openai_code(error.code))}};
 }
 
-Value gemini_error(const Fault& fault) {
-  Value error = {{"code", fault.status}, {"message", fault.message}, {"status", gemini_status(fault.status)}};
-  if (!fault.retry_after_ms) return error;
-  const std::string delay = std::to_string((*fault.retry_after_ms + 999) / 1000) + "s";
-  error["details"] = Value::array();
-  error["details"].push_back(Value{{"@type", "type.googleapis.com/google.rpc.RetryInfo"}, {"retryDelay", delay}});
-  return error;
+Value gemini_error(const Error& error) {
+  Value out = {{"code", error.status}, {"message", error.message}, {"status", gemini_status(error.status)}};
+  if (!error.retry_after_ms) return out;
+  const std::string delay = std::to_string((*error.retry_after_ms + 999) / 1000) + "s";
+  out["details"] = Value::array();
+  out["details"].push_back(Value{{"@type", "type.googleapis.com/google.rpc.RetryInfo"}, {"retryDelay", delay}});
+  return out;
 }
 
-Value anthropic_error(const Fault& fault, std::string_view request_id) {
-  Value out = {{"type", "error"}, {"error", Value{{"type", anthropic_type(fault.status)}, {"message", fault.message}}}};
+Value anthropic_error(const Error& error, std::string_view request_id) {
+  Value out = {{"type", "error"}, {"error", Value{{"type", anthropic_type(error.status)}, {"message", error.message}}}};
   if (!request_id.empty()) out["request_id"] = std::string(request_id);
   return out;
 }
 
-void add_retry_headers(Dialect dialect, const Fault& fault, http::HeaderList& headers) {
-  if (fault.retry_after_ms) {
-    headers.emplace_back("Retry-After", std::to_string((*fault.retry_after_ms + 999) / 1000));
+void add_retry_headers(Dialect dialect, const Error& error, http::HeaderList& headers) {
+  if (error.retry_after_ms) {
+    headers.emplace_back("Retry-After", std::to_string((*error.retry_after_ms + 999) / 1000));
   }
-  if (dialect != Dialect::gemini) headers.emplace_back("x-should-retry", fault.should_retry ? "true" : "false");
+  if (dialect != Dialect::gemini) headers.emplace_back("x-should-retry", error.should_retry ? "true" : "false");
 }
 
 // What the client wrote wrong reads better with the field's name in it.
-std::string with_param(const Fault& fault) {
-  return fault.param.empty() || fault.message.starts_with(fault.param) ? fault.message
-                                                                       : fault.param + ": " + fault.message;
+std::string with_param(const Error& error) {
+  return error.param.empty() || error.message.starts_with(error.param) ? error.message
+                                                                       : error.param + ": " + error.message;
 }
 
 struct FailureStatus {
@@ -123,7 +123,7 @@ struct FailureStatus {
   int status;
 };
 
-// The relay's own credential was refused: not the client's fault, and 401 would make it doubt its own.
+// The relay's own credential was refused: not the client's error, and 401 would make it doubt its own.
 constexpr FailureStatus failure_statuses[] = {
     {"upstream_rate_limited", 429}, {"upstream_overloaded", 503},  {"upstream_timeout", 504},
     {"upstream_unreachable", 502},  {"upstream_truncated", 502},   {"upstream_protocol", 502},
@@ -133,60 +133,60 @@ constexpr FailureStatus failure_statuses[] = {
 
 }  // namespace
 
-Fault invalid(std::string param, std::string message) {
-  return Fault{400, "invalid_request", std::move(message), std::move(param), std::nullopt, false};
+Error invalid(std::string param, std::string message) {
+  return Error{400, "invalid_request", std::move(message), std::move(param), std::nullopt, false};
 }
 
-std::string fault_json(Dialect dialect, const Fault& fault, std::string_view request_id) {
+std::string error_json(Dialect dialect, const Error& error, std::string_view request_id) {
   switch (dialect) {
     case Dialect::chat:
-      return json::dump(Value{{"error", chat_error(fault)}});
+      return json::dump(Value{{"error", chat_error(error)}});
     case Dialect::responses: {
       return json::dump(Value{{"type", "error"},
-                              {"code", openai_code(fault.code)},
-                              {"message", fault.message},
-                              {"param", or_null(fault.param)}});
+                              {"code", openai_code(error.code)},
+                              {"message", error.message},
+                              {"param", or_null(error.param)}});
     }
     case Dialect::anthropic:
-      return json::dump(anthropic_error(fault, request_id));
+      return json::dump(anthropic_error(error, request_id));
     case Dialect::gemini:
-      return json::dump(Value{{"error", gemini_error(fault)}});
+      return json::dump(Value{{"error", gemini_error(error)}});
     case Dialect::ui:
-      return json::dump(Value{{"type", "error"}, {"errorText", fault.message}});
+      return json::dump(Value{{"type", "error"}, {"errorText", error.message}});
   }
   return "{}";
 }
 
-http::Reply fault_reply(Dialect dialect, const Fault& given, std::string_view request_id) {
-  Fault fault = given;
-  fault.message = with_param(given);
+http::Reply error_reply(Dialect dialect, const Error& given, std::string_view request_id) {
+  Error error = given;
+  error.message = with_param(given);
   http::Reply reply;
-  reply.status = fault.status;
+  reply.status = error.status;
   reply.content_type = "application/json";
-  add_retry_headers(dialect, fault, reply.headers);
+  add_retry_headers(dialect, error, reply.headers);
   if (dialect == Dialect::ui) {  // useChat shows the body's text
     reply.content_type = "text/plain; charset=utf-8";
-    reply.body = fault.message;
+    reply.body = error.message;
   } else {
-    reply.body = fault_json(dialect == Dialect::responses ? Dialect::chat : dialect, fault, request_id);
+    reply.body = error_json(dialect == Dialect::responses ? Dialect::chat : dialect, error, request_id);
   }
   return reply;
 }
 
-Fault fault_of(const relay::StreamError& error, const std::optional<upstream::Failure>& failure) {
-  Fault fault;
-  fault.status = 502;
-  fault.code = error.code;
-  fault.message = error.message;
+Error error_of(const relay::StreamError& ended, const std::optional<upstream::Error>& failure) {
+  Error error;
+  error.status = 502;
+  error.code = ended.code;
+  error.message = ended.message;
   for (const auto& [code, status] : failure_statuses) {
-    if (error.code == code) fault.status = status;
+    if (ended.code == code) error.status = status;
   }
-  if (!failure) return fault;
-  fault.retry_after_ms = failure->retry_after_ms;
+  if (!failure) return error;
+  error.retry_after_ms = failure->retry_after_ms;
   const int said = failure->http_status;
-  const bool same_kind = said / 100 == fault.status / 100 && fault.code != "upstream_auth";
-  if (said >= 400 && (same_kind || (fault.code == "upstream_error" && said != 401 && said != 403))) fault.status = said;
-  return fault;
+  const bool same_kind = said / 100 == error.status / 100 && error.code != "upstream_auth";
+  if (said >= 400 && (same_kind || (error.code == "upstream_error" && said != 401 && said != 403))) error.status = said;
+  return error;
 }
 
 void shape_error(const http::Request& request, http::Reply& reply) {
@@ -194,12 +194,12 @@ void shape_error(const http::Request& request, http::Reply& reply) {
   if (!dialect) return;
   const auto problem = json::parse(reply.body);
   if (!problem || !problem->is_object()) return;
-  Fault fault;
-  fault.status = reply.status;
-  fault.code = problem->value("code", "");
-  fault.message = problem->value("detail", "");
-  if (fault.code == "unknown_model") fault.param = "model";
-  http::Reply shaped = fault_reply(*dialect, fault, request.request_id);
+  Error error;
+  error.status = reply.status;
+  error.code = problem->value("code", "");
+  error.message = problem->value("detail", "");
+  if (error.code == "unknown_model") error.param = "model";
+  http::Reply shaped = error_reply(*dialect, error, request.request_id);
   bool refused_for_now = false;
   for (auto& [name, value] : reply.headers) {
     refused_for_now |= name == "Retry-After";

@@ -1,4 +1,4 @@
-// From what an upstream says of an error, by status or in its stream, to a Failure (DIALECTS.md, Every upstream:
+// From what an upstream says of an error, by status or in its stream, to a Error (DIALECTS.md, Every upstream:
 // refusals and retries).
 #pragma once
 
@@ -29,10 +29,10 @@ std::optional<ProviderError> read_error(json::Reader& in);
 // The body of an error answer, or the payload of an error event: JSON, or text.
 ProviderError parse_error_body(std::string_view body);
 
-Failure failure_of_status(const client::HttpHead& head, const ProviderError& error);
-Failure failure_in_stream(const ProviderError& error, int http_status);
-Failure failure_of_transfer(const client::TransferEnd& end, int http_status);
-Failure protocol_failure(std::string message, int http_status);
+Error error_of_status(const client::HttpHead& head, const ProviderError& error);
+Error error_in_stream(const ProviderError& error, int http_status);
+Error error_of_transfer(const client::TransferEnd& end, int http_status);
+Error protocol_error(std::string message, int http_status);
 
 // At most 500 bytes of valid UTF-8 on one line, without `secret`.
 std::string client_message(std::string_view text, std::string_view secret);

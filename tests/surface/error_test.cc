@@ -1,5 +1,5 @@
 // Errors in each surface's own shape.
-#include "service/surface/fault.h"
+#include "service/surface/error.h"
 
 #include "service/http/problem.h"
 #include "service/json/parse.h"
@@ -10,10 +10,10 @@ namespace {
 
 using json::Value;
 
-const Fault limited{429, "upstream_rate_limited", "slow down", "", 1'500, false};
+const Error limited{429, "upstream_rate_limited", "slow down", "", 1'500, false};
 
-Value body_of(Dialect dialect, const Fault& fault) {
-  return json::parse(fault_reply(dialect, fault, "req_1").body).value();
+Value body_of(Dialect dialect, const Error& fault) {
+  return json::parse(error_reply(dialect, fault, "req_1").body).value();
 }
 
 std::string header_of(const http::Reply& reply, const std::string& name) {
@@ -24,12 +24,12 @@ std::string header_of(const http::Reply& reply, const std::string& name) {
   return found;
 }
 
-upstream::Failure said(int status, std::optional<int64_t> retry_after_ms = std::nullopt) {
-  return {upstream::FailureCode::upstream_error, "m", false, retry_after_ms, status};
+upstream::Error said(int status, std::optional<int64_t> retry_after_ms = std::nullopt) {
+  return {upstream::ErrorCode::upstream_error, "m", false, retry_after_ms, status};
 }
 
 int status_of(const std::string& code, int http_status) {
-  return fault_of({code, "m", false}, said(http_status)).status;
+  return error_of({code, "m", false}, said(http_status)).status;
 }
 
 }  // namespace
@@ -47,25 +47,25 @@ TEST_CASE("one fault in five shapes", "[fault]") {
   CHECK(gemini["code"] == 429);
   CHECK(gemini["status"] == "RESOURCE_EXHAUSTED");
   CHECK(gemini["details"][0]["retryDelay"] == "2s");
-  const auto ui = fault_reply(Dialect::ui, limited, "req_1");
+  const auto ui = error_reply(Dialect::ui, limited, "req_1");
   CHECK(ui.body == "slow down");
   CHECK(ui.content_type == "text/plain; charset=utf-8");
 }
 
 TEST_CASE("inside a stream: Responses' flat event, the UI's part", "[fault]") {
-  CHECK(json::parse(fault_json(Dialect::responses, limited, "")).value() ==
+  CHECK(json::parse(error_json(Dialect::responses, limited, "")).value() ==
         Value{{"type", "error"}, {"code", "upstream_rate_limited"}, {"message", "slow down"}, {"param", nullptr}});
-  CHECK(fault_json(Dialect::ui, limited, "") == R"({"type":"error","errorText":"slow down"})");
+  CHECK(error_json(Dialect::ui, limited, "") == R"({"type":"error","errorText":"slow down"})");
 }
 
 TEST_CASE("retry headers: whole seconds rounded up; x-should-retry where clients know it", "[fault]") {
   for (const auto dialect : {Dialect::chat, Dialect::responses, Dialect::anthropic, Dialect::gemini, Dialect::ui}) {
-    const auto reply = fault_reply(dialect, limited, "req_1");
+    const auto reply = error_reply(dialect, limited, "req_1");
     CHECK(reply.status == 429);
     CHECK(header_of(reply, "Retry-After") == "2");
     CHECK(header_of(reply, "x-should-retry") == (dialect == Dialect::gemini ? "" : "false"));
   }
-  CHECK(header_of(fault_reply(Dialect::chat, invalid("n", "must be 1"), ""), "Retry-After").empty());
+  CHECK(header_of(error_reply(Dialect::chat, invalid("n", "must be 1"), ""), "Retry-After").empty());
 }
 
 TEST_CASE("a field is told by its name, in the message and beside it", "[fault]") {
@@ -73,7 +73,7 @@ TEST_CASE("a field is told by its name, in the message and beside it", "[fault]"
   CHECK(error["param"] == "n");
   CHECK(error["type"] == "invalid_request_error");
   CHECK(error["message"].get<std::string>().find("n: must be 1") == 0);
-  CHECK(fault_reply(Dialect::ui, invalid("parameters.stop", "is odd"), "").body == "parameters.stop: is odd");
+  CHECK(error_reply(Dialect::ui, invalid("parameters.stop", "is odd"), "").body == "parameters.stop: is odd");
 }
 
 TEST_CASE("an upstream's failure as a status: its own where it is of the same kind", "[fault]") {
@@ -89,10 +89,10 @@ TEST_CASE("an upstream's failure as a status: its own where it is of the same ki
   CHECK(status_of("upstream_truncated", 0) == 502);
   CHECK(status_of("time_limit", 0) == 504);
   CHECK(status_of("something_new", 0) == 502);
-  const auto fault = fault_of({"upstream_rate_limited", "slow", true}, said(429, 31'000));
+  const auto fault = error_of({"upstream_rate_limited", "slow", true}, said(429, 31'000));
   CHECK(fault.retry_after_ms == 31'000);
   CHECK_FALSE(fault.should_retry);
-  CHECK_FALSE(fault_of({"relay_restarted", "m", true}, std::nullopt).retry_after_ms);
+  CHECK_FALSE(error_of({"relay_restarted", "m", true}, std::nullopt).retry_after_ms);
 }
 
 TEST_CASE("a problem on a surface's path takes its shape; elsewhere it stays", "[fault]") {
@@ -106,7 +106,7 @@ TEST_CASE("a problem on a surface's path takes its shape; elsewhere it stays", "
   CHECK(error["code"] == "draining");
   CHECK(error["type"] == "server_error");
   CHECK(header_of(reply, "Retry-After") == "5");
-  CHECK(header_of(reply, "x-should-retry") == "true");  // nothing was begun
+  CHECK(header_of(reply, "x-should-retry") == "true");  // nothing was started
   request.path = "/api/chat/c/stop";
   auto shown = http::problem(http::Code::not_found, "no such thing", "req_1");
   shape_error(request, shown);

@@ -1,4 +1,4 @@
-#include "service/upstream/gemini/failure.h"
+#include "service/upstream/gemini/error.h"
 
 #include <algorithm>
 #include <array>
@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "service/json/sax.h"
-#include "service/upstream/failure.h"
+#include "service/upstream/error.h"
 
 namespace tokenrelay::upstream {
 namespace {
@@ -90,15 +90,15 @@ std::string code_of(std::string_view status) {
 
 }  // namespace
 
-Failure gemini_failure(const client::HttpHead& head, std::string_view body) {
+Error gemini_error(const client::HttpHead& head, std::string_view body) {
   body = first_element(body);
   ProviderError error = parse_error_body(body);
   if (error.code.empty()) error.code = code_of(error.type);
   const Details details = read_details(body);
-  Failure failure = head.status / 100 == 2 ? failure_in_stream(error, head.status) : failure_of_status(head, error);
+  Error failure = head.status / 100 == 2 ? error_in_stream(error, head.status) : error_of_status(head, error);
   if (details.retry_after_ms) failure.retry_after_ms = details.retry_after_ms;
-  if (details.bad_key && failure.code == FailureCode::upstream_bad_request) {
-    failure.code = FailureCode::upstream_auth;
+  if (details.bad_key && failure.code == ErrorCode::upstream_bad_request) {
+    failure.code = ErrorCode::upstream_auth;
     failure.message = "the upstream refused the relay's credential";
   }
   return failure;

@@ -1,4 +1,4 @@
-// From Google's error object to a Failure (DIALECTS.md, Gemini: errors).
+// From Google's error object to a Error (DIALECTS.md, Gemini: errors).
 //
 // {"error":{"code","message","status","details":[…]}}, alone or as the first element of an array. There is no
 // retry-after header: RetryInfo.retryDelay says it. A bad key is a 400 whose ErrorInfo has the reason API_KEY_INVALID.
@@ -12,6 +12,6 @@
 namespace tokenrelay::upstream {
 
 // `head` of a status that is not 2xx: an answer. Of 2xx: the error came in the stream.
-Failure gemini_failure(const client::HttpHead& head, std::string_view body);
+Error gemini_error(const client::HttpHead& head, std::string_view body);
 
 }  // namespace tokenrelay::upstream

@@ -1,4 +1,4 @@
-#include "service/upstream/failure.h"
+#include "service/upstream/error.h"
 
 #include <algorithm>
 #include <cctype>
@@ -69,29 +69,29 @@ bool names_any(std::string_view text, std::initializer_list<std::string_view> wo
 }
 
 struct Class {
-  FailureCode code;
+  ErrorCode code;
   bool retryable;
 };
 
 Class class_of_status(int status) {
   switch (status) {
     case 429:
-      return {FailureCode::upstream_rate_limited, true};
+      return {ErrorCode::upstream_rate_limited, true};
     case 503:
     case 529:
-      return {FailureCode::upstream_overloaded, true};
+      return {ErrorCode::upstream_overloaded, true};
     case 401:
     case 403:
-      return {FailureCode::upstream_auth, false};
+      return {ErrorCode::upstream_auth, false};
     case 400:
     case 404:
     case 413:
     case 422:
-      return {FailureCode::upstream_bad_request, false};
+      return {ErrorCode::upstream_bad_request, false};
     case 408:
-      return {FailureCode::upstream_error, true};
+      return {ErrorCode::upstream_error, true};
     default:
-      return {FailureCode::upstream_error, status >= 500 && status != 501 && status != 505};
+      return {ErrorCode::upstream_error, status >= 500 && status != 501 && status != 505};
   }
 }
 
@@ -106,18 +106,18 @@ Class class_of_words(const ProviderError& error) {
   const bool whole = failed == std::errc() && stop == error.code.data() + error.code.size();
   if (whole && status >= 400 && status < 600) return class_of_status(status);
   const std::string words = lower(error.code + ' ' + error.type);
-  if (is_spent(words)) return {FailureCode::upstream_rate_limited, false};
+  if (is_spent(words)) return {ErrorCode::upstream_rate_limited, false};
   if (names_any(words, {"rate_limit", "ratelimit", "resource_exhausted", "too_many_requests"})) {
-    return {FailureCode::upstream_rate_limited, true};
+    return {ErrorCode::upstream_rate_limited, true};
   }
-  if (names_any(words, {"overloaded", "unavailable"})) return {FailureCode::upstream_overloaded, true};
+  if (names_any(words, {"overloaded", "unavailable"})) return {ErrorCode::upstream_overloaded, true};
   if (names_any(words, {"authentication", "permission", "api_key", "unauthorized", "forbidden"})) {
-    return {FailureCode::upstream_auth, false};
+    return {ErrorCode::upstream_auth, false};
   }
   if (names_any(words, {"invalid_request", "badrequest", "bad_request", "not_found", "notfound", "context_length"})) {
-    return {FailureCode::upstream_bad_request, false};
+    return {ErrorCode::upstream_bad_request, false};
   }
-  return {FailureCode::upstream_error,
+  return {ErrorCode::upstream_error,
           names_any(words, {"server_error", "servererror", "internal", "api_error", "timeout"})};
 }
 
@@ -164,10 +164,10 @@ ProviderError parse_error_body(std::string_view body) {
   return text;
 }
 
-Failure failure_of_status(const client::HttpHead& head, const ProviderError& error) {
+Error error_of_status(const client::HttpHead& head, const ProviderError& error) {
   const Class found = class_of_status(head.status);
-  Failure failure{found.code, error.message, found.retryable, head.retry_after_ms, head.status};
-  if (found.code == FailureCode::upstream_auth) {
+  Error failure{found.code, error.message, found.retryable, head.retry_after_ms, head.status};
+  if (found.code == ErrorCode::upstream_auth) {
     failure.message = "the upstream refused the relay's credential";  // its own words may quote the key
   } else if (failure.message.empty()) {
     failure.message = "the upstream answered with status " + std::to_string(head.status);
@@ -176,10 +176,10 @@ Failure failure_of_status(const client::HttpHead& head, const ProviderError& err
   return failure;
 }
 
-Failure failure_in_stream(const ProviderError& error, int http_status) {
+Error error_in_stream(const ProviderError& error, int http_status) {
   const Class found = class_of_words(error);
-  Failure failure{found.code, error.message, found.retryable, std::nullopt, http_status};
-  if (found.code == FailureCode::upstream_auth) {
+  Error failure{found.code, error.message, found.retryable, std::nullopt, http_status};
+  if (found.code == ErrorCode::upstream_auth) {
     failure.message = "the upstream refused the relay's credential";
   } else if (failure.message.empty()) {
     failure.message = "the upstream reported an error";
@@ -187,30 +187,30 @@ Failure failure_in_stream(const ProviderError& error, int http_status) {
   return failure;
 }
 
-Failure failure_of_transfer(const client::TransferEnd& end, int http_status) {
+Error error_of_transfer(const client::TransferEnd& end, int http_status) {
   using Cause = client::TransferEnd::Cause;
-  const auto make = [&](FailureCode code, std::string what, bool retryable) {
+  const auto make = [&](ErrorCode code, std::string what, bool retryable) {
     if (!end.message.empty()) what += ": " + end.message;
-    return Failure{code, std::move(what), retryable, std::nullopt, http_status};
+    return Error{code, std::move(what), retryable, std::nullopt, http_status};
   };
   switch (end.cause) {
     case Cause::unreachable:
     case Cause::connect_timeout:
-      return make(FailureCode::upstream_unreachable, "no connection to the upstream", true);
+      return make(ErrorCode::upstream_unreachable, "no connection to the upstream", true);
     case Cause::first_byte_timeout:
     case Cause::idle_timeout:
-      return make(FailureCode::upstream_timeout, "the upstream fell silent", true);
+      return make(ErrorCode::upstream_timeout, "the upstream fell silent", true);
     case Cause::not_http:
-      return make(FailureCode::upstream_protocol, "the upstream's answer is not HTTP", false);
+      return make(ErrorCode::upstream_protocol, "the upstream's answer is not HTTP", false);
     case Cause::clean:
     case Cause::cut:
       break;
   }
-  return make(FailureCode::upstream_truncated, "the upstream's answer ended without its end mark", true);
+  return make(ErrorCode::upstream_truncated, "the upstream's answer ended without its end mark", true);
 }
 
-Failure protocol_failure(std::string message, int http_status) {
-  return {FailureCode::upstream_protocol, std::move(message), false, std::nullopt, http_status};
+Error protocol_error(std::string message, int http_status) {
+  return {ErrorCode::upstream_protocol, std::move(message), false, std::nullopt, http_status};
 }
 
 std::string client_message(std::string_view text, std::string_view secret) {
