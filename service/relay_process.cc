@@ -11,8 +11,8 @@
 #include <cstdlib>
 #include <system_error>
 
+#include "service/relay/continuation.h"
 #include "service/relay/ids.h"
-#include "service/relay/start_event.h"
 #include "service/surface/routes.h"
 
 namespace tokenrelay {
@@ -55,20 +55,6 @@ std::string url_of(const transport::Listener& listener, bool tls = false) {
 metrics::LogState metric_of(storage::LogState state) {
   if (state == storage::LogState::healthy) return metrics::LogState::healthy;
   return state == storage::LogState::stalled ? metrics::LogState::stalled : metrics::LogState::failed;
-}
-
-// A stream that a dead process left unfinished goes on if its upstream keeps the answer; else it ends here, as nothing
-// can say how far its upstream would have gone.
-storage::RecoveryDecision decide(const storage::StreamRow& row, const relay::ModelTable& models, int64_t now_ms) {
-  const auto from = relay::read_continuation(row.continuation);
-  if (from && relay::route_of(*from, models, row.model)) {
-    return {false, {}, relay::seam_payload(from->attempt + 1, "relay_restarted")};
-  }
-  const relay::StreamError error{"relay_restarted", "the relay stopped before the answer was complete", true};
-  storage::RecoveryDecision decision;
-  decision.ending = {"interrupted",
-                     relay::done_payload("interrupted", std::nullopt, "", relay::UsageTotal().json(), error), now_ms};
-  return decision;
 }
 
 }  // namespace
@@ -133,7 +119,7 @@ bool RelayProcess::open_log() {
   options.wall_ms = [this] { return loop_.clock().wall_ms(); };
   options.random = draw_random;
   options.recover = [this](const storage::StreamRow& row) {
-    return decide(row, shard_.models(), loop_.clock().wall_ms());
+    return relay::decide(row, shard_.models(), loop_.clock().wall_ms());
   };
   std::vector<storage::StreamRow> going_on;
   options.continued = [&going_on](storage::StreamRow row) { going_on.push_back(std::move(row)); };

@@ -111,6 +111,13 @@ struct LogFigures {
   uint64_t journal_bytes = 0, wal_bytes = 0, database_bytes = 0, corrupt_rows = 0;
 };
 
+// What the log decides about a stream that a dead process left unfinished, before anything else may happen to it.
+struct RecoveryDecision {
+  bool finish = true;
+  Ending ending;         // if finish
+  std::string upstream;  // else: payload of the `upstream` event that announces the continuation
+};
+
 class EventLog {
  public:
   virtual ~EventLog() = default;

@@ -17,13 +17,6 @@ struct CommitFigures {
   size_t events, bytes;
 };
 
-// What the log decides about a stream that a dead process left unfinished, before anything else may happen to it.
-struct RecoveryDecision {
-  bool finish = true;
-  Ending ending;         // if finish
-  std::string upstream;  // else: payload of the `upstream` event that announces the continuation
-};
-
 struct SqliteLogOptions {
   std::string directory;  // made 0700 if missing; locked for this process
   SyncLevel sync = SyncLevel::full;

@@ -4,6 +4,8 @@
 
 #include "service/api/await.h"
 #include "service/api/control.h"
+#include "service/api/stream_json.h"
+#include "service/relay/start_at.h"
 
 namespace tokenrelay::api {
 namespace {
@@ -106,24 +108,17 @@ void ControlSocket::run(SocketCommand command) {
 
 void ControlSocket::subscribe(const SocketCommand& command) {
   if (subscriber_) return refuse(command, "already_subscribed", "this socket receives the stream already");
-  relay::Verdict verdict = relay::Verdict::start;
-  relay::Seq after = 0;
-  if (command.cursor) {
-    verdict = relay::judge(stream_->runs(), stream_->durable(), *command.cursor);
-    if (verdict == relay::Verdict::exact) after = command.cursor->seq;
-  }
+  const auto start = relay::start_at(*stream_, command.cursor, relay::AtEnd::nothing);
   acknowledge(command, 0);
-  say(resumed_message(*stream_, verdict));
+  say(resumed_message(*stream_, start.verdict));
   after_end_.cancel();
   api_.metrics.subscriber_joined(metrics::Transport::websocket);
-  api_.metrics.resumed(verdict == relay::Verdict::start   ? metrics::Verdict::start
-                       : verdict == relay::Verdict::exact ? metrics::Verdict::exact
-                                                          : metrics::Verdict::reset);
-  if (stream_->ended() && after == stream_->durable()) {  // it has everything: done was delivered before
+  api_.metrics.resumed(metric_of(start.verdict));
+  if (start.has_all) {  // done was delivered before
     return close_when_answered(1000, "the stream has ended");
   }
   relay::Sink& sink = *this;
-  subscriber_ = std::make_unique<relay::Subscriber>(stream_, after, true, socket_format(), sink);
+  subscriber_ = std::make_unique<relay::Subscriber>(stream_, start.after, true, socket_format(), sink);
   subscriber_->pump();
 }
 

@@ -11,7 +11,8 @@ namespace tokenrelay::api {
 
 asio::awaitable<http::Answer> create_stream(Api& api, const http::Request& request);
 
-// Takes the connection over and sends the stream's events from `place` on.
-http::Answer read_stream(Api& api, std::shared_ptr<relay::Stream> stream, Place place, http::HeaderList headers);
+// Takes the connection over and sends the stream's events from there on.
+http::Answer read_stream(Api& api, std::shared_ptr<relay::Stream> stream, relay::StartAt start, bool coalesce,
+                         http::HeaderList headers);
 
 }  // namespace tokenrelay::api

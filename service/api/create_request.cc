@@ -65,7 +65,7 @@ tl::expected<uint64_t, std::string> check_message(const Value& message, const st
   return text_bytes(*content, where);
 }
 
-tl::expected<void, std::string> read_messages(const Value& body, CreateRequest& out) {
+tl::expected<void, std::string> read_messages(const Value& body, StreamRequest& out) {
   const auto prompt = body.find("prompt");
   const auto messages = body.find("messages");
   if ((prompt == body.end()) == (messages == body.end()))
@@ -85,7 +85,7 @@ tl::expected<void, std::string> read_messages(const Value& body, CreateRequest& 
   return {};
 }
 
-tl::expected<void, std::string> read_parameters(const Value& body, CreateRequest& out) {
+tl::expected<void, std::string> read_parameters(const Value& body, StreamRequest& out) {
   const auto parameters = body.find("parameters");
   if (parameters == body.end()) return {};
   if (!parameters->is_object()) return refuse("\"parameters\" must be an object");
@@ -96,7 +96,7 @@ tl::expected<void, std::string> read_parameters(const Value& body, CreateRequest
   return {};
 }
 
-tl::expected<void, std::string> read_metadata(const Value& body, CreateRequest& out) {
+tl::expected<void, std::string> read_metadata(const Value& body, StreamRequest& out) {
   const auto metadata = body.find("metadata");
   if (metadata == body.end()) return {};
   if (!metadata->is_object()) return refuse("\"metadata\" must be an object of strings");
@@ -108,7 +108,7 @@ tl::expected<void, std::string> read_metadata(const Value& body, CreateRequest& 
   return {};
 }
 
-tl::expected<void, std::string> read_on_disconnect(const Value& body, CreateRequest& out) {
+tl::expected<void, std::string> read_on_disconnect(const Value& body, StreamRequest& out) {
   using Action = relay::OnDisconnect::Action;
   const auto policy = body.find("on_disconnect");
   if (policy == body.end() || *policy == "continue") return {};
@@ -143,14 +143,14 @@ tl::expected<uint64_t, std::string> check_messages(const Value& messages) {
   return all;
 }
 
-tl::expected<CreateRequest, std::string> parse_create_request(std::string_view body, int max_depth) {
+tl::expected<StreamRequest, std::string> parse_create_request(std::string_view body, int max_depth) {
   const auto parsed = json::parse(body, max_depth);
   if (!parsed) return refuse("the body is not valid JSON: " + parsed.error().message);
   if (!parsed->is_object()) return refuse("the body must be a JSON object");
   for (const auto& [name, value] : parsed->items()) {
     if (!contains(known_fields, name)) return refuse("unknown field \"" + shown(name) + "\"");
   }
-  CreateRequest out;
+  StreamRequest out;
   if (const auto model = parsed->find("model"); model != parsed->end()) {
     if (!model->is_string()) return refuse("\"model\" must be a string");
     out.model = model->get<std::string>();

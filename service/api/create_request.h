@@ -5,19 +5,10 @@
 #include <string_view>
 #include <tl/expected.hpp>
 
+#include "service/api/begin.h"
 #include "service/json/parse.h"
-#include "service/relay/disconnect_policy.h"
 
 namespace tokenrelay::api {
-
-struct CreateRequest {
-  std::string model;          // "": the configured default
-  std::string messages;       // JSON array; a prompt becomes one user message
-  std::string parameters;     // JSON object, "" for none
-  std::string metadata;       // JSON object of strings
-  uint64_t prompt_bytes = 0;  // of the messages' text
-  relay::OnDisconnect on_disconnect;
-};
 
 // Chat messages: a non-empty array of {role, content}. The bytes of their text.
 tl::expected<uint64_t, std::string> check_messages(const json::Value& messages);
@@ -26,6 +17,6 @@ tl::expected<uint64_t, std::string> check_messages(const json::Value& messages);
 bool is_own_parameter(std::string_view name);
 
 // The error is the `detail` of a 400.
-tl::expected<CreateRequest, std::string> parse_create_request(std::string_view body, int max_depth);
+tl::expected<StreamRequest, std::string> parse_create_request(std::string_view body, int max_depth);
 
 }  // namespace tokenrelay::api

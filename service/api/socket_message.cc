@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "service/api/stream_json.h"
 #include "service/json/parse.h"
 #include "service/json/write.h"
 #include "service/relay/event_codec.h"
@@ -125,11 +126,7 @@ std::string error_message(std::string_view ref, std::string_view code, std::stri
 }
 
 std::string resumed_message(const relay::Stream& stream, relay::Verdict verdict) {
-  std::string out = R"({"type":"event","event":"resumed","data":{"stream":)";
-  json::append_string(out, stream.id());
-  append_member(out, "verdict", relay::name_of(verdict));
-  append_member(out, "status", stream.status());
-  return out + "}}";
+  return R"({"type":"event","event":"resumed","data":)" + resumed_json(stream, verdict) + "}";
 }
 
 relay::Format& socket_format() {

@@ -2,8 +2,8 @@
 
 #include <array>
 
+#include "service/api/stream_json.h"
 #include "service/http/sse.h"
-#include "service/json/write.h"
 
 namespace tokenrelay::api {
 namespace {
@@ -26,21 +26,9 @@ std::string_view name_of(relay::CutReason reason) {
   return "other";
 }
 
-metrics::Verdict metric_of(relay::Verdict verdict) {
-  if (verdict == relay::Verdict::exact) return metrics::Verdict::exact;
-  return verdict == relay::Verdict::reset ? metrics::Verdict::reset : metrics::Verdict::start;
-}
-
-std::string resumed(const relay::Stream& stream, relay::Verdict verdict) {
-  std::string data = "{\"stream\":";
-  json::append_string(data, stream.id());
-  data += ",\"verdict\":\"";
-  data += relay::name_of(verdict);
-  data += "\",\"status\":\"";
-  data += stream.status();
-  data += "\"}";
+std::string preface(const relay::Stream& stream, relay::Verdict verdict) {
   std::string out = "retry: " + std::to_string(reconnect_ms) + "\n";
-  http::sse::append_event(out, "", "resumed", data);
+  http::sse::append_event(out, "", "resumed", resumed_json(stream, verdict));
   return out;
 }
 
@@ -103,15 +91,16 @@ void answer_head(http::TakenConnection connection, http::HeaderList extra_header
   http::StreamingBody(std::move(connection), std::move(options), silent).finish({});
 }
 
-ReaderOptions native_options(const relay::Stream& stream, relay::Verdict verdict) {
+ReaderOptions native_options(const relay::Stream& stream, relay::Verdict verdict, bool coalesce) {
   ReaderOptions options;
-  options.preface = resumed(stream, verdict);
+  options.preface = preface(stream, verdict);
   options.heartbeat = http::sse::heartbeat;
   options.headers = event_stream_headers();
+  options.coalesce = coalesce;
   return options;
 }
 
-SseReader::SseReader(Api& api, std::shared_ptr<relay::Stream> stream, Place place, ReaderOptions options,
+SseReader::SseReader(Api& api, std::shared_ptr<relay::Stream> stream, relay::StartAt start, ReaderOptions options,
                      http::TakenConnection connection, http::HeaderList extra_headers)
     : api_(api),
       format_(std::move(options.format)),
@@ -121,10 +110,10 @@ SseReader::SseReader(Api& api, std::shared_ptr<relay::Stream> stream, Place plac
       preface_(std::move(options.preface)),
       body_(std::move(connection), body_options(api.settings(), std::move(options.headers), std::move(extra_headers)),
             *this),
-      subscriber_(std::move(stream), place.after, place.coalesce, format_ ? *format_ : relay::sse_format(), *this),
+      subscriber_(std::move(stream), start.after, options.coalesce, format_ ? *format_ : relay::sse_format(), *this),
       heartbeat_(api.loop.timers(), [this] { beat(); }) {
   api_.metrics.subscriber_joined(metrics::Transport::sse);
-  api_.metrics.resumed(metric_of(place.verdict));
+  api_.metrics.resumed(metric_of(start.verdict));
 }
 
 SseReader::~SseReader() {

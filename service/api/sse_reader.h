@@ -9,17 +9,11 @@
 
 #include "service/api/api.h"
 #include "service/http/streaming_body.h"
+#include "service/relay/start_at.h"
 #include "service/relay/stream.h"
 #include "service/relay/subscriber.h"
 
 namespace tokenrelay::api {
-
-// Where a reader begins, and what it is told.
-struct Place {
-  relay::Seq after = 0;
-  relay::Verdict verdict = relay::Verdict::start;
-  bool coalesce = true;
-};
 
 // How the answer looks: the native stream's events, or another protocol's.
 struct ReaderOptions {
@@ -27,13 +21,14 @@ struct ReaderOptions {
   std::string preface;                    // the first bytes
   std::string_view heartbeat;
   http::HeaderList headers;  // Content-Type and the like
+  bool coalesce = true;      // neighbouring deltas are merged for a reader that is behind
   bool tells_retry = true;   // a `retry:` line before a cut: in native streams only
 };
-ReaderOptions native_options(const relay::Stream& stream, relay::Verdict verdict);
+ReaderOptions native_options(const relay::Stream& stream, relay::Verdict verdict, bool coalesce);
 
 class SseReader final : public Reader, private relay::Sink, private http::StreamingBody::Owner {
  public:
-  SseReader(Api& api, std::shared_ptr<relay::Stream> stream, Place place, ReaderOptions options,
+  SseReader(Api& api, std::shared_ptr<relay::Stream> stream, relay::StartAt start, ReaderOptions options,
             http::TakenConnection connection, http::HeaderList extra_headers);
   ~SseReader() override;
 

@@ -1,5 +1,6 @@
 #include "service/api/stream_json.h"
 
+#include "service/json/write.h"
 #include "service/relay/start_event.h"
 
 namespace tokenrelay::api {
@@ -76,6 +77,21 @@ Value state_json(const relay::Stream& stream, const relay::Transcript& transcrip
   }
   add_ending(out, stream.ended() ? stream.row().done : "", stream.row());
   return out;
+}
+
+std::string resumed_json(const relay::Stream& stream, relay::Verdict verdict) {
+  std::string out = "{\"stream\":";
+  json::append_string(out, stream.id());
+  out += ",\"verdict\":\"";
+  out += relay::name_of(verdict);
+  out += "\",\"status\":\"";
+  out += stream.status();
+  return out + "\"}";
+}
+
+metrics::Verdict metric_of(relay::Verdict verdict) {
+  if (verdict == relay::Verdict::exact) return metrics::Verdict::exact;
+  return verdict == relay::Verdict::reset ? metrics::Verdict::reset : metrics::Verdict::start;
 }
 
 }  // namespace tokenrelay::api

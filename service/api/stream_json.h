@@ -1,7 +1,11 @@
 // A stream as JSON: the answer to its creation, a row of the list, its whole state.
 #pragma once
 
+#include <string>
+
+#include "metrics/metrics.h"
 #include "service/json/parse.h"
+#include "service/relay/event_id.h"
 #include "service/relay/stream.h"
 #include "service/relay/transcript.h"
 
@@ -12,5 +16,9 @@ std::string stream_path(const std::string& stream_id);  // /v1/streams/{id}
 json::Value created_json(const relay::Stream& stream);
 json::Value list_row_json(const storage::StreamRow& row, const relay::Stream* live);
 json::Value state_json(const relay::Stream& stream, const relay::Transcript& transcript);
+
+// What a reader is told first: the verdict on its cursor.
+std::string resumed_json(const relay::Stream& stream, relay::Verdict verdict);
+metrics::Verdict metric_of(relay::Verdict verdict);
 
 }  // namespace tokenrelay::api

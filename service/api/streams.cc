@@ -8,6 +8,7 @@
 #include "service/api/request_parts.h"
 #include "service/api/state.h"
 #include "service/api/stream_json.h"
+#include "service/relay/start_at.h"
 
 namespace tokenrelay::api {
 namespace {
@@ -38,15 +39,9 @@ asio::awaitable<Answer> read_events(Api& api, const Request& request) {
   const auto stream = *found;
   if (!may_see(request.principal, *stream)) co_return refuse(Code::not_found, "no such stream", request);
 
-  Place place{0, relay::Verdict::start, *coalesce};
-  if (*cursor) {
-    place.verdict = relay::judge(stream->runs(), stream->durable(), **cursor);
-    if (place.verdict == relay::Verdict::exact) place.after = (*cursor)->seq;
-  }
-  if (stream->ended() && place.after == stream->durable()) {
-    co_return Reply{204, {{"Cache-Control", "no-store"}}, "", ""};  // stops an EventSource for good
-  }
-  co_return read_stream(api, stream, place, {});
+  const auto start = relay::start_at(*stream, *cursor, relay::AtEnd::nothing);
+  if (start.has_all) co_return Reply{204, {{"Cache-Control", "no-store"}}, "", ""};  // stops an EventSource for good
+  co_return read_stream(api, stream, start, *coalesce, {});
 }
 
 http::Handler handle(Api& api, asio::awaitable<Answer> (*handler)(Api&, const Request&)) {
@@ -55,18 +50,19 @@ http::Handler handle(Api& api, asio::awaitable<Answer> (*handler)(Api&, const Re
 
 }  // namespace
 
-Answer read_stream(Api& api, std::shared_ptr<relay::Stream> stream, Place place, http::HeaderList headers) {
+Answer read_stream(Api& api, std::shared_ptr<relay::Stream> stream, relay::StartAt start, bool coalesce,
+                   http::HeaderList headers) {
   if (api.readers.closed()) return come_back_later(api, "shutdown");
-  return http::Takeover(
-      [&api, stream = std::move(stream), place, headers = std::move(headers)](http::TakenConnection connection) {
-        if (connection.log) connection.log(200);
-        if (connection.head_only) return answer_head(std::move(connection), headers);
-        auto reader = std::make_unique<SseReader>(api, stream, place, native_options(*stream, place.verdict),
-                                                  std::move(connection), headers);
-        SseReader& started = *reader;
-        api.readers.keep(std::move(reader));
-        started.start();
-      });
+  return http::Takeover([&api, stream = std::move(stream), start, coalesce,
+                         headers = std::move(headers)](http::TakenConnection connection) {
+    if (connection.log) connection.log(200);
+    if (connection.head_only) return answer_head(std::move(connection), headers);
+    auto reader = std::make_unique<SseReader>(api, stream, start, native_options(*stream, start.verdict, coalesce),
+                                              std::move(connection), headers);
+    SseReader& started = *reader;
+    api.readers.keep(std::move(reader));
+    started.start();
+  });
 }
 
 void add_stream_routes(http::Router& router, Api& api) {

@@ -5,6 +5,8 @@
 #include "service/json/parse.h"
 #include "service/json/write.h"
 #include "service/relay/event_codec.h"
+#include "service/relay/event_walk.h"
+#include "service/relay/start_event.h"
 #include "service/relay/stream.h"
 
 namespace tokenrelay::relay {
@@ -18,26 +20,6 @@ uint64_t number(const json::Value& object, const char* name) {
   const auto it = object.find(name);
   return it != object.end() && it->is_number_unsigned() ? it->get<uint64_t>() : 0;
 }
-
-struct Reading : std::enable_shared_from_this<Reading> {
-  std::shared_ptr<Stream> stream;
-  storage::Seq at = 0, upto = 0;
-  Progress said;
-  std::function<void(std::optional<Progress>)> done;
-
-  void next() {
-    if (at >= upto) return done(std::move(said));
-    stream->read(at, [self = shared_from_this()](storage::Result<std::shared_ptr<const storage::Block>> block) {
-      if (!block || (*block)->entries.empty()) return self->done(std::nullopt);
-      for (const auto& entry : (*block)->entries) {
-        if (entry.seq <= self->at || entry.seq > self->upto) continue;
-        self->said.add(entry.kind, (*block)->payload(entry));
-        self->at = entry.seq;
-      }
-      self->next();
-    });
-  }
-};
 
 }  // namespace
 
@@ -83,6 +65,21 @@ std::string seam_payload(uint32_t attempt, std::string_view reason) {
   return seam;
 }
 
+StreamError restarted_error() {
+  return {"relay_restarted", "the relay stopped before the answer was complete", true};
+}
+
+storage::RecoveryDecision decide(const storage::StreamRow& row, const ModelTable& models, int64_t now_ms) {
+  const auto from = read_continuation(row.continuation);
+  if (from && route_of(*from, models, row.model)) {
+    return {false, {}, seam_payload(from->attempt + 1, "relay_restarted")};
+  }
+  storage::RecoveryDecision decision;
+  decision.ending = {"interrupted",
+                     done_payload("interrupted", std::nullopt, "", UsageTotal().json(), restarted_error()), now_ms};
+  return decision;
+}
+
 uint64_t Progress::output_bytes() const {
   return std::accumulate(tool_bytes.begin(), tool_bytes.end(), text_bytes + reasoning_bytes);
 }
@@ -120,11 +117,14 @@ void Progress::add(storage::EventKind kind, std::string_view payload) {
 }
 
 void read_progress(const std::shared_ptr<Stream>& stream, std::function<void(std::optional<Progress>)> done) {
-  auto reading = std::make_shared<Reading>();
-  reading->stream = stream;
-  reading->upto = stream->durable();
-  reading->done = std::move(done);
-  reading->next();
+  const auto progress = std::make_shared<Progress>();
+  const auto add = [progress](storage::Seq, storage::EventKind kind, std::string_view payload) {
+    progress->add(kind, payload);
+    return true;
+  };
+  walk_events(stream, 0, stream->durable(), add, [progress, done = std::move(done)](bool readable) {
+    done(readable ? std::optional(std::move(*progress)) : std::nullopt);
+  });
 }
 
 }  // namespace tokenrelay::relay

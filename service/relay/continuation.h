@@ -15,7 +15,9 @@
 
 #include "service/relay/disconnect_policy.h"
 #include "service/relay/models.h"
+#include "service/relay/usage.h"
 #include "storage/event.h"
+#include "storage/event_log.h"
 
 namespace tokenrelay::relay {
 
@@ -38,6 +40,11 @@ std::optional<Route> route_of(const Continuation& what, const ModelTable& models
 
 // The payload of an `upstream` event.
 std::string seam_payload(uint32_t attempt, std::string_view reason);
+
+// What becomes of a stream that a dead process left unfinished: it goes on if its upstream keeps the answer, else it ends
+// here, since nothing can say how far its upstream would have gone.
+storage::RecoveryDecision decide(const storage::StreamRow& row, const ModelTable& models, int64_t now_ms);
+StreamError restarted_error();  // of one that ends so
 
 // What a stream's events say of its generations: the last one's output in detail, the others' summed.
 struct Progress {

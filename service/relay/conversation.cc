@@ -1,41 +1,13 @@
 #include "service/relay/conversation.h"
 
 #include "service/json/parse.h"
+#include "service/relay/event_walk.h"
 #include "service/relay/stream.h"
 
 namespace tokenrelay::relay {
 namespace {
 
 using storage::EventKind;
-
-constexpr int stored_depth = 200;  // what was accepted once must be readable again
-
-struct Reading : std::enable_shared_from_this<Reading> {
-  std::shared_ptr<Stream> stream;
-  storage::Seq at = 0, upto = 0;
-  std::string stored;
-  Conversation conversation;
-  std::function<void(std::optional<ContinuedRequest>)> done;
-
-  void finish() {
-    auto request = conversation.request(stored);
-    if (!request) return done(std::nullopt);
-    done(ContinuedRequest{std::move(*request), conversation.text_bytes()});
-  }
-
-  void next() {
-    if (at >= upto) return finish();
-    stream->read(at, [self = shared_from_this()](storage::Result<std::shared_ptr<const storage::Block>> block) {
-      if (!block || (*block)->entries.empty()) return self->done(std::nullopt);
-      for (const auto& entry : (*block)->entries) {
-        if (entry.seq <= self->at || entry.seq > self->upto) continue;
-        self->conversation.add(entry.kind, (*block)->payload(entry));
-        self->at = entry.seq;
-      }
-      self->next();
-    });
-  }
-};
 
 }  // namespace
 
@@ -50,7 +22,7 @@ void Conversation::add(EventKind kind, std::string_view payload) {
 }
 
 std::optional<upstream::ModelRequest> Conversation::request(std::string_view stored_request) const {
-  auto stored = json::parse(stored_request, stored_depth);
+  auto stored = json::parse(stored_request, json::deepest);
   if (!stored || !stored->is_object() || !stored->contains("messages")) return std::nullopt;
   auto& messages = (*stored)["messages"];
   for (const auto& turn : turns_) {
@@ -71,14 +43,19 @@ uint64_t Conversation::text_bytes() const {
 
 void read_conversation(const std::shared_ptr<Stream>& stream,
                        std::function<void(std::optional<ContinuedRequest>)> done) {
-  auto reading = std::make_shared<Reading>();
-  reading->stream = stream;
-  reading->upto = stream->durable();
-  reading->done = std::move(done);
-  stream->context().log.request(stream->row().key, [reading](storage::Result<std::string> stored) {
-    if (!stored) return reading->done(std::nullopt);
-    reading->stored = std::move(*stored);
-    reading->next();
+  const auto conversation = std::make_shared<Conversation>();
+  const auto add = [conversation](storage::Seq, EventKind kind, std::string_view payload) {
+    conversation->add(kind, payload);
+    return true;
+  };
+  const auto upto = stream->durable();
+  stream->context().log.request(stream->row().key, [=, done = std::move(done)](storage::Result<std::string> stored) {
+    if (!stored) return done(std::nullopt);
+    walk_events(stream, 0, upto, add, [conversation, done, stored = std::move(*stored)](bool readable) {
+      auto request = readable ? conversation->request(stored) : std::nullopt;
+      if (!request) return done(std::nullopt);
+      done(ContinuedRequest{std::move(*request), conversation->text_bytes()});
+    });
   });
 }
 

@@ -133,7 +133,7 @@ void Shard::go_on(storage::StreamRow row) {
   const auto route = from ? route_of(*from, *models_, row.model) : std::nullopt;
   const auto stream = adopt(std::move(row), {});
   live_[stream->row().key] = stream;
-  if (!route) return stream->interrupt("relay_restarted", "the relay stopped before the answer was complete");
+  if (!route) return stream->interrupt(restarted_error().code, restarted_error().message);
   stream->go_on(*route, *from);
 }
 

@@ -1,34 +1,10 @@
 #include "service/relay/transcript.h"
 
 #include "service/relay/event_codec.h"
+#include "service/relay/event_walk.h"
 #include "service/relay/stream.h"
 
 namespace tokenrelay::relay {
-namespace {
-
-struct Reading : std::enable_shared_from_this<Reading> {
-  std::shared_ptr<Stream> stream;
-  storage::Seq upto = 0;
-  std::shared_ptr<Transcript> transcript = std::make_shared<Transcript>();
-  std::function<void(std::shared_ptr<const Transcript>)> done;
-
-  void next() {
-    if (transcript->last_seq >= upto && stream->ended()) upto = stream->durable();  // it ended meanwhile: to its end
-    if (transcript->last_seq >= upto) return done(transcript);
-    stream->read(transcript->last_seq,
-                 [self = shared_from_this()](storage::Result<std::shared_ptr<const storage::Block>> block) {
-                   if (!block || (*block)->entries.empty()) return self->done(nullptr);
-                   for (const auto& entry : (*block)->entries) {
-                     if (entry.seq > self->upto) break;
-                     self->transcript->add(entry.kind, (*block)->payload(entry));
-                     self->transcript->last_seq = entry.seq;
-                   }
-                   self->next();
-                 });
-  }
-};
-
-}  // namespace
 
 void Transcript::add(storage::EventKind kind, std::string_view payload) {
   if (kind == storage::EventKind::text) text += payload;
@@ -44,13 +20,17 @@ void Transcript::add(storage::EventKind kind, std::string_view payload) {
   tool_calls.push_back({piece->index, std::string(piece->id), std::string(piece->name), std::string(piece->arguments)});
 }
 
+// To what is durable when it gets there: an end that comes meanwhile is told with its last words.
 void read_transcript(const std::shared_ptr<Stream>& stream,
                      std::function<void(std::shared_ptr<const Transcript>)> done) {
-  auto reading = std::make_shared<Reading>();
-  reading->stream = stream;
-  reading->upto = stream->durable();
-  reading->done = std::move(done);
-  reading->next();
+  const auto transcript = std::make_shared<Transcript>();
+  const auto add = [transcript](storage::Seq seq, storage::EventKind kind, std::string_view payload) {
+    transcript->add(kind, payload);
+    transcript->last_seq = seq;
+    return true;
+  };
+  walk_events(stream, 0, all_durable, add,
+              [transcript, done = std::move(done)](bool readable) { done(readable ? transcript : nullptr); });
 }
 
 }  // namespace tokenrelay::relay

@@ -4,6 +4,8 @@
 
 #include "service/api/await.h"
 #include "service/api/sse_reader.h"
+#include "service/relay/event_walk.h"
+#include "service/relay/start_at.h"
 
 namespace tokenrelay::surface {
 namespace {
@@ -11,17 +13,8 @@ namespace {
 using api::until;
 using http::Answer;
 using http::Request;
-using BlockRead = storage::Result<std::shared_ptr<const storage::Block>>;
-using BlockPtr = std::shared_ptr<const storage::Block>;
 
 constexpr std::string_view stream_prefix = "strm_";
-
-// The durable events after `after`, as far as one block goes; null: the log cannot be read.
-asio::awaitable<BlockPtr> read_block(std::shared_ptr<relay::Stream> stream, relay::Seq after) {
-  auto block = co_await until<BlockRead>([&](auto then) { stream->read(after, std::move(then)); });
-  if (!block || (*block)->entries.empty()) co_return nullptr;
-  co_return std::move(*block);
-}
 
 // Those of every event stream; a profile's own replace them.
 http::HeaderList headers_of(const Profile& profile) {
@@ -41,18 +34,15 @@ http::HeaderList stream_headers(const relay::Stream& stream) {
   return {{"Stream-Id", stream.id()}};
 }
 
-// Feeds an encoder what is durable, event by event, until something comes out or `upto` is reached. False: unreadable.
+// Feeds an encoder what is durable, event by event, until something comes out or `upto` is reached. False: the log
+// cannot be read.
 asio::awaitable<bool> feed(std::shared_ptr<relay::Stream> stream, Encoder& encoder, relay::Seq upto, std::string& out) {
-  while (encoder.seq() < std::min(upto, stream->durable()) && out.empty()) {
-    const BlockPtr block = co_await read_block(stream, encoder.seq());
-    if (!block) co_return false;
-    for (const auto& entry : block->entries) {
-      if (entry.seq <= encoder.seq()) continue;
-      if (entry.seq > upto || entry.seq > stream->durable() || !out.empty()) break;
-      encoder.append(out, stream->runs(), entry.seq, entry.kind, block->payload(entry));
-    }
-  }
-  co_return true;
+  const auto append = [&](storage::Seq seq, storage::EventKind kind, std::string_view payload) {
+    encoder.append(out, stream->runs(), seq, kind, payload);
+    return out.empty();
+  };
+  co_return co_await until<bool>(
+      [&](auto then) { relay::walk_events(stream, encoder.seq(), upto, append, std::move(then)); });
 }
 
 Answer follow(api::Api& api, Profile profile, std::shared_ptr<relay::Stream> stream, std::unique_ptr<Encoder> encoder,
@@ -62,8 +52,8 @@ Answer follow(api::Api& api, Profile profile, std::shared_ptr<relay::Stream> str
   return http::Takeover([&api, profile = std::move(profile), stream = std::move(stream), held,
                          preface = std::move(preface)](http::TakenConnection connection) {
     if (connection.log) connection.log(200);
-    api::Place place;
-    place.after = (*held)->seq();
+    relay::StartAt start;
+    start.after = (*held)->seq();
     api::ReaderOptions options;
     options.format = std::move(*held);
     // Something at once: a slow first token must not look like a dead relay.
@@ -71,7 +61,7 @@ Answer follow(api::Api& api, Profile profile, std::shared_ptr<relay::Stream> str
     options.heartbeat = profile.heartbeat;
     options.headers = headers_of(profile);
     options.tells_retry = false;
-    auto reader = std::make_unique<api::SseReader>(api, stream, place, std::move(options), std::move(connection),
+    auto reader = std::make_unique<api::SseReader>(api, stream, start, std::move(options), std::move(connection),
                                                    stream_headers(*stream));
     api::SseReader& started = *reader;
     api.readers.keep(std::move(reader));
@@ -111,15 +101,15 @@ std::string error_event(Dialect dialect, const Error& error, std::string_view re
 
 }  // namespace
 
-asio::awaitable<Answer> stream_answer(api::Api& api, const Request& request, Profile profile, StartedStream started,
-                                      std::unique_ptr<Encoder> encoder) {
+asio::awaitable<Answer> stream_answer(api::Api& api, const Request& request, Profile profile,
+                                      api::StartedStream started, std::unique_ptr<Encoder> encoder) {
   const auto stream = started.stream;
   if (!started.cursor) {
     if (auto refused = co_await refusal_of(request, profile.dialect, stream)) co_return std::move(*refused);
     co_return follow(api, std::move(profile), stream, std::move(encoder), "");
   }
-  const auto verdict = relay::judge(stream->runs(), stream->durable(), *started.cursor);
-  if (verdict != relay::Verdict::exact) {
+  const auto start = relay::start_at(*stream, started.cursor, relay::AtEnd::end_again);
+  if (start.verdict != relay::Verdict::exact) {
     if (profile.dialect == Dialect::ui) co_return follow(api, std::move(profile), stream, std::move(encoder), "");
     const Error error{409, "unknown_cursor", "what was received is no longer part of this answer",
                       "",  std::nullopt,     false};
@@ -127,11 +117,9 @@ asio::awaitable<Answer> stream_answer(api::Api& api, const Request& request, Pro
     co_return say_and_cut(api, std::move(profile), stream, event);
   }
   // Counted and thrown away up to the cursor; at the terminal event, that one again (a 204 would not stop them all).
-  relay::Seq upto = started.cursor->seq;
-  if (stream->ended() && upto == stream->durable()) --upto;
   std::string out;
-  while (encoder->seq() < upto) {
-    if (!co_await feed(stream, *encoder, upto, out)) co_return unreadable(request);
+  while (encoder->seq() < start.after) {
+    if (!co_await feed(stream, *encoder, start.after, out)) co_return unreadable(request);
     out.clear();
   }
   co_return follow(api, std::move(profile), stream, std::move(encoder), "");
@@ -154,17 +142,13 @@ asio::awaitable<Answer> resume_answer(api::Api& api, const Request& request, Pro
 
 asio::awaitable<std::shared_ptr<Gathered>> gather(std::shared_ptr<relay::Stream> stream) {
   auto gathered = std::make_shared<Gathered>();
-  relay::Seq at = 0;
-  while (at < stream->durable()) {
-    const BlockPtr block = co_await read_block(stream, at);
-    if (!block) co_return nullptr;
-    for (const auto& entry : block->entries) {
-      if (entry.seq <= at || entry.seq > stream->durable()) continue;
-      gathered->add(entry.kind, block->payload(entry));
-      at = entry.seq;
-    }
-  }
-  co_return gathered;
+  const auto add = [&](storage::Seq, storage::EventKind kind, std::string_view payload) {
+    gathered->add(kind, payload);
+    return true;
+  };
+  const bool readable =
+      co_await until<bool>([&](auto then) { relay::walk_events(stream, 0, relay::all_durable, add, std::move(then)); });
+  co_return readable ? gathered : nullptr;
 }
 
 std::string id_with(std::string_view prefix, const relay::Stream& stream) {

@@ -25,7 +25,7 @@ struct Profile {
 
 // The stream from its first event, or from after the cursor of a POST that was sent again.
 asio::awaitable<http::Answer> stream_answer(api::Api& api, const http::Request& request, Profile profile,
-                                            StartedStream started, std::unique_ptr<Encoder> encoder);
+                                            api::StartedStream started, std::unique_ptr<Encoder> encoder);
 
 // The wire events numbered above `number`: a protocol's own cursor; all of them without one. One beyond what there is
 // is the surface's 400, which says so of `field`.

@@ -11,8 +11,6 @@ using Refused = tl::unexpected<UnsupportedField>;
 using Role = PromptMessage::Role;
 using Kind = PromptPart::Kind;
 
-constexpr int request_depth = 200;  // what the api accepted once must be readable again
-
 Refused refuse(std::string field, std::string why) {
   return tl::make_unexpected(UnsupportedField{std::move(field), std::move(why)});
 }
@@ -240,7 +238,7 @@ std::string text_of(const std::vector<PromptPart>& parts) {
 tl::expected<Prompt, UnsupportedField> read_prompt(const ModelRequest& request) {
   Prompt prompt;
   prompt.others = Value::object();
-  const auto messages = json::parse(request.messages, request_depth);
+  const auto messages = json::parse(request.messages, json::deepest);
   if (!messages || !messages->is_array()) return refuse("messages", "must be an array");
   for (size_t i = 0; i < messages->size(); ++i) {
     auto message = read_message((*messages)[i], i);
@@ -248,7 +246,7 @@ tl::expected<Prompt, UnsupportedField> read_prompt(const ModelRequest& request) 
     prompt.messages.push_back(std::move(*message));
   }
   if (request.parameters.empty()) return prompt;
-  const auto parameters = json::parse(request.parameters, request_depth);
+  const auto parameters = json::parse(request.parameters, json::deepest);
   if (!parameters || !parameters->is_object()) return refuse("parameters", "must be an object");
   for (const auto& [name, value] : parameters->items()) {
     if (const auto read = read_parameter(name, value, prompt); !read) return tl::make_unexpected(read.error());

@@ -8,7 +8,7 @@ using Action = relay::OnDisconnect::Action;
 
 namespace {
 
-CreateRequest good(std::string_view body) {
+StreamRequest good(std::string_view body) {
   auto parsed = parse_create_request(body, 64);
   INFO((parsed ? "" : parsed.error()));
   REQUIRE(parsed);

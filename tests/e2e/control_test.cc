@@ -149,6 +149,20 @@ TEST_CASE("steer goes on in the same stream with the conversation so far", "[con
   CHECK(late.json().value("code", "") == "stream_ended");
 }
 
+TEST_CASE("what may be sent may be steered, however deep it nests", "[control]") {
+  ScriptedModel model(ticking());
+  Relay relay({.upstream = model.upstream(), .env = {{"TOKENRELAY_LIMITS_JSON_DEPTH", "512"}}});
+  Json deep = Json::array();
+  for (int i = 0; i < 490; ++i) deep = Json::array({std::move(deep)});
+  const std::string id = relay.create({{"prompt", "p"}, {"parameters", {{"x_deep", deep}}}});
+  Follower reader({.port = relay.port(), .stream_id = id});
+  REQUIRE(reader.wait_text(1, 5s));
+  CHECK(steer(relay, id, {{"content", "shorter"}}).status == 202);
+  REQUIRE(model.wait_calls(2));
+  CHECK(model.call(1).request.at("x_deep") == deep);
+  CHECK(relay.state(id).at("status") == "streaming");
+}
+
 TEST_CASE("steers that are refused", "[control]") {
   ScriptedModel model(ticking());
   Relay relay({.upstream = model.upstream()});

@@ -3,13 +3,8 @@
 #include "service/json/write.h"
 
 namespace tokenrelay::surface {
-namespace {
 
 using json::Value;
-
-constexpr int arguments_depth = 200;
-
-}  // namespace
 
 void append_gemini_chunk(std::string& out, std::string_view parts, std::string_view finish_reason,
                          std::string_view usage, std::string_view tail) {
@@ -45,7 +40,7 @@ void append_gemini_text(std::string& out, std::string_view text, bool is_thought
 
 std::string gemini_call_part(std::string_view id, std::string_view name, std::string_view arguments,
                              const std::string& signature) {
-  auto args = json::parse(arguments.empty() ? "{}" : arguments, arguments_depth);
+  auto args = json::parse(arguments.empty() ? "{}" : arguments, json::deepest);
   if (!args || !args->is_object()) return {};
   Value part = {{"functionCall", Value{{"id", std::string(id)}, {"name", std::string(name)}, {"args", *args}}}};
   if (!signature.empty()) part["thoughtSignature"] = signature;

@@ -17,7 +17,6 @@ using Done = tl::expected<void, UnsupportedField>;
 
 constexpr uint64_t default_max_tokens = 4096;
 constexpr uint64_t least_budget = 1024;  // the API's
-constexpr int request_depth = 200;
 
 tl::unexpected<UnsupportedField> refuse(std::string field, std::string why) {
   return tl::make_unexpected(UnsupportedField{std::move(field), std::move(why)});
@@ -188,7 +187,7 @@ Done add_parameters(const Prompt& prompt, Value& body) {
 }
 
 std::string own_header(const ModelRequest& request, const char* name) {
-  const auto parameters = json::parse(request.parameters, request_depth);
+  const auto parameters = json::parse(request.parameters, json::deepest);
   const auto pointer = Value::json_pointer(std::string("/x_anthropic/headers/") + name);
   if (!parameters || !parameters->contains(pointer) || !(*parameters)[pointer].is_string()) return {};
   return (*parameters)[pointer].get<std::string>();

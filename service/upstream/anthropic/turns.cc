@@ -12,8 +12,6 @@ using Kind = PromptPart::Kind;
 using Role = PromptMessage::Role;
 using Block = tl::expected<Value, UnsupportedField>;
 
-constexpr int arguments_depth = 200;
-
 tl::unexpected<UnsupportedField> refuse(std::string field, std::string why) {
   return tl::make_unexpected(UnsupportedField{std::move(field), std::move(why)});
 }
@@ -121,7 +119,7 @@ std::string safe_id(std::string id) {
 }
 
 Block tool_use(const PromptToolCall& call, const std::string& place) {
-  auto input = json::parse(call.arguments, arguments_depth);
+  auto input = json::parse(call.arguments, json::deepest);
   if (!input || !input->is_object()) {
     return refuse(place + ".function.arguments", "must be a JSON object for this upstream");
   }

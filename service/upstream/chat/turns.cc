@@ -11,7 +11,6 @@ namespace {
 
 using json::Value;
 
-constexpr int request_depth = 200;  // what the api accepted once must be readable again
 constexpr std::array<std::string_view, 3> foreign = {"thinking", "redacted_thinking", "reasoning"};
 
 bool is_foreign(const Value& part) {
@@ -55,7 +54,7 @@ void say_error(Value& message) {
 std::string openai_messages(const std::string& messages) {
   const auto has = [&messages](std::string_view word) { return messages.find(word) != messages.npos; };
   if (!has("\"is_error\"") && !has("thinking\"") && !has("\"reasoning\"")) return messages;
-  auto parsed = json::parse(messages, request_depth);
+  auto parsed = json::parse(messages, json::deepest);
   if (!parsed || !parsed->is_array()) return messages;
   for (Value& message : *parsed) {
     if (!message.is_object()) continue;

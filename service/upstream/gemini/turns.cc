@@ -13,7 +13,6 @@ using Kind = PromptPart::Kind;
 using Role = PromptMessage::Role;
 using Part = tl::expected<Value, UnsupportedField>;
 
-constexpr int request_depth = 200;
 constexpr const char* placeholder = "skip_thought_signature_validator";  // Google's, for calls of other models
 
 tl::unexpected<UnsupportedField> refuse(std::string field, std::string why) {
@@ -96,7 +95,7 @@ tl::expected<Value, UnsupportedField> parts_of(const PromptMessage& message) {
 }
 
 Part call_of(const PromptToolCall& call, const std::string& place) {
-  auto args = json::parse(call.arguments, request_depth);
+  auto args = json::parse(call.arguments, json::deepest);
   if (!args || !args->is_object()) {
     return refuse(place + ".function.arguments", "must be a JSON object for this upstream");
   }
@@ -109,7 +108,7 @@ Part call_of(const PromptToolCall& call, const std::string& place) {
 
 Value response_of(const PromptMessage& message, const std::string& text) {
   if (message.is_error) return {{"error", text}};
-  auto parsed = json::parse(text, request_depth);
+  auto parsed = json::parse(text, json::deepest);
   if (parsed && parsed->is_object()) return std::move(*parsed);
   return {{"result", text}};
 }
