@@ -8,24 +8,25 @@ cd "${1:-$(dirname "$0")/..}"
 declare -A may=(
   [storage]="storage"
   [metrics]="metrics"
-  [service/json]="service/json"
+  [service/text]="service/text"
+  [service/json]="service/json service/text"
   [service/transport]="service/transport"
-  [service/http]="service/http service/transport service/json"
-  [service/client]="service/client service/transport"
-  [service/upstream]="service/upstream service/client service/transport service/json"
-  [service/relay]="service/relay service/upstream service/transport service/json storage metrics"
+  [service/http]="service/http service/text service/transport service/json"
+  [service/client]="service/client service/text service/transport"
+  [service/upstream]="service/upstream service/text service/client service/transport service/json"
+  [service/relay]="service/relay service/text service/upstream service/transport service/json storage metrics"
   [service/web]="service/web"
-  [service/api]="service/api service/http service/relay service/upstream service/transport service/json service/web
+  [service/api]="service/api service/text service/http service/relay service/upstream service/transport service/json service/web
                  storage metrics"
-  [service/surface]="service/surface service/api service/http service/relay service/upstream service/transport
+  [service/surface]="service/surface service/text service/api service/http service/relay service/upstream service/transport
                      service/json storage metrics"
-  [service/config]="service/config service/transport"
-  [service/terminal]="service/terminal service/config service/json"
-  [service]="service service/config service/terminal service/surface service/api service/http service/relay
+  [service/config]="service/config service/text service/transport"
+  [service/terminal]="service/terminal service/text service/config service/json"
+  [service]="service service/text service/config service/terminal service/surface service/api service/http service/relay
              service/upstream service/client service/transport service/json service/web storage metrics"
 )
 # One dialect, one protocol: what two of them share lies in the folder above.
-apart=""
+apart="service/upstream service/surface"
 
 # The longest listed folder that a path lies in, or nothing.
 room=

@@ -5,18 +5,9 @@
 #include <algorithm>
 #include <cctype>
 
+#include "service/text/ascii.h"
+
 namespace tokenrelay::api {
-namespace {
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return out;
-}
-
-}  // namespace
-
 tl::expected<std::optional<relay::EventId>, std::string> read_cursor(const http::Request& request) {
   std::string_view text = request.header("last-event-id").value_or("");
   std::string_view where = "the Last-Event-ID header";
@@ -38,7 +29,7 @@ tl::expected<bool, std::string> read_coalesce(const http::Request& request) {
 }
 
 std::optional<std::string> not_json(const http::Request& request) {
-  const std::string type = lower(request.header("content-type").value_or(""));
+  const std::string type = text::lower(request.header("content-type").value_or(""));
   const auto semicolon = type.find(';');
   std::string media = type.substr(0, semicolon);
   while (!media.empty() && (media.back() == ' ' || media.back() == '\t')) media.pop_back();
@@ -48,7 +39,7 @@ std::optional<std::string> not_json(const http::Request& request) {
     const auto value = type.substr(charset + 8);
     if (!value.starts_with("utf-8") && !value.starts_with("\"utf-8\"")) return "the body's charset must be UTF-8";
   }
-  const std::string coding = lower(request.header("content-encoding").value_or("identity"));
+  const std::string coding = text::lower(request.header("content-encoding").value_or("identity"));
   if (coding != "identity") return "an encoded body is not taken: send it without Content-Encoding";
   return std::nullopt;
 }

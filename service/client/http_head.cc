@@ -6,22 +6,12 @@
 #include <cctype>
 #include <charconv>
 
+#include "service/text/ascii.h"
+
 namespace tokenrelay::client {
 namespace {
 
 constexpr int64_t max_retry_after_ms = 24 * 3600 * 1000;
-
-std::string_view trimmed(std::string_view text) {
-  const size_t from = text.find_first_not_of(" \t\r\n");
-  if (from == text.npos) return {};
-  return text.substr(from, text.find_last_not_of(" \t\r\n") - from + 1);
-}
-
-std::string lower(std::string_view text) {
-  std::string out(text.substr(0, 200));
-  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return std::tolower(c); });
-  return out;
-}
 
 // A count of seconds or milliseconds, with or without a fraction.
 std::optional<double> number_of(std::string_view text) {
@@ -55,13 +45,13 @@ bool take_head_line(HttpHead& head, std::string_view line, int64_t wall_ms) {
     take_status_line(head, line);
     return false;
   }
-  line = trimmed(line);
+  line = text::strip(line);
   if (line.empty()) return head.status >= 200;
   const size_t colon = line.find(':');
   if (colon == line.npos) return false;
-  const std::string name = lower(line.substr(0, colon));
-  const std::string_view value = trimmed(line.substr(colon + 1));
-  if (name == "content-type") head.content_type = lower(trimmed(value.substr(0, value.find(';'))));
+  const std::string name = text::lower(line.substr(0, colon));
+  const std::string_view value = text::strip(line.substr(colon + 1));
+  if (name == "content-type") head.content_type = text::lower(text::strip(value.substr(0, value.find(';'))));
   if (name == "x-should-retry" && (value == "true" || value == "false")) head.should_retry = value == "true";
   if (name == "retry-after-ms") {
     if (const auto ms = retry_after(value, 1, wall_ms)) head.retry_after_ms = ms;

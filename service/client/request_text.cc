@@ -1,8 +1,8 @@
 #include "service/client/request_text.h"
 
-#include <strings.h>
-
 #include <algorithm>
+
+#include "service/text/ascii.h"
 
 namespace tokenrelay::client {
 namespace {
@@ -14,15 +14,12 @@ std::string_view name_of(std::string_view line) {
   return line.substr(0, line.find(':'));
 }
 
-bool same_name(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && strncasecmp(a.data(), b.data(), a.size()) == 0;
-}
-
 bool goes_out(const std::string& line) {
   if (!is_safe_header(line)) return false;
   const std::string_view name = name_of(line), value = std::string_view(line).substr(name.size() + 1);
   if (name.empty() || value.find_first_not_of(" \t") == value.npos) return false;
-  return std::none_of(std::begin(ours), std::end(ours), [&](std::string_view own) { return same_name(own, name); });
+  return std::none_of(std::begin(ours), std::end(ours),
+                      [&](std::string_view own) { return text::same_text(own, name); });
 }
 
 }  // namespace
@@ -37,7 +34,7 @@ std::string request_text(const HttpRequest& request, const Target& target) {
   const auto append = [&](std::string_view line) { text.append(line).append("\r\n"); };
   for (const std::string_view line : {"User-Agent: tokenrelay", "Accept: */*", "Accept-Encoding: identity"}) {
     const auto replaces = [&](const std::string& other) {
-      return goes_out(other) && same_name(name_of(other), name_of(line));
+      return goes_out(other) && text::same_text(name_of(other), name_of(line));
     };
     if (std::none_of(request.headers.begin(), request.headers.end(), replaces)) append(line);
   }

@@ -5,26 +5,12 @@
 #include <utility>
 
 #include "service/client/http_head.h"
+#include "service/text/ascii.h"
 
 namespace tokenrelay::client {
 namespace {
 
 constexpr std::string_view version = "HTTP/1.";
-
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
-
-bool same(std::string_view a, std::string_view b) {
-  const auto low = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return low(x) == low(y); });
-}
-
-std::string_view trimmed(std::string_view text) {
-  const size_t from = text.find_first_not_of(" \t");
-  if (from == text.npos) return {};
-  return text.substr(from, text.find_last_not_of(" \t") - from + 1);
-}
 
 // All of `text`, as a number without a sign that fits.
 std::optional<uint64_t> number(std::string_view text, int base) {
@@ -37,7 +23,7 @@ std::optional<uint64_t> number(std::string_view text, int base) {
 bool has_token(std::string_view list, std::string_view token) {
   for (;;) {
     const size_t comma = list.find(',');
-    if (same(trimmed(list.substr(0, comma)), token)) return true;
+    if (text::same_text(text::trim(list.substr(0, comma)), token)) return true;
     if (comma == list.npos) return false;
     list.remove_prefix(comma + 1);
   }
@@ -115,7 +101,8 @@ bool ResponseReader::take_in_head(std::string_view line) {
 bool ResponseReader::take_status(std::string_view line) {
   if (line.substr(0, version.size()) != version || line.size() < 12) return false;
   const std::string_view code = line.substr(9, 3);
-  if (!is_digit(line[7]) || line[8] != ' ' || code[0] < '1' || !std::all_of(code.begin(), code.end(), is_digit))
+  if (!text::is_digit(line[7]) || line[8] != ' ' || code[0] < '1' ||
+      !std::all_of(code.begin(), code.end(), text::is_digit))
     return false;
   if (line.size() > 12 && line[12] != ' ') return false;
   take_head_line(head_, line, 0);
@@ -130,24 +117,24 @@ bool ResponseReader::take_field(std::string_view line) {
   if (line.front() == ' ' || line.front() == '\t') return !framing_field_;  // folded: nothing here needs the rest
   const size_t colon = line.find(':');
   if (colon == line.npos) return false;
-  const std::string_view name = trimmed(line.substr(0, colon));
+  const std::string_view name = text::trim(line.substr(0, colon));
   if (name.empty()) return false;
-  if (!take_framing(name, trimmed(line.substr(colon + 1)))) return false;
+  if (!take_framing(name, text::trim(line.substr(colon + 1)))) return false;
   if (!framing_field_) take_head_line(head_, line, clock_.wall_ms());
   return true;
 }
 
 bool ResponseReader::take_framing(std::string_view name, std::string_view value) {
   framing_field_ = true;
-  if (same(name, "content-length")) {
+  if (text::same_text(name, "content-length")) {
     const auto length = number(value, 10);
     if (!length || content_length_.value_or(*length) != *length) return false;
     content_length_ = length;
-  } else if (same(name, "transfer-encoding")) {
-    if (same(value, "identity")) return true;  // what servers before RFC 7230 call none
-    if (chunked_ || !same(value, "chunked")) return false;
+  } else if (text::same_text(name, "transfer-encoding")) {
+    if (text::same_text(value, "identity")) return true;  // what servers before RFC 7230 call none
+    if (chunked_ || !text::same_text(value, "chunked")) return false;
     chunked_ = true;
-  } else if (same(name, "connection")) {
+  } else if (text::same_text(name, "connection")) {
     if (has_token(value, "close")) keeps_ = false;
   } else {
     framing_field_ = false;
@@ -191,7 +178,7 @@ bool ResponseReader::take_in_body(std::string_view line) {
 
 // 1a3;extension=value
 bool ResponseReader::take_size(std::string_view line) {
-  const auto size = number(trimmed(line.substr(0, line.find(';'))), 16);
+  const auto size = number(text::trim(line.substr(0, line.find(';'))), 16);
   if (!size) return false;
   left_ = *size;
   state_ = left_ > 0 ? State::chunk : State::trailers;

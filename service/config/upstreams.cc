@@ -6,6 +6,7 @@
 
 #include "service/config/address.h"
 #include "service/config/layers.h"
+#include "service/text/ascii.h"
 
 namespace tokenrelay {
 namespace {
@@ -40,11 +41,6 @@ bool is_label(const std::string& text) {
   });
 }
 
-std::string lower(std::string text) {
-  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return text;
-}
-
 std::string wrong_header(const std::string& name, const std::string& value) {
   static const std::set<std::string> kCredentials = {"authorization", "proxy-authorization", "x-api-key",
                                                      "api-key",       "x-goog-api-key",      "cookie"};
@@ -63,8 +59,8 @@ std::string wrong_header(const std::string& name, const std::string& value) {
     return std::isalnum(static_cast<unsigned char>(c)) || kToken.find(c) != std::string_view::npos;
   });
   if (!token) return "is not a header's name";
-  if (kCredentials.count(lower(name))) return "holds a credential: keys come from the environment (api_key_env)";
-  if (kOurs.count(lower(name))) return "is set by the relay itself";
+  if (kCredentials.count(text::lower(name))) return "holds a credential: keys come from the environment (api_key_env)";
+  if (kOurs.count(text::lower(name))) return "is set by the relay itself";
   const bool printable =
       std::all_of(value.begin(), value.end(), [](char c) { return static_cast<unsigned char>(c) >= ' ' && c != 0x7f; });
   return printable ? "" : "holds a control character";

@@ -5,23 +5,11 @@
 #include <algorithm>
 #include <cctype>
 
+#include "service/http/text.h"
 #include "service/http/websocket.h"
 
 namespace tokenrelay::http {
 namespace {
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return out;
-}
-
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
 
 // Is `token` an element of any of the request's lists of this name?
 bool lists(const Request& request, std::string_view name, std::string_view token, bool any_case) {
@@ -30,7 +18,7 @@ bool lists(const Request& request, std::string_view name, std::string_view token
     std::string_view rest = value;
     while (true) {
       const auto comma = rest.find(',');
-      const auto element = trimmed(rest.substr(0, comma));
+      const auto element = trim(rest.substr(0, comma));
       if (element == token || (any_case && lower(element) == token)) return true;
       if (comma == std::string_view::npos) break;
       rest.remove_prefix(comma + 1);

@@ -6,6 +6,7 @@
 #include "service/json/parse.h"
 #include "service/json/utf8.h"
 #include "service/relay/event_codec.h"
+#include "service/text/base64.h"
 
 namespace tokenrelay::relay {
 
@@ -214,12 +215,9 @@ void Generation::on_opaque(std::string_view object) {
 
 // Clients find a call by its id, over all turns of a conversation.
 std::string Generation::draw_call_id() const {
-  static constexpr char letters[] = "abcdefghijklmnopqrstuvwxyz234567";
   unsigned char bytes[16];
   context_.random(bytes, sizeof bytes);
-  std::string id = "call_";
-  for (const unsigned char byte : bytes) id += letters[byte % 32];
-  return id;
+  return "call_" + text::random_letters(bytes);
 }
 
 void Generation::on_resumable(std::string_view token) {

@@ -2,15 +2,15 @@
 
 #include <array>
 
+#include "service/text/base64.h"
+
 namespace tokenrelay::relay {
 namespace {
 
 std::string draw(std::string prefix, size_t chars, const Random& random) {
-  static constexpr char alphabet[] = "abcdefghijklmnopqrstuvwxyz234567";
   std::array<unsigned char, 32> bytes{};
   random(bytes.data(), chars);
-  for (size_t i = 0; i < chars; ++i) prefix += alphabet[bytes[i] & 31];
-  return prefix;
+  return prefix + text::random_letters(std::span(bytes).first(chars));
 }
 
 }  // namespace

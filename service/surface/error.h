@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tl/expected.hpp>
+#include <utility>
 
 #include "service/http/reply.h"
 #include "service/http/request.h"
@@ -31,6 +33,9 @@ http::Reply error_reply(Dialect dialect, const Error& fault, std::string_view re
 std::string error_json(Dialect dialect, const Error& fault, std::string_view request_id);
 
 Error invalid(std::string param, std::string message);  // 400
+inline tl::unexpected<Error> refuse(std::string param, std::string message) {
+  return tl::make_unexpected(invalid(std::move(param), std::move(message)));
+}
 
 // A stream that failed or was interrupted, as its terminal event tells; `failure` is what the upstream said, if known.
 Error error_of(const relay::StreamError& error, const std::optional<upstream::Error>& failure);

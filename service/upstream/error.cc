@@ -8,6 +8,7 @@
 #include "service/json/joiner.h"
 #include "service/json/sax.h"
 #include "service/json/utf8.h"
+#include "service/text/ascii.h"
 
 namespace tokenrelay::upstream {
 namespace {
@@ -58,12 +59,6 @@ void read_error_object(json::Reader& in, ProviderError& error) {
   error = std::move(*nested);
 }
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return std::tolower(c); });
-  return out;
-}
-
 bool names_any(std::string_view text, std::initializer_list<std::string_view> words) {
   return std::any_of(words.begin(), words.end(), [text](auto word) { return text.find(word) != text.npos; });
 }
@@ -105,7 +100,7 @@ Class class_of_words(const ProviderError& error) {
   const auto [stop, failed] = std::from_chars(error.code.data(), error.code.data() + error.code.size(), status);
   const bool whole = failed == std::errc() && stop == error.code.data() + error.code.size();
   if (whole && status >= 400 && status < 600) return class_of_status(status);
-  const std::string words = lower(error.code + ' ' + error.type);
+  const std::string words = text::lower(error.code + ' ' + error.type);
   if (is_spent(words)) return {ErrorCode::upstream_rate_limited, false};
   if (names_any(words, {"rate_limit", "ratelimit", "resource_exhausted", "too_many_requests"})) {
     return {ErrorCode::upstream_rate_limited, true};
@@ -172,7 +167,7 @@ Error error_of_status(const client::HttpHead& head, const ProviderError& error) 
   } else if (failure.message.empty()) {
     failure.message = "the upstream answered with status " + std::to_string(head.status);
   }
-  if (head.should_retry == false || is_spent(lower(error.code + ' ' + error.type))) failure.retryable = false;
+  if (head.should_retry == false || is_spent(text::lower(error.code + ' ' + error.type))) failure.retryable = false;
   return failure;
 }
 

@@ -11,10 +11,6 @@ using Refused = tl::unexpected<UnsupportedField>;
 using Role = PromptMessage::Role;
 using Kind = PromptPart::Kind;
 
-Refused refuse(std::string field, std::string why) {
-  return tl::make_unexpected(UnsupportedField{std::move(field), std::move(why)});
-}
-
 const Value& member(const Value& object, const char* name) {
   static const Value none;
   if (!object.is_object()) return none;

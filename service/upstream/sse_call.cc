@@ -1,5 +1,6 @@
 #include "service/upstream/sse_call.h"
 
+#include "service/text/ascii.h"
 #include "service/transport/loop.h"
 
 namespace tokenrelay::upstream {
@@ -8,12 +9,6 @@ namespace {
 constexpr size_t max_error_bytes = 64 << 10;
 
 }  // namespace
-
-std::string_view trimmed(std::string_view text) {
-  const size_t from = text.find_first_not_of(" \t\r\n");
-  if (from == text.npos) return {};
-  return text.substr(from, text.find_last_not_of(" \t\r\n") - from + 1);
-}
 
 SseCall::SseCall(std::shared_ptr<client::HttpClient> client, const ProviderOptions& options, CallHandler& handler)
     : client_(std::move(client)), options_(options), handler_(handler), end_of_body_(client_->loop().timers(), [this] {
@@ -82,7 +77,7 @@ void SseCall::on_body(std::string_view bytes) {
 
 // By its first character, since content types lie. False: the call has ended.
 bool SseCall::recognise(std::string_view bytes) {
-  const std::string_view text = trimmed(bytes);
+  const std::string_view text = text::strip(bytes);
   if (text.empty()) return true;
   if (text.front() == '<') {
     fail(protocol_error("the upstream answered with a page, not with events", head_.status));
@@ -111,7 +106,7 @@ bool SseCall::on_event(const SseEvent& event) {
     return false;
   }
   SseEvent seen = event;
-  seen.data = trimmed(event.data);
+  seen.data = text::strip(event.data);
   if (seen.data.empty()) return true;
   if (!take_event(seen)) return false;
   body_mark_changed();

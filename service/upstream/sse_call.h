@@ -88,7 +88,4 @@ class SseCall : public Call, private client::TransferHandler, private SseSink {
   std::string document_;  // an error's body, or an answer that is no stream
 };
 
-// White space around a payload.
-std::string_view trimmed(std::string_view text);
-
 }  // namespace tokenrelay::upstream

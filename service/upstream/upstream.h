@@ -16,6 +16,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tl/expected.hpp>
+#include <utility>
 #include <vector>
 
 namespace tokenrelay::upstream {
@@ -33,6 +35,10 @@ struct UnsupportedField {
   std::string field;  // "parameters.logit_bias", "messages[2].content[0]"
   std::string why;    // a sentence about it, for the client
 };
+
+inline tl::unexpected<UnsupportedField> refuse(std::string field, std::string why) {
+  return tl::make_unexpected(UnsupportedField{std::move(field), std::move(why)});
+}
 
 enum class FinishReason { stop, length, tool_calls, content_filter, other };
 

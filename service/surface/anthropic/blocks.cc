@@ -1,26 +1,12 @@
 #include "service/surface/anthropic/blocks.h"
 
+#include "service/text/base64.h"
+
 namespace tokenrelay::surface {
 namespace {
 
 using json::Value;
 using Part = tl::expected<Value, Error>;
-
-tl::unexpected<Error> refuse(std::string place, std::string why) {
-  return tl::make_unexpected(invalid(std::move(place), std::move(why)));
-}
-
-std::string base64(std::string_view bytes) {
-  constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  for (size_t at = 0; at < bytes.size(); at += 3) {
-    const std::string_view group = bytes.substr(at, 3);
-    uint32_t bits = 0;
-    for (size_t i = 0; i < 3; ++i) bits = bits << 8 | (i < group.size() ? static_cast<unsigned char>(group[i]) : 0u);
-    for (size_t i = 0; i < 4; ++i) out += i <= group.size() ? digits[bits >> (18 - 6 * i) & 63] : '=';
-  }
-  return out;
-}
 
 const Value& source_of(const Value& block) {
   static const Value none;
@@ -45,7 +31,7 @@ Part image_part(const Value& block, const std::string& place) {
 Value text_document(const Value& block, const Value& source, std::string_view kind) {
   const std::string text = json::word(source, "data"), title = json::word(block, "title");
   if (kind != "anthropic") return Value{{"type", "text"}, {"text", title.empty() ? text : title + "\n\n" + text}};
-  return Value{{"type", "file"}, {"file", Value{{"file_data", "data:text/plain;base64," + base64(text)}}}};
+  return Value{{"type", "file"}, {"file", Value{{"file_data", "data:text/plain;base64," + text::base64(text)}}}};
 }
 
 Part document_part(const Value& block, const std::string& place, std::string_view kind) {

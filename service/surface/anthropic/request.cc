@@ -17,10 +17,6 @@ using Checked = tl::expected<void, Error>;
 constexpr std::string_view default_version = "2023-06-01";  // what the upstream's dialect sends by itself
 constexpr size_t max_model_bytes = 256;
 
-tl::unexpected<Error> refuse(std::string param, std::string why) {
-  return tl::make_unexpected(invalid(std::move(param), std::move(why)));
-}
-
 // Members that have one neutral name and nothing to translate.
 constexpr std::array<std::pair<std::string_view, std::string_view>, 5> renamed = {
     {{"max_tokens", "max_completion_tokens"},

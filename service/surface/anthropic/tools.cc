@@ -12,10 +12,6 @@ namespace {
 using json::Value;
 using Checked = tl::expected<void, Error>;
 
-tl::unexpected<Error> refuse(std::string param, std::string why) {
-  return tl::make_unexpected(invalid(std::move(param), std::move(why)));
-}
-
 // Members of a tool that every dialect knows, or that change no answer.
 constexpr std::array<std::string_view, 7> common = {"type",   "name",          "description",          "input_schema",
                                                     "strict", "cache_control", "eager_input_streaming"};

@@ -4,20 +4,13 @@
 
 #include "service/surface/anthropic/anthropic.h"
 #include "service/surface/anthropic/blocks.h"
+#include "service/surface/content.h"
 
 namespace tokenrelay::surface {
 namespace {
 
 using json::Value;
 using Checked = tl::expected<void, Error>;
-
-tl::unexpected<Error> refuse(std::string place, std::string why) {
-  return tl::make_unexpected(invalid(std::move(place), std::move(why)));
-}
-
-std::string numbered(const std::string& name, size_t number) {
-  return name + "[" + std::to_string(number) + "]";
-}
 
 // Content as blocks: a string is one of text.
 tl::expected<Value, Error> blocks_of(const Value& content, const std::string& place) {
@@ -30,13 +23,6 @@ tl::expected<Value, Error> blocks_of(const Value& content, const std::string& pl
 }
 
 // One part of plain text is said as a string, which every server understands.
-Value content_of(Value parts) {
-  if (parts.empty()) return "";
-  const bool plain = parts.size() == 1 && parts[0]["type"] == "text" && parts[0].size() == 2;
-  if (plain) return parts[0]["text"];
-  return parts;
-}
-
 class Reader {
  public:
   explicit Reader(std::string_view kind) : kind_(kind) {}
@@ -82,7 +68,7 @@ Checked Reader::plain(const char* role, const Value& blocks, const std::string& 
     parts.push_back(std::move(*part));
     where.parts.push_back(at);
   }
-  add(Value{{"role", role}, {"content", content_of(std::move(parts))}}, std::move(where));
+  add(Value{{"role", role}, {"content", content_of(std::move(parts), "")}}, std::move(where));
   return {};
 }
 
@@ -103,7 +89,7 @@ Checked Reader::user(const Value& blocks, const std::string& place) {
   AnthropicPlace where{place, {}, {}};
   Value parts = Value::array();
   const auto say = [&] {
-    add(Value{{"role", "user"}, {"content", content_of(std::exchange(parts, Value::array()))}},
+    add(Value{{"role", "user"}, {"content", content_of(std::exchange(parts, Value::array()), "")}},
         std::exchange(where, {place, {}, {}}));
   };
   for (size_t i = 0; i < blocks.size(); ++i) {
@@ -142,7 +128,7 @@ Checked Reader::tool_result(const Value& block, const std::string& place) {
   }
   Value message = {{"role", "tool"}, {"tool_call_id", json::word(block, "tool_use_id")}};
   if (block.contains("is_error") && block["is_error"] == true) message["is_error"] = true;
-  message["content"] = content_of(std::move(parts));
+  message["content"] = content_of(std::move(parts), "");
   add(std::move(message), std::move(where));
   return {};
 }
@@ -205,7 +191,7 @@ Checked Reader::assistant(const Value& blocks, const std::string& place) {
     calls[index.get<size_t>()]["extra_content"] = signature["extra"];
   }
   Value message = {{"role", "assistant"}, {"content", nullptr}};
-  if (!parts.empty() || calls.empty()) message["content"] = content_of(std::move(parts));
+  if (!parts.empty() || calls.empty()) message["content"] = content_of(std::move(parts), "");
   if (!calls.empty()) message["tool_calls"] = std::move(calls);
   add(std::move(message), std::move(where));
   return {};

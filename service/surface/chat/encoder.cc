@@ -1,7 +1,6 @@
 #include "service/json/write.h"
 #include "service/relay/event_codec.h"
 #include "service/surface/chat/chat.h"
-#include "service/surface/responses/parts.h"
 
 namespace tokenrelay::surface {
 namespace {

@@ -20,10 +20,6 @@ bool asks_for_more_than_text(const std::string& name, const Value& value) {
   return name == "modalities" && value.is_array() && value != Value::array({"text"});
 }
 
-Refused refuse(std::string param, std::string message) {
-  return tl::make_unexpected(invalid(std::move(param), std::move(message)));
-}
-
 tl::expected<void, Error> read_member(const std::string& name, const Value& value, ChatRequest& out,
                                       Value& parameters) {
   if (name == "model") {

@@ -1,7 +1,6 @@
 #include <map>
 
 #include "service/surface/chat/chat.h"
-#include "service/surface/responses/parts.h"
 
 namespace tokenrelay::surface {
 namespace {

@@ -1,8 +1,7 @@
 #include "service/surface/gemini/opaque.h"
 
-#include <openssl/evp.h>
-
 #include "service/surface/gemini/members.h"
+#include "service/text/base64.h"
 
 namespace tokenrelay::surface {
 namespace {
@@ -12,24 +11,6 @@ using json::Value;
 constexpr std::string_view mark = "tokenrelay:";
 constexpr std::string_view encoded_mark = "dG9rZW5yZWxheTp";  // what every base64 of the mark begins with
 
-std::string base64(const std::string& bytes) {
-  std::string out(4 * ((bytes.size() + 2) / 3) + 1, '\0');
-  const int size =
-      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
-                      reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
-  out.resize(static_cast<size_t>(size));
-  return out;
-}
-
-std::string from_base64(const std::string& text) {
-  std::string out(text.size() / 4 * 3 + 3, '\0');
-  const int size = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(out.data()),
-                                   reinterpret_cast<const unsigned char*>(text.data()), static_cast<int>(text.size()));
-  out.resize(size < 0 ? 0 : static_cast<size_t>(size));
-  while (!out.empty() && out.back() == '\0') out.pop_back();  // the padding's
-  return out;
-}
-
 bool is_own(const Value& opaque) {
   return json::word(opaque, "type") == "thought_signature";
 }
@@ -38,7 +19,7 @@ bool is_own(const Value& opaque) {
 
 std::string gemini_signature(const Value& opaque) {
   if (is_own(opaque)) return json::word(opaque, "data");
-  return opaque.empty() ? std::string() : base64(std::string(mark) + json::dump(opaque));
+  return opaque.empty() ? std::string() : text::base64(std::string(mark) + json::dump(opaque));
 }
 
 std::string gemini_signature_part(const Value& opaque) {
@@ -52,7 +33,7 @@ std::string gemini_signature_part(const Value& opaque) {
 
 std::optional<Value> foreign_opaque_of(const std::string& signature) {
   if (!signature.starts_with(encoded_mark)) return std::nullopt;
-  const std::string text = from_base64(signature);
+  const std::string text = text::from_base64(signature).value_or("");
   if (!text.starts_with(mark)) return std::nullopt;
   auto opaque = json::parse(std::string_view(text).substr(mark.size()));
   return opaque && opaque->is_object() ? std::move(*opaque) : Value::object();

@@ -13,10 +13,6 @@ namespace {
 using json::Value;
 using Part = tl::expected<Value, Error>;
 
-tl::unexpected<Error> refuse(std::string place, std::string why) {
-  return tl::make_unexpected(invalid(std::move(place), std::move(why)));
-}
-
 Part inline_part(const Value& blob, const std::string& place) {
   const std::string type = json::word(blob, "mimeType"), data = json::word(blob, "data");
   if (type.empty() || data.empty()) return refuse(place + ".inlineData", "needs a mimeType and data");

@@ -29,10 +29,6 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 8> same = {
      {"presencePenalty", "presence_penalty"},
      {"frequencyPenalty", "frequency_penalty"}}};
 
-tl::unexpected<Error> refuse(std::string place, std::string why) {
-  return tl::make_unexpected(invalid(std::move(place), std::move(why)));
-}
-
 // 40.0 is 40: Google has topK as either.
 Value whole_number(const Value& value) {
   if (!value.is_number_float()) return value;

@@ -4,16 +4,12 @@
 
 #include "service/surface/gemini/members.h"
 #include "service/surface/gemini/tools.h"
+#include "service/text/ascii.h"
 
 namespace tokenrelay::surface {
 namespace {
 
 using json::Value;
-
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
-  return text;
-}
 
 // protobuf's JSON has 64-bit numbers as strings.
 Value number_of(const Value& value) {
@@ -39,7 +35,7 @@ Value json_schema_of(const Value& schema) {
   const Value given = camel_members(schema);
   for (const auto& [name, value] : given.items()) {
     if (name == "type" && value.is_string()) {
-      if (value != "TYPE_UNSPECIFIED") out["type"] = lower(value.get<std::string>());
+      if (value != "TYPE_UNSPECIFIED") out["type"] = text::lower(value.get<std::string>());
     } else if (name == "properties" || name == "anyOf") {
       out[name] = schemas_of(value);
     } else if (name == "items") {

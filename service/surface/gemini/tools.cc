@@ -14,10 +14,6 @@ using Read = tl::expected<void, Error>;
 
 constexpr const char* foreign = "has no equivalent on the upstream of this model";
 
-tl::unexpected<Error> refuse(std::string place, std::string why) {
-  return tl::make_unexpected(invalid(std::move(place), std::move(why)));
-}
-
 tl::expected<Value, Error> function_of(const Value& given, const std::string& place) {
   if (json::word(given, "name").empty()) return refuse(place + ".name", "is missing");
   Value function = Value::object();

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "service/surface/content.h"
 #include "service/surface/gemini/members.h"
 #include "service/surface/gemini/opaque.h"
 #include "service/surface/gemini/parts.h"
@@ -15,24 +16,11 @@ namespace {
 using json::Value;
 using Read = tl::expected<void, Error>;
 
-tl::unexpected<Error> refuse(std::string place, std::string why) {
-  return tl::make_unexpected(invalid(std::move(place), std::move(why)));
-}
-
-std::string numbered(const std::string& name, size_t number) {
-  return name + "[" + std::to_string(number) + "]";
-}
-
 bool is_plain(const Value& part) {
   return part["type"] == "text" && part.size() == 2;
 }
 
 // One plain text is said as a string, which every server understands.
-Value content_of(Value parts) {
-  if (parts.size() == 1 && is_plain(parts[0])) return parts[0]["text"];
-  return parts;
-}
-
 // A turn's parts: an array, or the one there is.
 tl::expected<std::vector<Value>, Error> parts_of(const Value& turn, const std::string& place) {
   std::vector<Value> parts;
@@ -151,7 +139,7 @@ Read Reader::result(const Value& given, const std::string& place) {
   for (size_t i = 0; i < more->size(); ++i) {
     if (const Read read = add_part(content, (*more)[i], numbered(place + ".parts", i)); !read) return read;
   }
-  message["content"] = content_of(std::move(content));
+  message["content"] = content_of(std::move(content), Value::array());
   messages_.push_back(std::move(message));
   return {};
 }

@@ -40,10 +40,6 @@ ReadPart read_part(const Value& part, const std::string& place) {
 
 }  // namespace
 
-tl::unexpected<Error> refuse(std::string param, std::string message) {
-  return tl::make_unexpected(invalid(std::move(param), std::move(message)));
-}
-
 ReadPart read_parts(const Value& item, const char* name, const std::string& place) {
   const auto content = item.find(name);
   Value parts = Value::array();
@@ -59,12 +55,6 @@ ReadPart read_parts(const Value& item, const char* name, const std::string& plac
     parts.push_back(std::move(*part));
   }
   return parts;
-}
-
-Value content_of(Value parts) {
-  if (parts.empty()) return nullptr;
-  const bool one_text = parts.size() == 1 && parts[0]["type"] == "text" && !parts[0].contains("extra_content");
-  return one_text ? Value(parts[0]["text"]) : parts;
 }
 
 }  // namespace tokenrelay::surface

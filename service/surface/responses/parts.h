@@ -10,12 +10,7 @@
 
 namespace tokenrelay::surface {
 
-tl::unexpected<Error> refuse(std::string param, std::string message);
-
 // The parts in item[name], a string or an array; `place` is the item's. An array.
 tl::expected<json::Value, Error> read_parts(const json::Value& item, const char* name, const std::string& place);
-
-// As a message's content: a string where one text is all there is, because every server takes that.
-json::Value content_of(json::Value parts);
 
 }  // namespace tokenrelay::surface

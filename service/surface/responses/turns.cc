@@ -1,5 +1,6 @@
 #include "service/surface/responses/turns.h"
 
+#include "service/surface/content.h"
 #include "service/surface/responses/parts.h"
 
 namespace tokenrelay::surface {

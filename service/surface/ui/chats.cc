@@ -2,7 +2,6 @@
 
 #include "service/json/parse.h"
 #include "service/json/write.h"
-#include "service/surface/responses/parts.h"
 
 namespace tokenrelay::surface {
 

@@ -2,7 +2,6 @@
 
 #include "service/json/write.h"
 #include "service/relay/event_codec.h"
-#include "service/surface/responses/parts.h"
 #include "service/surface/ui/ui.h"
 
 namespace tokenrelay::surface {

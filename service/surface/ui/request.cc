@@ -1,7 +1,6 @@
 #include <algorithm>
 
 #include "service/api/create_request.h"
-#include "service/surface/responses/parts.h"
 #include "service/surface/ui/ui.h"
 
 namespace tokenrelay::surface {

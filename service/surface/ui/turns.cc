@@ -1,4 +1,4 @@
-#include "service/surface/responses/parts.h"
+#include "service/surface/content.h"
 #include "service/surface/ui/ui.h"
 
 namespace tokenrelay::surface {

@@ -5,19 +5,18 @@
 
 #include "service/upstream/anthropic/answer.h"
 #include "service/upstream/anthropic/request.h"
-#include "service/upstream/providers.h"
+#include "service/upstream/http_provider.h"
 #include "service/upstream/sse_call.h"
 
 namespace tokenrelay::upstream {
 namespace {
 
-struct Shared {
-  std::shared_ptr<client::HttpClient> client;
-  ProviderOptions options;
-};
-
 class AnthropicCall final : public SseCall {
  public:
+  using Shared = HttpShared;
+  static constexpr std::string_view kind = "anthropic";
+  static std::optional<UnsupportedField> refuses(const ModelRequest& request);
+
   AnthropicCall(std::shared_ptr<Shared> shared, const ModelRequest& request, CallHandler& handler)
       : SseCall(shared->client, shared->options, handler), shared_(std::move(shared)), answer_(handler) {
     post(request);
@@ -100,29 +99,15 @@ bool AnthropicCall::refused(const client::HttpHead& head, std::string_view body)
   return true;
 }
 
-class AnthropicProvider final : public Provider {
- public:
-  explicit AnthropicProvider(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
-
-  std::string_view kind() const override { return "anthropic"; }
-
-  std::optional<UnsupportedField> refuses(const ModelRequest& request) const override {
-    auto body = anthropic_body(request);
-    return body ? std::nullopt : std::optional<UnsupportedField>(std::move(body.error()));
-  }
-
-  std::unique_ptr<Call> start(ModelRequest request, CallHandler& handler) override {
-    return std::make_unique<AnthropicCall>(shared_, request, handler);
-  }
-
- private:
-  const std::shared_ptr<Shared> shared_;
-};
+std::optional<UnsupportedField> AnthropicCall::refuses(const ModelRequest& request) {
+  auto body = anthropic_body(request);
+  return body ? std::nullopt : std::optional<UnsupportedField>(std::move(body.error()));
+}
 
 }  // namespace
 
 std::unique_ptr<Provider> make_anthropic(std::shared_ptr<client::HttpClient> client, ProviderOptions options) {
-  return std::make_unique<AnthropicProvider>(std::make_shared<Shared>(Shared{std::move(client), std::move(options)}));
+  return std::make_unique<HttpProvider<AnthropicCall>>(std::move(client), std::move(options));
 }
 
 }  // namespace tokenrelay::upstream

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "service/upstream/anthropic/turns.h"
-#include "service/upstream/chat/request.h"
+#include "service/upstream/http_request.h"
 #include "service/upstream/prompt.h"
 
 namespace tokenrelay::upstream {
@@ -17,10 +17,6 @@ using Done = tl::expected<void, UnsupportedField>;
 
 constexpr uint64_t default_max_tokens = 4096;
 constexpr uint64_t least_budget = 1024;  // the API's
-
-tl::unexpected<UnsupportedField> refuse(std::string field, std::string why) {
-  return tl::make_unexpected(UnsupportedField{std::move(field), std::move(why)});
-}
 
 // A tool in the API's own words is passed as it is.
 tl::expected<Value, UnsupportedField> tool_of(const PromptTool& tool, size_t number) {
@@ -193,11 +189,6 @@ std::string own_header(const ModelRequest& request, const char* name) {
   return (*parameters)[pointer].get<std::string>();
 }
 
-bool same_name(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
-}
-
 }  // namespace
 
 tl::expected<std::string, UnsupportedField> anthropic_body(const ModelRequest& request) {
@@ -216,20 +207,11 @@ tl::expected<std::string, UnsupportedField> anthropic_body(const ModelRequest& r
 }
 
 std::vector<std::string> anthropic_headers(const ModelRequest& request, const ProviderOptions& options) {
-  std::vector<std::string> headers = {"Content-Type: application/json", "Accept: text/event-stream"};
-  const auto add = [&](const char* name, const std::string& value) {
-    const bool configured = std::any_of(options.headers.begin(), options.headers.end(),
-                                        [name](const auto& header) { return same_name(header.first, name); });
-    if (!value.empty() && !configured) headers.push_back(std::string(name) + ": " + value);
-  };
   const std::string version = own_header(request, "anthropic-version");
-  add("x-api-key", options.api_key);
-  add("anthropic-version", version.empty() ? "2023-06-01" : version);
-  add("anthropic-beta", own_header(request, "anthropic-beta"));
-  add("Request-Id", request.request_id);
-  add("X-Request-Id", request.request_id);
-  for (const auto& [name, value] : options.headers) headers.push_back(name + ": " + value);
-  return headers;
+  return request_headers(request, options,
+                         {{"x-api-key", options.api_key},
+                          {"anthropic-version", version.empty() ? "2023-06-01" : version},
+                          {"anthropic-beta", own_header(request, "anthropic-beta")}});
 }
 
 std::string anthropic_url(const std::string& base_url) {

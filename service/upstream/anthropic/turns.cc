@@ -4,6 +4,8 @@
 #include <array>
 #include <utility>
 
+#include "service/text/base64.h"
+
 namespace tokenrelay::upstream {
 namespace {
 
@@ -11,26 +13,6 @@ using json::Value;
 using Kind = PromptPart::Kind;
 using Role = PromptMessage::Role;
 using Block = tl::expected<Value, UnsupportedField>;
-
-tl::unexpected<UnsupportedField> refuse(std::string field, std::string why) {
-  return tl::make_unexpected(UnsupportedField{std::move(field), std::move(why)});
-}
-
-std::optional<std::string> decoded_base64(std::string_view text) {
-  constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  uint32_t bits = 0;
-  int held = 0;
-  for (const char c : text.substr(0, text.find('='))) {
-    const size_t value = digits.find(c);
-    if (value == digits.npos) return std::nullopt;
-    bits = bits << 6 | static_cast<uint32_t>(value);
-    if ((held += 6) < 8) continue;
-    held -= 8;
-    out += static_cast<char>(bits >> held & 0xFF);
-  }
-  return out;
-}
 
 Value image_block(const PromptPart& part) {
   if (!part.url.empty()) return {{"type", "image"}, {"source", {{"type", "url"}, {"url", part.url}}}};
@@ -44,7 +26,7 @@ Block document_block(const PromptPart& part, const std::string& place) {
   } else if (!part.url.empty()) {
     source = {{"type", "url"}, {"url", part.url}};
   } else if (part.media_type.starts_with("text/")) {
-    auto text = decoded_base64(part.data);
+    auto text = text::from_base64(part.data);
     if (!text) return refuse(place + ".file.file_data", "is not base64");
     source = {{"type", "text"}, {"media_type", "text/plain"}, {"data", std::move(*text)}};
   } else if (part.media_type == "application/pdf") {

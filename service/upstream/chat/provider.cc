@@ -7,20 +7,23 @@
 
 #include "service/upstream/chat/answer.h"
 #include "service/upstream/chat/request.h"
-#include "service/upstream/providers.h"
+#include "service/upstream/http_provider.h"
+#include "service/upstream/http_request.h"
 #include "service/upstream/sse_call.h"
 
 namespace tokenrelay::upstream {
 namespace {
 
-struct Shared {
-  std::shared_ptr<client::HttpClient> client;
-  ProviderOptions options;
+struct ChatShared : HttpShared {
   bool knows_stream_options = true;
 };
 
 class OpenAiCall final : public SseCall {
  public:
+  using Shared = ChatShared;
+  static constexpr std::string_view kind = "openai";
+  static std::optional<UnsupportedField> refuses(const ModelRequest& request);
+
   OpenAiCall(std::shared_ptr<Shared> shared, ModelRequest request, CallHandler& handler)
       : SseCall(shared->client, shared->options, handler),
         answer_(handler),
@@ -50,7 +53,7 @@ void OpenAiCall::post() {
   sent_stream_options_ = shared_->knows_stream_options;
   client::HttpRequest http;
   http.url = joined_url(options().base_url, "/chat/completions");
-  http.headers = openai_headers(request_, options());
+  http.headers = request_headers(request_, options(), {{"Authorization", bearer(options())}});
   http.body = openai_body(request_, sent_stream_options_);
   http.timeouts = options().timeouts;
   ask(std::move(http));
@@ -110,27 +113,14 @@ bool OpenAiCall::refused(const client::HttpHead& head, std::string_view body) {
   return true;
 }
 
-class OpenAiProvider final : public Provider {
- public:
-  explicit OpenAiProvider(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
-
-  std::string_view kind() const override { return "openai"; }
-  std::optional<UnsupportedField> refuses(const ModelRequest& request) const override {
-    return openai_refuses(request);
-  }
-
-  std::unique_ptr<Call> start(ModelRequest request, CallHandler& handler) override {
-    return std::make_unique<OpenAiCall>(shared_, std::move(request), handler);
-  }
-
- private:
-  const std::shared_ptr<Shared> shared_;
-};
+std::optional<UnsupportedField> OpenAiCall::refuses(const ModelRequest& request) {
+  return openai_refuses(request);
+}
 
 }  // namespace
 
 std::unique_ptr<Provider> make_openai_chat(std::shared_ptr<client::HttpClient> client, ProviderOptions options) {
-  return std::make_unique<OpenAiProvider>(std::make_shared<Shared>(Shared{std::move(client), std::move(options)}));
+  return std::make_unique<HttpProvider<OpenAiCall>>(std::move(client), std::move(options));
 }
 
 }  // namespace tokenrelay::upstream

@@ -60,19 +60,4 @@ std::optional<UnsupportedField> openai_refuses(const ModelRequest& request) {
   return refused;
 }
 
-std::vector<std::string> openai_headers(const ModelRequest& request, const ProviderOptions& options) {
-  std::vector<std::string> headers = {"Content-Type: application/json", "Accept: text/event-stream"};
-  if (!options.api_key.empty()) headers.push_back("Authorization: Bearer " + options.api_key);
-  if (!request.request_id.empty()) {
-    headers.push_back("Request-Id: " + request.request_id);
-    headers.push_back("X-Request-Id: " + request.request_id);
-  }
-  for (const auto& [name, value] : options.headers) headers.push_back(name + ": " + value);
-  return headers;
-}
-
-std::string joined_url(const std::string& base_url, const std::string& path) {
-  return base_url.substr(0, base_url.find_last_not_of('/') + 1) + path;
-}
-
 }  // namespace tokenrelay::upstream

@@ -12,10 +12,6 @@ using Done = tl::expected<void, UnsupportedField>;
 
 constexpr const char* place = "parameters.x_gemini";
 
-tl::unexpected<UnsupportedField> refuse(std::string field, std::string why) {
-  return tl::make_unexpected(UnsupportedField{std::move(field), std::move(why)});
-}
-
 Done check_generation(const Value& config) {
   const std::string field = std::string(place) + ".body.generationConfig";
   if (!config.is_object()) return refuse(field, "must be an object");

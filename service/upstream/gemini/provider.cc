@@ -7,7 +7,7 @@
 #include "service/upstream/gemini/answer.h"
 #include "service/upstream/gemini/error.h"
 #include "service/upstream/gemini/request.h"
-#include "service/upstream/providers.h"
+#include "service/upstream/http_provider.h"
 #include "service/upstream/sse_call.h"
 
 namespace tokenrelay::upstream {
@@ -15,13 +15,12 @@ namespace {
 
 using Taken = GeminiAnswer::Taken;
 
-struct Shared {
-  std::shared_ptr<client::HttpClient> client;
-  ProviderOptions options;
-};
-
 class GeminiCall final : public SseCall {
  public:
+  using Shared = HttpShared;
+  static constexpr std::string_view kind = "gemini";
+  static std::optional<UnsupportedField> refuses(const ModelRequest& request);
+
   GeminiCall(std::shared_ptr<Shared> shared, const ModelRequest& request, CallHandler& handler)
       : SseCall(shared->client, shared->options, handler), shared_(std::move(shared)), answer_(handler) {
     post(request);
@@ -116,29 +115,15 @@ bool GeminiCall::refused(const client::HttpHead& head, std::string_view body) {
   return true;
 }
 
-class GeminiProvider final : public Provider {
- public:
-  explicit GeminiProvider(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
-
-  std::string_view kind() const override { return "gemini"; }
-
-  std::optional<UnsupportedField> refuses(const ModelRequest& request) const override {
-    auto body = gemini_body(request);
-    return body ? std::nullopt : std::optional<UnsupportedField>(std::move(body.error()));
-  }
-
-  std::unique_ptr<Call> start(ModelRequest request, CallHandler& handler) override {
-    return std::make_unique<GeminiCall>(shared_, request, handler);
-  }
-
- private:
-  const std::shared_ptr<Shared> shared_;
-};
+std::optional<UnsupportedField> GeminiCall::refuses(const ModelRequest& request) {
+  auto body = gemini_body(request);
+  return body ? std::nullopt : std::optional<UnsupportedField>(std::move(body.error()));
+}
 
 }  // namespace
 
 std::unique_ptr<Provider> make_gemini(std::shared_ptr<client::HttpClient> client, ProviderOptions options) {
-  return std::make_unique<GeminiProvider>(std::make_shared<Shared>(Shared{std::move(client), std::move(options)}));
+  return std::make_unique<HttpProvider<GeminiCall>>(std::move(client), std::move(options));
 }
 
 }  // namespace tokenrelay::upstream

@@ -5,9 +5,9 @@
 #include <cctype>
 #include <utility>
 
-#include "service/upstream/chat/request.h"
 #include "service/upstream/gemini/own.h"
 #include "service/upstream/gemini/turns.h"
+#include "service/upstream/http_request.h"
 #include "service/upstream/prompt.h"
 
 namespace tokenrelay::upstream {
@@ -15,10 +15,6 @@ namespace {
 
 using json::Value;
 using Done = tl::expected<void, UnsupportedField>;
-
-tl::unexpected<UnsupportedField> refuse(std::string field, std::string why) {
-  return tl::make_unexpected(UnsupportedField{std::move(field), std::move(why)});
-}
 
 // Schemas go as JSON Schema: the older `parameters` takes a part of OpenAPI's only, and refuses $ref, const and others.
 Done add_tools(const Prompt& prompt, Value& body) {
@@ -166,11 +162,6 @@ std::string encoded(std::string_view path) {
   return out;
 }
 
-bool same_name(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
-}
-
 }  // namespace
 
 tl::expected<std::string, UnsupportedField> gemini_body(const ModelRequest& request) {
@@ -194,17 +185,7 @@ tl::expected<std::string, UnsupportedField> gemini_body(const ModelRequest& requ
 }
 
 std::vector<std::string> gemini_headers(const ModelRequest& request, const ProviderOptions& options) {
-  std::vector<std::string> headers = {"Content-Type: application/json", "Accept: text/event-stream"};
-  const auto add = [&](const char* name, const std::string& value) {
-    const bool configured = std::any_of(options.headers.begin(), options.headers.end(),
-                                        [name](const auto& header) { return same_name(header.first, name); });
-    if (!value.empty() && !configured) headers.push_back(std::string(name) + ": " + value);
-  };
-  add("x-goog-api-key", options.api_key);
-  add("Request-Id", request.request_id);
-  add("X-Request-Id", request.request_id);
-  for (const auto& [name, value] : options.headers) headers.push_back(name + ": " + value);
-  return headers;
+  return request_headers(request, options, {{"x-goog-api-key", options.api_key}});
 }
 
 std::string gemini_url(const std::string& base_url, const std::string& model) {

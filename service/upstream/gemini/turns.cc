@@ -15,10 +15,6 @@ using Part = tl::expected<Value, UnsupportedField>;
 
 constexpr const char* placeholder = "skip_thought_signature_validator";  // Google's, for calls of other models
 
-tl::unexpected<UnsupportedField> refuse(std::string field, std::string why) {
-  return tl::make_unexpected(UnsupportedField{std::move(field), std::move(why)});
-}
-
 // Vertex wants to be told; "" where the address does not say.
 std::string media_type_of(std::string_view url) {
   static constexpr std::array<std::pair<std::string_view, std::string_view>, 12> types = {{{".png", "image/png"},

@@ -12,8 +12,8 @@
 
 #include "service/transport/loop.h"
 #include "service/transport/timer_wheel.h"
-#include "service/upstream/chat/request.h"
-#include "service/upstream/providers.h"
+#include "service/upstream/http_provider.h"
+#include "service/upstream/http_request.h"
 #include "service/upstream/responses/answer.h"
 #include "service/upstream/responses/request.h"
 #include "service/upstream/sse_call.h"
@@ -24,11 +24,6 @@ namespace {
 constexpr int max_tries = 5;
 constexpr int64_t first_wait_ms = 200, max_outage_ms = 60'000;
 
-struct Shared {
-  std::shared_ptr<client::HttpClient> client;
-  ProviderOptions options;
-};
-
 // An id becomes part of a path.
 bool is_plain_id(std::string_view id) {
   const auto plain = [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '-'; };
@@ -37,6 +32,10 @@ bool is_plain_id(std::string_view id) {
 
 class ResponsesCall final : public SseCall {
  public:
+  using Shared = HttpShared;
+  static constexpr std::string_view kind = "openai-responses";
+  static std::optional<UnsupportedField> refuses(const ModelRequest& request);
+
   ResponsesCall(std::shared_ptr<Shared> shared, ModelRequest request, CallHandler& handler)
       : SseCall(shared->client, shared->options, handler),
         shared_(std::move(shared)),
@@ -104,7 +103,7 @@ client::HttpRequest ResponsesCall::http(client::HttpRequest::Method method, cons
                                         bool with_body) const {
   client::HttpRequest request;
   request.url = joined_url(options().base_url, path);
-  request.headers = responses_headers(request_, options(), with_body);
+  request.headers = request_headers(request_, options(), {{"Authorization", bearer(options())}}, with_body);
   request.timeouts = options().timeouts;
   request.method = method;
   return request;
@@ -223,16 +222,14 @@ bool ResponsesCall::ended(ResponsesAnswer::Taken taken, bool whole) {
   return false;
 }
 
-class ResponsesProvider final : public Provider {
+std::optional<UnsupportedField> ResponsesCall::refuses(const ModelRequest& request) {
+  auto body = responses_request(request, false);
+  return body ? std::nullopt : std::optional<UnsupportedField>(std::move(body.error()));
+}
+
+class ResponsesProvider final : public HttpProvider<ResponsesCall> {
  public:
-  explicit ResponsesProvider(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
-
-  std::string_view kind() const override { return "openai-responses"; }
-
-  std::optional<UnsupportedField> refuses(const ModelRequest& request) const override {
-    auto body = responses_request(request, false);
-    return body ? std::nullopt : std::optional<UnsupportedField>(std::move(body.error()));
-  }
+  using HttpProvider::HttpProvider;
 
   std::unique_ptr<Call> start(ModelRequest request, CallHandler& handler) override {
     auto call = std::make_unique<ResponsesCall>(shared_, std::move(request), handler);
@@ -246,15 +243,12 @@ class ResponsesProvider final : public Provider {
     call->take_up(token);
     return call;
   }
-
- private:
-  const std::shared_ptr<Shared> shared_;
 };
 
 }  // namespace
 
 std::unique_ptr<Provider> make_openai_responses(std::shared_ptr<client::HttpClient> client, ProviderOptions options) {
-  return std::make_unique<ResponsesProvider>(std::make_shared<Shared>(Shared{std::move(client), std::move(options)}));
+  return std::make_unique<ResponsesProvider>(std::move(client), std::move(options));
 }
 
 }  // namespace tokenrelay::upstream

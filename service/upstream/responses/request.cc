@@ -33,10 +33,6 @@ bool is_in(const List& list, std::string_view name) {
   return std::find(list.begin(), list.end(), name) != list.end();
 }
 
-tl::unexpected<UnsupportedField> refuse(std::string field, std::string why) {
-  return tl::make_unexpected(UnsupportedField{std::move(field), std::move(why)});
-}
-
 // Chat Completions' {"type":"custom","custom":{…}} lies flat here; so does its grammar.
 Value custom_tool(const Value& custom) {
   Value out = {{"type", "custom"}};
@@ -188,19 +184,6 @@ tl::expected<ResponsesRequest, UnsupportedField> responses_request(const ModelRe
     body["store"] = true;
   }
   return ResponsesRequest{json::dump(body), background && stored};
-}
-
-std::vector<std::string> responses_headers(const ModelRequest& request, const ProviderOptions& options,
-                                           bool with_body) {
-  std::vector<std::string> headers = {with_body ? "Content-Type: application/json" : "Content-Type:",
-                                      "Accept: text/event-stream"};
-  if (!options.api_key.empty()) headers.push_back("Authorization: Bearer " + options.api_key);
-  if (!request.request_id.empty()) {
-    headers.push_back("Request-Id: " + request.request_id);
-    headers.push_back("X-Request-Id: " + request.request_id);
-  }
-  for (const auto& [name, value] : options.headers) headers.push_back(name + ": " + value);
-  return headers;
 }
 
 }  // namespace tokenrelay::upstream

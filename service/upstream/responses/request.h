@@ -30,7 +30,4 @@ struct ResponsesInput {
 };
 tl::expected<ResponsesInput, UnsupportedField> responses_input(const Prompt& prompt);
 
-// Without Content-Type where nothing is sent.
-std::vector<std::string> responses_headers(const ModelRequest& request, const ProviderOptions& options, bool with_body);
-
 }  // namespace tokenrelay::upstream

@@ -8,10 +8,6 @@ using Done = tl::expected<void, UnsupportedField>;
 using Kind = PromptPart::Kind;
 using Role = PromptMessage::Role;
 
-tl::unexpected<UnsupportedField> refuse(std::string field, std::string why) {
-  return tl::make_unexpected(UnsupportedField{std::move(field), std::move(why)});
-}
-
 const char* name_of(Role role) {
   return role == Role::system ? "system" : role == Role::assistant ? "assistant" : "user";
 }
