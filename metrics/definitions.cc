@@ -101,6 +101,10 @@ Metrics::Families::Families(std::string_view version)
       connections_refused(counters("tokenrelay_connections_refused_total",
                                    "Client connections closed for a limit or a broken request, by reason.", {"reason"},
                                    16)),
+      whole_read_bytes(gauge("tokenrelay_whole_read_bytes",
+                             "Bytes held by answers that are read whole, until their clients have taken them.")),
+      whole_reads_refused(counter("tokenrelay_whole_reads_refused_total",
+                                  "Answers that were not read whole because too many bytes were held.")),
       ready(gauge("tokenrelay_ready", "1 if /readyz answers 200.")),
       process(registry) {
   prometheus::BuildGauge()

@@ -68,6 +68,8 @@ struct Metrics::Families {
   Gauge& connections;
   Counter& connections_accepted;
   Counters connections_refused;
+  Gauge& whole_read_bytes;
+  Counter& whole_reads_refused;
   Gauge& ready;
   ProcessMetrics process;
 

@@ -136,6 +136,11 @@ void Metrics::set_streams(double live, double queued) {
   families_->streams_queued.Set(queued);
 }
 
+void Metrics::set_whole_reads(uint64_t held_bytes, uint64_t refused) {
+  families_->whole_read_bytes.Set(static_cast<double>(held_bytes));
+  raise(families_->whole_reads_refused, refused);
+}
+
 void Metrics::set_ready(bool ready) {
   families_->ready.Set(ready ? 1 : 0);
 }

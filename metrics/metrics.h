@@ -91,6 +91,7 @@ class Metrics {
   // Values that live elsewhere: set by samplers at scrape time.
   void set_connections(double open);
   void set_streams(double live, double queued);
+  void set_whole_reads(uint64_t held_bytes, uint64_t refused);
   void set_ready(bool ready);
   void set_log(const LogSample& sample);
   void set_log_lines_dropped(uint64_t lines);  // of the process's own log, on standard error

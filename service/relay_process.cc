@@ -73,6 +73,7 @@ RelayProcess::RelayProcess(Config config, std::function<ConfigResult()> reload,
            draw_random,
            [this]() -> const api::Settings& { return api_settings_; },
            [this] { return listener_ && listener_->open_connections() > most_connections_; },
+           api::WholeReads(loop_, [this] { return api_settings_.whole_read_bytes; }),
            api::Readers(loop_)},
       readers_timer_(loop_.timers(), [this] { finish_readers(); }),
       connections_timer_(loop_.timers(), [this] { finish_connections(); }) {
@@ -185,6 +186,7 @@ void RelayProcess::log_request(const http::RequestRecord& record) {
 void RelayProcess::sample(metrics::Metrics& metrics) {
   metrics.set_connections(static_cast<double>(listener_ ? listener_->open_connections() : 0));
   metrics.set_streams(static_cast<double>(shard_.live()), static_cast<double>(shard_.queued()));
+  metrics.set_whole_reads(api_.whole_reads.held_bytes(), api_.whole_reads.refused());
   const auto status = shard_.log().status();
   metrics.set_ready(!shard_.draining() && status.state == storage::LogState::healthy);
   const auto figures = shard_.log().figures();

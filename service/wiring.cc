@@ -95,6 +95,7 @@ api::Settings api_settings(const Config& config, bool beyond_loopback) {
   out.json_depth = static_cast<int>(config.limits.json_depth);
   out.heartbeat_ms = config.limits.heartbeat_ms;
   out.write_stall_ms = config.limits.write_stall_ms;
+  out.whole_read_bytes = config.limits.whole_read_bytes;
   out.cors_origins = config.cors_origins;
   out.log_prompts = config.log.prompts;
   const bool goes_on = config.surfaces.on_disconnect == "continue";

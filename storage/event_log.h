@@ -67,6 +67,7 @@ struct StreamRow {
   Seq last_seq = 0;       // last durable
   std::vector<Run> runs;  // in order, at least one
   int64_t created_ms = 0, finished_ms = 0;
+  uint64_t stored_bytes = 0;  // what it counts for retention by size; 0 while it runs
   std::string stream_id, owner, model, provider, metadata, idempotency_key, body_hash;
   std::string status;        // "" while it runs
   std::string done;          // payload of the terminal event, "" while it runs

@@ -25,6 +25,7 @@ void fill(Statement& s, StreamRow& row) {
   row.created_ms = s.integer(10);
   row.finished_ms = s.integer(11);
   row.last_seq = static_cast<Seq>(s.integer(12));
+  row.stored_bytes = static_cast<uint64_t>(s.integer(kStoredBytesColumn));
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "service/api/readers.h"
+#include "service/api/whole_reads.h"
 #include "service/http/problem.h"
 #include "service/http/router.h"
 #include "service/relay/shard.h"
@@ -20,6 +21,7 @@ struct Settings {
   int json_depth = 64;
   int64_t heartbeat_ms = 15'000;
   int64_t write_stall_ms = 60'000;
+  uint64_t whole_read_bytes = 64 << 20;
   std::vector<std::string> cors_origins;
   bool log_prompts = false;
   relay::OnDisconnect surface_on_disconnect{relay::OnDisconnect::Action::cancel, 0};  // of clients that cannot resume
@@ -33,6 +35,7 @@ struct Api {
   relay::Random random;
   std::function<const Settings&()> settings;  // asked at each request: a reload changes it
   std::function<bool()> overloaded;           // so many connections that only operators and the running are served
+  WholeReads whole_reads;
   Readers readers;
 };
 

@@ -22,6 +22,8 @@ std::string_view name_of(relay::CutReason reason) {
       return "retention";
     case relay::CutReason::shutdown:
       return "shutdown";
+    case relay::CutReason::whole_reads:
+      return "whole_reads";
   }
   return "other";
 }
@@ -104,6 +106,7 @@ SseReader::SseReader(Api& api, std::shared_ptr<relay::Stream> stream, relay::Sta
                      http::TakenConnection connection, http::HeaderList extra_headers)
     : api_(api),
       format_(std::move(options.format)),
+      share_(std::move(options.share)),
       heartbeat_line_(options.heartbeat),
       heartbeat_ms_(api.settings().heartbeat_ms),
       tells_retry_(options.tells_retry),
@@ -132,13 +135,22 @@ void SseReader::start() {
   if (!preface_.empty() && !released_) send({}, false);  // nothing is due yet: the head and the verdict leave alone
 }
 
+// A format that keeps what it has told grows with its stream, and may say all of it again at the end.
+bool SseReader::within_budget(size_t due_bytes) {
+  return !share_ || share_->grow_to(format_->held_bytes() + due_bytes);
+}
+
 void SseReader::send(std::string_view events, bool last) {
+  if (!within_budget(preface_.size() + events.size())) {
+    subscriber_.detach(true);
+    return cut(relay::CutReason::whole_reads);
+  }
   const std::array<std::string_view, 2> parts = {preface_, events};
   const bool first = !preface_.empty();
   const auto due = std::span(parts).subspan(first ? 0 : 1);
   last_write_ms_ = api_.loop.clock().coarse_ms();
   if (last) {
-    body_.finish(due);
+    body_.finish(due, share_);
     over();
   } else {
     body_.write(due);

@@ -20,9 +20,10 @@ struct ReaderOptions {
   std::unique_ptr<relay::Format> format;  // the protocol's own, with its state; none: native events
   std::string preface;                    // the first bytes
   std::string_view heartbeat;
-  http::HeaderList headers;  // Content-Type and the like
-  bool coalesce = true;      // neighbouring deltas are merged for a reader that is behind
-  bool tells_retry = true;   // a `retry:` line before a cut: in native streams only
+  http::HeaderList headers;              // Content-Type and the like
+  bool coalesce = true;                  // neighbouring deltas are merged for a reader that is behind
+  bool tells_retry = true;               // a `retry:` line before a cut: in native streams only
+  WholeReads::SharePtr share = nullptr;  // for what a protocol's format keeps; none with native events
 };
 ReaderOptions native_options(const relay::Stream& stream, relay::Verdict verdict, bool coalesce);
 
@@ -43,11 +44,13 @@ class SseReader final : public Reader, private relay::Sink, private http::Stream
   void on_room() override;
   void on_gone() override;
 
+  bool within_budget(size_t due_bytes);
   void beat();
   void over();
 
   Api& api_;
   const std::unique_ptr<relay::Format> format_;
+  const WholeReads::SharePtr share_;
   const std::string_view heartbeat_line_;
   const int64_t heartbeat_ms_;
   const bool tells_retry_;

@@ -4,6 +4,7 @@
 
 #include "service/api/await.h"
 #include "service/api/stream_json.h"
+#include "service/api/whole_answer.h"
 
 namespace tokenrelay::api {
 namespace {
@@ -36,6 +37,13 @@ std::string page_cursor(storage::StreamKey key) {
   return "p" + std::string(digits, end);
 }
 
+// What clients have put into the rows of a page.
+size_t bytes_of(const storage::Page& page) {
+  size_t bytes = 0;
+  for (const auto& row : page.rows) bytes += row.metadata.size() + row.done.size();
+  return bytes;
+}
+
 struct PageQuery {
   size_t limit = default_page;
   std::optional<storage::StreamKey> before;
@@ -66,9 +74,11 @@ asio::awaitable<Answer> read_state(Api& api, const Request& request) {
   if (!found) co_return problem_of(found.error(), request);
   const auto stream = *found;
   if (!may_see(request.principal, *stream)) co_return refuse(Code::not_found, "no such stream", request);
+  const auto share = co_await share_for(api, gathered_twice(stream->bytes()));
+  if (!share) co_return too_many_whole_reads(request);
   const Whole transcript = co_await until<Whole>([&](auto then) { relay::read_transcript(stream, std::move(then)); });
   if (!transcript) co_return problem_of({relay::Errc::unreadable, "the log cannot be read"}, request);
-  co_return json_reply(state_json(*stream, *transcript));
+  co_return held_reply(json_reply(state_json(*stream, *transcript)), share, request);
 }
 
 asio::awaitable<Answer> list_streams(Api& api, const Request& request) {
@@ -78,13 +88,15 @@ asio::awaitable<Answer> list_streams(Api& api, const Request& request) {
   FoundPage page = co_await until<FoundPage>(
       [&](auto then) { api.shard.log().list(request.principal.owner, query->before, query->limit, std::move(then)); });
   if (!page) co_return problem_of({relay::Errc::unreadable, "the log cannot be read"}, request);
+  const auto share = co_await share_for(api, gathered_twice(bytes_of(*page)));
+  if (!share) co_return too_many_whole_reads(request);
   json::Value out = {{"streams", json::Value::array()}, {"next_cursor", nullptr}};
   for (const auto& row : page->rows) {
     const auto stream = api.shard.in_memory(row.stream_id);
     out["streams"].push_back(list_row_json(row, stream.get()));
   }
   if (page->next) out["next_cursor"] = page_cursor(*page->next);
-  co_return json_reply(out);
+  co_return held_reply(json_reply(out), share, request);
 }
 
 asio::awaitable<Answer> remove_stream(Api& api, const Request& request) {

@@ -87,8 +87,9 @@ struct Config {
     uint64_t stream_bytes = 64 << 20;
     int64_t stream_ms = 3600 * 1000;
     uint32_t upstream_retries = 2;
-    int64_t upstream_retry_ms = 30'000;  // all retries within
-    int64_t write_stall_ms = 60'000;     // a reader that takes no byte for so long with data due is cut
+    int64_t upstream_retry_ms = 30'000;    // all retries within
+    uint64_t whole_read_bytes = 64 << 20;  // that answers which are read whole may hold at once
+    int64_t write_stall_ms = 60'000;       // a reader that takes no byte for so long with data due is cut
     int64_t heartbeat_ms = 15'000;
     uint64_t uncommitted_stream_bytes = 256 << 10, uncommitted_bytes = 64 << 20;
     uint64_t memory_bytes = 0;      // resident; 0: three quarters of what the machine or the control group has

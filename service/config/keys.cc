@@ -85,6 +85,10 @@ const Key<Config> kKeys[] = {
     {"limits", "upstream_retries", AT(limits.upstream_retries),
      "An upstream call that fails before its first token is tried again so often.", 0, 20},
     {"limits", "upstream_retry_ms", AT(limits.upstream_retry_ms), "… all within.", 0, kHour},
+    {"limits", "whole_read_bytes", AT(limits.whole_read_bytes),
+     "What answers that are read whole (states, lists, answers that do not stream) may hold in memory at once, until "
+     "their clients have taken them; more wait a little, then it is a 503. One alone may be larger.",
+     65'536, 64 * kGiB},
     {"limits", "write_stall_ms", AT(limits.write_stall_ms),
      "A reader that takes no byte for so long with data due is cut.", 100, kDay},
     {"limits", "heartbeat_ms", AT(limits.heartbeat_ms), "A heartbeat goes out after so much silence; at most 15 s.", 10,

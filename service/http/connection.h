@@ -52,6 +52,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   struct Writing {
     std::string head;
     std::string body;
+    std::shared_ptr<void> held;  // the reply's
     size_t sent = 0;
     bool interim = false;  // 100 Continue: reading goes on afterwards
     bool last = false;     // the connection ends afterwards

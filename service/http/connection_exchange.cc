@@ -130,7 +130,12 @@ void Connection::reply(Reply reply) {
   writing_->last = last;
   writing_->status = reply.status;
   bool without_body = request.method == "HEAD" || reply.status == 204 || reply.status == 304;
-  if (!without_body) writing_->body = std::move(reply.body);
+  if (!without_body) {
+    writing_->body = std::move(reply.body);
+    writing_->held = std::move(reply.held);
+    // What somebody counts while it waits here must not wait in the kernel by the megabyte, where nobody does.
+    if (writing_->held) socket_.prepare_for_stream();
+  }
   phase_ = Phase::writing;
   write_some();
 }

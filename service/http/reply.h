@@ -6,6 +6,7 @@
 #include <functional>
 #include <asio/awaitable.hpp>  // after a standard header: see asio_impl.cc
 // clang-format on
+#include <memory>
 #include <string>
 #include <utility>
 #include <variant>
@@ -22,8 +23,9 @@ struct Reply {
   int status = 200;
   HeaderList headers;  // Content-Length, Date-free; Request-Id and CORS are added by the connection
   std::string body;
-  std::string content_type;  // "" when there is no body
-  bool close = false;        // end the connection afterwards
+  std::string content_type;              // "" when there is no body
+  bool close = false;                    // end the connection afterwards
+  std::shared_ptr<void> held = nullptr;  // let go once the body has left for the kernel, or the connection is over
 };
 
 // A connection that a handler has taken over. Whoever holds it owns the socket.

@@ -32,8 +32,10 @@ struct StreamingBody::State : std::enable_shared_from_this<State> {
   bool blocked = false;  // the kernel took less than offered
   bool failed = false;   // the connection is broken, and the owner will be told
   bool finished = false;
-  bool closed = false;  // cut, gone, or given back
-  std::string waiting;  // the head until it leaves; then what the kernel did not take of the last write
+  bool closed = false;         // cut, gone, or given back
+  std::string waiting;         // the head until it leaves; then what the kernel did not take of the last write
+  size_t taken = 0;            // of it, by the kernel meanwhile
+  std::shared_ptr<void> held;  // finish()'s
   transport::Timer stall;
   int64_t stall_ms;
   size_t unread_bytes;
@@ -114,6 +116,7 @@ struct StreamingBody::State : std::enable_shared_from_this<State> {
     stall.cancel();
     socket.cut();
     std::string().swap(waiting);
+    held = nullptr;
     resume = nullptr;
     auto keep = std::exchange(self, nullptr);
     if (auto call = std::exchange(ended, nullptr)) call();
@@ -176,12 +179,12 @@ struct StreamingBody::State : std::enable_shared_from_this<State> {
   }
 
   void on_writable() {
-    iovec rest = piece(waiting);
+    iovec rest = piece(std::string_view(waiting).substr(taken));
     auto wrote = socket.write({&rest, 1});
     if (wrote.status == IoStatus::failed) return on_broken();
     bool progress = wrote.bytes > 0;
-    waiting.erase(0, wrote.bytes);
-    if (!waiting.empty()) {
+    taken += wrote.bytes;  // and not erase(): of a large answer that would move megabytes at every write
+    if (taken < waiting.size()) {
       if (progress) stall.arm(stall_ms);
       return socket.wait_writable([this] {
         auto keep = shared_from_this();
@@ -189,6 +192,7 @@ struct StreamingBody::State : std::enable_shared_from_this<State> {
       });
     }
     std::string().swap(waiting);
+    taken = 0;
     blocked = false;
     stall.cancel();
     if (finished) return give_back();
@@ -203,9 +207,10 @@ struct StreamingBody::State : std::enable_shared_from_this<State> {
     return false;
   }
 
-  void finish(Parts parts) {
+  void finish(Parts parts, std::shared_ptr<void> hold) {
     if (finished || failed || closed) return;
     finished = true;
+    held = std::move(hold);
     self = shared_from_this();
     if (blocked) {
       append_end(parts);
@@ -227,6 +232,7 @@ struct StreamingBody::State : std::enable_shared_from_this<State> {
   void give_back() {
     socket.cut_if_dropped(false);
     closed = true;
+    held = nullptr;
     stall.cancel();
     socket.cancel_waits();
     socket.loop().post([state = std::exchange(self, nullptr)] {
@@ -261,8 +267,8 @@ bool StreamingBody::has_room() const {
   return state_->has_room();
 }
 
-void StreamingBody::finish(std::span<const std::string_view> parts) {
-  state_->finish(parts);
+void StreamingBody::finish(std::span<const std::string_view> parts, std::shared_ptr<void> held) {
+  state_->finish(parts, std::move(held));
 }
 
 void StreamingBody::cut() {

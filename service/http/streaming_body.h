@@ -51,8 +51,8 @@ class StreamingBody {
   bool has_room() const;
 
   // `parts`, the last chunk, the end, in one write where the kernel has room; then the connection serves its next
-  // request.
-  void finish(std::span<const std::string_view> parts);
+  // request. `held` is let go once all of it has left for the kernel, or the connection is over.
+  void finish(std::span<const std::string_view> parts, std::shared_ptr<void> held = nullptr);
   void cut();
   bool over() const;  // finished, cut or gone
 

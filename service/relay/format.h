@@ -18,6 +18,8 @@ class Format {
   // Appends one event, whole. `runs` names its id.
   virtual void append(std::string& out, const std::vector<Run>& runs, Seq seq, storage::EventKind kind,
                       std::string_view payload) = 0;
+  // What it keeps of the events it was given: their bytes, about.
+  virtual size_t held_bytes() const { return 0; }
 };
 
 // WHATWG server-sent events: `id`, `event` (none for text), one `data` line, LF.

@@ -5,6 +5,7 @@
 // the shard's table while it is live, and by its subscribers.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <memory>
@@ -46,7 +47,8 @@ class Stream final : public std::enable_shared_from_this<Stream>, private Genera
   Seq durable() const { return row_.last_seq; }
   bool ended() const { return phase_ == Phase::ended; }  // the terminal event is durable
   bool broken() const { return broken_; }                // the log failed: nothing more will become durable
-  std::string_view status() const;                       // queued, streaming, or a terminal one
+  uint64_t bytes() const { return std::max(stored_bytes_, row_.stored_bytes); }  // of its payloads, about
+  std::string_view status() const;                                               // queued, streaming, or a terminal one
   int64_t updated_ms() const { return updated_ms_; }
   Context& context() { return context_; }
 

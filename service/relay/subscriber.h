@@ -16,7 +16,7 @@ namespace tokenrelay::relay {
 
 class Stream;
 
-enum class CutReason { log_failed, unreadable, removed, retention, shutdown };
+enum class CutReason { log_failed, unreadable, removed, retention, shutdown, whole_reads };
 
 // Where a subscriber's events go: an SSE response, a WebSocket. It must not destroy the subscriber from inside a call.
 class Sink {

@@ -4,6 +4,7 @@
 
 #include "service/api/await.h"
 #include "service/api/sse_reader.h"
+#include "service/api/whole_answer.h"
 #include "service/relay/event_walk.h"
 #include "service/relay/start_at.h"
 
@@ -13,6 +14,7 @@ namespace {
 using api::until;
 using http::Answer;
 using http::Request;
+using SharePtr = api::WholeReads::SharePtr;
 
 constexpr std::string_view stream_prefix = "strm_";
 
@@ -45,11 +47,16 @@ asio::awaitable<bool> feed(std::shared_ptr<relay::Stream> stream, Encoder& encod
       [&](auto then) { relay::walk_events(stream, encoder.seq(), upto, append, std::move(then)); });
 }
 
+// For a stream that has ended it is known what a reader will hold; beside a live one it grows.
+asio::awaitable<SharePtr> share_of(api::Api& api, const Profile& profile, const relay::Stream& stream) {
+  co_return co_await api::share_for(api, stream.ended() ? profile.copies * stream.bytes() : 0);
+}
+
 Answer follow(api::Api& api, Profile profile, std::shared_ptr<relay::Stream> stream, std::unique_ptr<Encoder> encoder,
-              std::string preface) {
+              SharePtr share, std::string preface) {
   if (api.readers.closed()) return api::come_back_later(api, "shutdown");
   auto held = std::make_shared<std::unique_ptr<Encoder>>(std::move(encoder));
-  return http::Takeover([&api, profile = std::move(profile), stream = std::move(stream), held,
+  return http::Takeover([&api, profile = std::move(profile), stream = std::move(stream), held, share = std::move(share),
                          preface = std::move(preface)](http::TakenConnection connection) {
     if (connection.log) connection.log(200);
     relay::StartAt start;
@@ -61,6 +68,7 @@ Answer follow(api::Api& api, Profile profile, std::shared_ptr<relay::Stream> str
     options.heartbeat = profile.heartbeat;
     options.headers = headers_of(profile);
     options.tells_retry = false;
+    options.share = share;
     auto reader = std::make_unique<api::SseReader>(api, stream, start, std::move(options), std::move(connection),
                                                    stream_headers(*stream));
     api::SseReader& started = *reader;
@@ -106,38 +114,47 @@ asio::awaitable<Answer> stream_answer(api::Api& api, const Request& request, Pro
   const auto stream = started.stream;
   if (!started.cursor) {
     if (auto refused = co_await refusal_of(request, profile.dialect, stream)) co_return std::move(*refused);
-    co_return follow(api, std::move(profile), stream, std::move(encoder), "");
+    auto share = co_await share_of(api, profile, *stream);
+    if (!share) co_return api::too_many_whole_reads(request);
+    co_return follow(api, std::move(profile), stream, std::move(encoder), std::move(share), "");
   }
   const auto start = relay::start_at(*stream, started.cursor, relay::AtEnd::end_again);
   if (start.verdict != relay::Verdict::exact) {
-    if (profile.dialect == Dialect::ui) co_return follow(api, std::move(profile), stream, std::move(encoder), "");
+    if (profile.dialect == Dialect::ui) {
+      co_return follow(api, std::move(profile), stream, std::move(encoder), api.whole_reads.none(), "");
+    }
     const Error error{409, "unknown_cursor", "what was received is no longer part of this answer",
                       "",  std::nullopt,     false};
     const auto event = error_event(profile.dialect, error, request.request_id);
     co_return say_and_cut(api, std::move(profile), stream, event);
   }
   // Counted and thrown away up to the cursor; at the terminal event, that one again (a 204 would not stop them all).
+  auto share = co_await share_of(api, profile, *stream);
+  if (!share) co_return api::too_many_whole_reads(request);
   std::string out;
   while (encoder->seq() < start.after) {
     if (!co_await feed(stream, *encoder, start.after, out)) co_return unreadable(request);
     out.clear();
   }
-  co_return follow(api, std::move(profile), stream, std::move(encoder), "");
+  co_return follow(api, std::move(profile), stream, std::move(encoder), std::move(share), "");
 }
 
 asio::awaitable<Answer> resume_answer(api::Api& api, const Request& request, Profile profile,
                                       std::shared_ptr<relay::Stream> stream, std::unique_ptr<Encoder> encoder,
                                       std::optional<uint64_t> number, std::string field) {
+  auto share = co_await share_of(api, profile, *stream);
+  if (!share) co_return api::too_many_whole_reads(request);
   if (number) encoder->skip_to(*number);
   std::string first;
   while (first.empty() && encoder->seq() < stream->durable()) {
     if (!co_await feed(stream, *encoder, stream->durable(), first)) co_return unreadable(request);
+    if (!share->grow_to(encoder->held_bytes() + first.size())) co_return api::too_many_whole_reads(request);
   }
   if (number && first.empty() && encoder->next_number() <= *number) {
     const Error error = invalid(std::move(field), "is beyond the last event of this answer");
     co_return error_reply(profile.dialect, error, request.request_id);
   }
-  co_return follow(api, std::move(profile), stream, std::move(encoder), std::move(first));
+  co_return follow(api, std::move(profile), stream, std::move(encoder), std::move(share), std::move(first));
 }
 
 asio::awaitable<std::shared_ptr<Gathered>> gather(std::shared_ptr<relay::Stream> stream) {

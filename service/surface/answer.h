@@ -21,6 +21,9 @@ struct Profile {
   Dialect dialect;
   std::string_view heartbeat;  // bytes that say "alive" to this protocol's clients
   http::HeaderList headers;    // more than those of every event stream, or instead of them
+  // A reader may come to hold its stream's bytes so many times over: those it was told, and its last events, which say
+  // them again. 0: it holds no more than calls that are being told.
+  uint64_t copies = 0;
 };
 
 // The stream from its first event, or from after the cursor of a POST that was sent again.
@@ -39,7 +42,7 @@ using Render = std::function<http::Reply(const relay::Stream& stream, const Gath
 http::Answer whole_answer(api::Api& api, const http::Request& request, Dialect dialect,
                           std::shared_ptr<relay::Stream> stream, Render render, bool render_failures = false);
 
-// What a stream holds now, read back. Null: the log cannot be read.
+// What a stream holds now, read back. Null: the log cannot be read. The caller has a share of the budget for it.
 asio::awaitable<std::shared_ptr<Gathered>> gather(std::shared_ptr<relay::Stream> stream);
 
 // The stream's id in a protocol's own form: strm_X is chatcmpl-X, resp_X, msg_X.

@@ -4,8 +4,8 @@
 // delta carries its last number. What is numbered up to skip_to() is counted and not written, which is how a protocol's
 // own cursor (`starting_after`) is found: feed everything, and what comes out is what follows it.
 //
-// A subclass implements on_event() with write() and write_delta(). Threads: one reader's. Bounds: the subclass's; the
-// base holds nothing.
+// A subclass implements on_event() with write() and write_delta(). Threads: one reader's. Bounds: the subclass's, which
+// says what it holds; the base holds nothing.
 #pragma once
 
 #include <optional>
@@ -27,6 +27,7 @@ class Encoder : public relay::Format {
   void skip_to(uint64_t number) { skip_ = number + 1; }
   uint64_t next_number() const { return number_; }
   relay::Seq seq() const { return seq_; }  // the last event fed
+  size_t held_bytes() const final { return held_; }
 
  protected:
   // One event of the log; `merged` (at least 1) of them, if it is a delta.
@@ -38,6 +39,8 @@ class Encoder : public relay::Format {
   void write_delta(std::string_view name, std::string_view json, uint64_t merged);
   // The number that the wire event written next will carry.
   uint64_t number_of_next(uint64_t merged = 1) const { return number_ + merged - 1; }
+  // Of what the events brought, the subclass keeps so many bytes now.
+  void keeps(size_t bytes) { held_ = bytes; }
   // Bytes that are no wire event: a `[DONE]`.
   void write_raw(std::string_view bytes);
 
@@ -46,6 +49,7 @@ class Encoder : public relay::Format {
   uint64_t number_ = 0, skip_ = 0;
   relay::Seq seq_ = 0;
   std::string* out_ = nullptr;
+  size_t held_ = 0;
 };
 
 }  // namespace tokenrelay::surface

@@ -1,3 +1,6 @@
+#include "service/api/whole_answer.h"
+
+#include "service/api/stream_json.h"
 #include "service/http/streaming_body.h"
 #include "service/relay/subscriber.h"
 #include "service/surface/answer.h"
@@ -15,7 +18,10 @@ class Gathering final : public relay::Format {
   Gathered gathered;
 };
 
-// Waits for a stream's end on a connection that nothing has been written to; the status is known only then.
+constexpr int64_t turn_ms = 60'000;  // an answer that was paid for waits for its turn
+
+// Waits for a stream's end on a connection that nothing has been written to; the status is known only then. Nothing is
+// gathered before: the log has it, and a share of the whole reads is asked for when its size is known.
 class WholeReader final : public api::Reader, private relay::Sink, private http::StreamingBody::Owner {
  public:
   WholeReader(api::Api& api, Dialect dialect, std::shared_ptr<relay::Stream> stream, Render render,
@@ -31,7 +37,10 @@ class WholeReader final : public api::Reader, private relay::Sink, private http:
         subscriber_(std::move(stream), 0, true, gathering_, *this) {
     api_.metrics.subscriber_joined(metrics::Transport::sse);
   }
-  ~WholeReader() override { api_.metrics.subscriber_left(metrics::Transport::sse); }
+  ~WholeReader() override {
+    *alive_ = false;
+    api_.metrics.subscriber_left(metrics::Transport::sse);
+  }
 
   void start() { subscriber_.pump(); }
   bool awaits_events() const override { return !released_; }
@@ -45,15 +54,40 @@ class WholeReader final : public api::Reader, private relay::Sink, private http:
     return options;
   }
 
-  bool has_room() const override { return body_.has_room(); }
+  // SurfaceRequest at every commit and at the end: where its turn is asked for, later, not from inside the stream's.
+  bool has_room() const override {
+    if (tell_over_ && (stream_->ended() || stream_->broken())) std::exchange(tell_over_, nullptr)();
+    return share_ && body_.has_room();
+  }
+
+  void on_over() {
+    if (released_) return;
+    if (!stream_->ended()) return subscriber_.cut(relay::CutReason::log_failed);
+    api_.whole_reads.ask(api::gathered_twice(stream_->bytes()), turn_ms,
+                         [this, alive = alive_](api::WholeReads::SharePtr share) {
+                           if (*alive) on_turn(std::move(share));
+                         });
+  }
+
+  void on_turn(api::WholeReads::SharePtr share) {
+    if (released_) return;
+    if (!share) return subscriber_.cut(relay::CutReason::whole_reads);
+    share_ = std::move(share);
+    subscriber_.pump();
+  }
+
   void on_room() override { subscriber_.pump(); }
   void send(std::string_view, bool last) override {
     if (last) answer(result());
   }
-  void cut(relay::CutReason) override {
-    answer(error_reply(dialect_,
-                       {503, "log_unavailable", "the relay cannot tell the end of this answer", "", 5'000, false},
-                       request_id_));
+  void cut(relay::CutReason reason) override {
+    Error fault{503, "log_unavailable", "the relay cannot tell the end of this answer", "", 5'000, false};
+    if (reason == relay::CutReason::whole_reads) {
+      fault.code = "overloaded";
+      fault.message = "the answer is complete, but too many large answers are being read right now; GET " +
+                      api::stream_path(stream_->id()) + " has it";
+    }
+    answer(error_reply(dialect_, fault, request_id_));
   }
   void on_gone() override {
     subscriber_.detach(false);
@@ -76,7 +110,12 @@ class WholeReader final : public api::Reader, private relay::Sink, private http:
     if (log_) log_(reply.status);
     body_.begin(reply.status, reply.headers);
     const std::string_view part = reply.body;
-    body_.finish({&part, 1});
+    gathering_.gathered = {};
+    if (share_ && !share_->resize(part.size())) {  // escapes have made it much longer
+      body_.cut();
+      return release();
+    }
+    body_.finish({&part, 1}, std::move(share_));
     release();
   }
 
@@ -91,7 +130,14 @@ class WholeReader final : public api::Reader, private relay::Sink, private http:
   const std::string request_id_;
   const std::function<void(int)> log_;
   const std::shared_ptr<relay::Stream> stream_;
+  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  mutable std::function<void()> tell_over_ = [this] {
+    api_.loop.post([this, alive = alive_] {
+      if (*alive) on_over();
+    });
+  };
   bool released_ = false;
+  api::WholeReads::SharePtr share_;
   Gathering gathering_;
   http::StreamingBody body_;
   relay::Subscriber subscriber_;

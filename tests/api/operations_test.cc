@@ -10,8 +10,14 @@ namespace {
 
 struct Operated : relay::RelayFixture {
   Settings settings;
-  Api api{*shard, metrics,           time.loop, random(), [this]() -> const Settings& { return settings; },
-          {},     Readers(time.loop)};
+  Api api{*shard,
+          metrics,
+          time.loop,
+          random(),
+          [this]() -> const Settings& { return settings; },
+          {},
+          WholeReads(time.loop, [] { return 1 << 20; }),
+          Readers(time.loop)};
   http::Router router;
 
   Operated() { add_operation_routes(router, api); }

@@ -229,6 +229,35 @@ TEST_CASE("drain closes idle connections now and others after their answer", "[s
   CHECK(support::wait_until([&] { return server.connections() == 0; }, 10s));
 }
 
+TEST_CASE("what a reply holds is let go once its body has left, or the connection is over", "[server]") {
+  TestServer server;
+  std::vector<std::weak_ptr<void>> held;  // on the loop's thread
+  server.router.add("GET", "/held", "/held", [&](const http::Request&) -> http::Outcome {
+    const auto hold = std::make_shared<int>(0);
+    held.push_back(hold);
+    http::Reply reply;
+    reply.body = std::string(8 << 20, 'h');
+    reply.held = hold;
+    return reply;
+  });
+  server.start();
+  const auto gone = [&](size_t n) { return server.ask<bool>([&] { return held.size() > n && held[n].expired(); }); };
+  HttpConnection reads(server.port(), 4096), leaves(server.port(), 4096), asks(server.port());
+  reads.send(get("/held"));
+  REQUIRE(reads.read_head(5s));
+  CHECK_FALSE(gone(0));
+  CHECK(reads.read_body(20s).size() == 8 << 20);
+  CHECK(support::wait_until([&] { return gone(0); }, 5s));
+  leaves.send(get("/held"));
+  REQUIRE(leaves.read_head(5s));
+  CHECK_FALSE(gone(1));
+  leaves.socket().reset();
+  CHECK(support::wait_until([&] { return gone(1); }, 5s));
+  asks.send({.method = "HEAD", .target = "/held"});
+  REQUIRE(asks.read_head(5s));
+  CHECK(gone(2));
+}
+
 TEST_CASE("the server may go while coroutines are under way", "[server]") {
   TestServer server;
   server.start();

@@ -356,3 +356,31 @@ TEST_CASE("heap of an idle stream", "[.bench]") {
   WARN((mallinfo2().uordblks - before) / n - (sizeof(TestStream) + 32) << " bytes of heap each");
   CHECK((mallinfo2().uordblks - before) / n < 1'200);
 }
+
+TEST_CASE("what an end holds is let go once all of it has left, or the connection is over", "[streaming_body]") {
+  TestServer server;
+  server.start();
+  const std::string large(8 << 20, 'x');
+  const auto held_end = [&](TestStream& stream) {
+    auto held = std::make_shared<int>(0);
+    std::weak_ptr<int> watched = held;
+    server.call([&] {
+      std::string_view part = large;
+      stream.body->finish({&part, 1}, std::move(held));
+    });
+    return watched;
+  };
+  const auto gone = [&](std::weak_ptr<int>& watched) { return server.ask<bool>([&] { return watched.expired(); }); };
+  HttpConnection reads(server.port(), 4096), leaves(server.port(), 4096);
+  reads.send(get_stream);
+  auto until_read = held_end(server.stream(0));
+  CHECK_FALSE(gone(until_read));
+  REQUIRE(reads.read_head(5s));
+  CHECK(reads.read_body(20s) == large);
+  CHECK(support::wait_until([&] { return gone(until_read); }, 5s));
+  leaves.send(get_stream);
+  auto until_gone = held_end(server.stream(1));
+  CHECK_FALSE(gone(until_gone));
+  leaves.socket().reset();
+  CHECK(support::wait_until([&] { return gone(until_gone); }, 5s));
+}

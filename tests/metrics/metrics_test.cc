@@ -46,6 +46,7 @@ void use_everything(Metrics& metrics) {
   metrics.connection_refused("limit");
   metrics.set_connections(1);
   metrics.set_streams(1, 0);
+  metrics.set_whole_reads(4096, 2);
   metrics.set_ready(true);
   metrics.set_log({.state = LogState::healthy, .journal_bytes = 4096, .checkpoints = 3});
 }
@@ -71,6 +72,8 @@ TEST_CASE("what was counted is exposed") {
   CHECK(value_of(text, "tokenrelay_log_state{state=\"healthy\"}") == 1);
   CHECK(value_of(text, "tokenrelay_log_state{state=\"failed\"}") == 0);
   CHECK(value_of(text, "tokenrelay_journal_bytes") == 4096);
+  CHECK(value_of(text, "tokenrelay_whole_read_bytes") == 4096);
+  CHECK(value_of(text, "tokenrelay_whole_reads_refused_total") == 2);
   CHECK(value_of(text, "tokenrelay_commit_events_sum") == 12);
 }
 

@@ -57,6 +57,17 @@ TEST_CASE("a removed stream's bytes leave every file") {
   CHECK(h.events(live)[1].payload == "goes on");
 }
 
+TEST_CASE("a finished stream's row says about how many bytes it is") {
+  SqliteHarness h;
+  write_secret(h, 1, 50, 1000);
+  const auto row = h.find("strm_1");
+  REQUIRE(row);
+  CHECK(row->stored_bytes >= 50 * 1000);
+  CHECK(row->stored_bytes < 60 * 1000);
+  h.make("strm_live");
+  CHECK(h.find("strm_live")->stored_bytes == 0);
+}
+
 TEST_CASE("removal is finished by the next process where this one stopped") {
   SqliteHarness h([](SqliteLogOptions& o) { o.scrub_ms = 3'600'000; });
   write_secret(h, 1, 50, 100);

@@ -37,6 +37,7 @@ class GeminiEncoder final : public Encoder {
         return end(read_done(payload));
       case EventKind::steer:  // what was not told yet is void, and what could not be told is no fault of the answer's
         calls_.clear();
+        keeps(0);
         held_.clear();
         malformed_ = false;
         return;
@@ -54,6 +55,7 @@ class GeminiEncoder final : public Encoder {
     if (call.id.empty()) call.id = piece->id;
     if (call.name.empty()) call.name = piece->name;
     call.arguments += piece->arguments;
+    keeps(held_bytes() + piece->arguments.size());
   }
 
   // On its call, while that waits; else on a part of its own, after the calls that wait.
@@ -82,6 +84,7 @@ class GeminiEncoder final : public Encoder {
     }
     parts_ += std::exchange(held_, {});
     calls_.clear();
+    keeps(0);
     if (parts_.empty()) return;
     parts_.erase(0, 1);  // the first comma
     chunk(1);

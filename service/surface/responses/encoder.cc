@@ -20,6 +20,7 @@ class ResponsesEncoder final : public Encoder {
  private:
   void on_event(EventKind kind, std::string_view payload, uint64_t merged) override {
     gathered_.add(kind, payload);
+    keeps(held_bytes() + payload.size());
     const bool begins = output_.follow(gathered_);
     switch (kind) {
       case EventKind::start:

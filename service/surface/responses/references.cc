@@ -1,15 +1,22 @@
 // item_reference: an item that an earlier response of this relay said, by its id. @ai-sdk/openai sends every earlier
 // turn this way.
+#include <algorithm>
 #include <map>
 
+#include "service/api/whole_answer.h"
 #include "service/surface/responses/parts.h"
 #include "service/surface/responses/responses.h"
 
 namespace tokenrelay::surface {
 namespace {
 
+using http::Reply;
 using http::Request;
 using json::Value;
+using Resolved = tl::expected<api::WholeReads::SharePtr, Reply>;
+using Streams = std::vector<std::shared_ptr<relay::Stream>>;
+
+constexpr size_t body_copies = 2;  // in the body, and in the request that is made of it
 
 struct Reference {
   size_t at = 0;      // in `input`
@@ -62,23 +69,53 @@ std::optional<Error> replace(const relay::Stream& stream, const Gathered& gather
   return std::nullopt;
 }
 
+tl::unexpected<Reply> refused(const Error& fault, const Request& request) {
+  return tl::make_unexpected(error_reply(Dialect::responses, fault, request.request_id));
+}
+
+asio::awaitable<tl::expected<Streams, Reply>> find_streams(api::Api& api, const Request& request,
+                                                           const References& references) {
+  Streams streams;
+  for (const auto& [stream_id, of_it] : references) {
+    auto stream = co_await find_stream(api, request, Dialect::responses, stream_id);
+    if (!stream) co_return refused(unknown(of_it.front()), request);
+    streams.push_back(std::move(*stream));
+  }
+  co_return streams;
+}
+
+// They are gathered one after the other; what is referred to stays.
+size_t needed_for(const Streams& streams) {
+  uint64_t largest = 0, all = 0;
+  for (const auto& stream : streams) {
+    largest = std::max(largest, stream->bytes());
+    all += stream->bytes();
+  }
+  return static_cast<size_t>(largest + body_copies * std::min<uint64_t>(all, max_referenced_bytes));
+}
+
 }  // namespace
 
-asio::awaitable<std::optional<http::Reply>> resolve_references(api::Api& api, const Request& request, Value& body) {
+asio::awaitable<Resolved> resolve_references(api::Api& api, const Request& request, Value& body) {
   const auto input = body.find("input");
-  if (input == body.end() || !input->is_array()) co_return std::nullopt;
+  if (input == body.end() || !input->is_array()) co_return nullptr;
   const auto found = references_in(*input);
-  if (!found) co_return error_reply(Dialect::responses, found.error(), request.request_id);
+  if (!found) co_return refused(found.error(), request);
+  auto streams = co_await find_streams(api, request, *found);
+  if (!streams) co_return tl::make_unexpected(std::move(streams.error()));
+  const auto share = co_await api::share_for(api, needed_for(*streams));
+  if (!share) co_return tl::make_unexpected(api::too_many_whole_reads(request));
   size_t bytes = 0;
-  for (const auto& [stream_id, references] : *found) {
-    const auto stream = co_await find_stream(api, request, Dialect::responses, stream_id);
-    if (!stream) co_return error_reply(Dialect::responses, unknown(references.front()), request.request_id);
-    const auto gathered = co_await gather(*stream);
-    if (!gathered) co_return api::problem_of({relay::Errc::unreadable, "the log cannot be read"}, request);
-    const auto fault = replace(**stream, *gathered, references, *input, bytes);
-    if (fault) co_return error_reply(Dialect::responses, *fault, request.request_id);
+  for (const auto& stream : *streams) {
+    const auto gathered = co_await gather(stream);
+    if (!gathered) {
+      co_return tl::make_unexpected(api::problem_of({relay::Errc::unreadable, "the log cannot be read"}, request));
+    }
+    const auto fault = replace(*stream, *gathered, found->at(stream->id()), *input, bytes);
+    if (fault) co_return refused(*fault, request);
   }
-  co_return std::nullopt;
+  (void)share->resize(std::min(share->bytes(), body_copies * bytes));
+  co_return share;
 }
 
 }  // namespace tokenrelay::surface

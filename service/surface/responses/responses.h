@@ -32,9 +32,11 @@ tl::expected<ResponsesRequest, Error> read_responses_request(const json::Value& 
 std::string responses_field(const std::string& neutral_field);
 
 // Puts what was said in the place of every item_reference in the body's `input`. Bounds: max_referenced_responses and
-// max_referenced_bytes a request.
-asio::awaitable<std::optional<http::Reply>> resolve_references(api::Api& api, const http::Request& request,
-                                                               json::Value& body);
+// max_referenced_bytes a request. What comes back is the share of the whole reads that the longer body has: to be kept
+// until the request has started.
+asio::awaitable<tl::expected<api::WholeReads::SharePtr, http::Reply>> resolve_references(api::Api& api,
+                                                                                         const http::Request& request,
+                                                                                         json::Value& body);
 inline constexpr size_t max_referenced_responses = 256, max_referenced_bytes = 8 << 20;
 
 // response.created … response.completed.

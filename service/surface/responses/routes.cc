@@ -1,6 +1,7 @@
 #include <charconv>
 
 #include "service/api/await.h"
+#include "service/api/whole_answer.h"
 #include "service/surface/responses/parts.h"
 #include "service/surface/responses/responses.h"
 
@@ -16,8 +17,11 @@ using FoundStream = tl::expected<std::shared_ptr<relay::Stream>, Reply>;
 
 constexpr std::string_view heartbeat = ": hb\n\n";
 
+// A text is told in its deltas and then four times whole: its text, its part, its item, the response.
+constexpr uint64_t copies = 6;  // with what JSON adds
+
 Profile profile() {
-  return {Dialect::responses, heartbeat, {}};
+  return {Dialect::responses, heartbeat, {}, copies};
 }
 
 Reply refused(const Error& fault, const Request& request) {
@@ -29,12 +33,14 @@ Reply object_reply(const Value& object) {
 }
 
 // The response as it is now.
-asio::awaitable<Answer> object_now(const Request& request, std::shared_ptr<relay::Stream> stream) {
+asio::awaitable<Answer> object_now(api::Api& api, const Request& request, std::shared_ptr<relay::Stream> stream) {
+  const auto share = co_await api::share_for(api, api::gathered_twice(stream->bytes()));
+  if (!share) co_return api::too_many_whole_reads(request);
   const auto gathered = co_await gather(stream);
   if (!gathered) co_return api::problem_of({relay::Errc::unreadable, "the log cannot be read"}, request);
   Reply reply = object_reply(response_object(*stream, *gathered));
   reply.headers = {{"Stream-Id", stream->id()}, {"Cache-Control", "no-store"}};
-  co_return reply;
+  co_return api::held_reply(std::move(reply), share, request);
 }
 
 // A run that failed before it said anything is the request's error; afterwards, a response that failed.
@@ -58,7 +64,8 @@ asio::awaitable<Answer> create(api::Api& api, const Request& request) {
   if (auto wrong = check_head(Dialect::responses, request)) co_return std::move(*wrong);
   auto body = parse_body(request, api.settings().json_depth);
   if (!body) co_return refused(body.error(), request);
-  if (auto wrong = co_await resolve_references(api, request, *body)) co_return std::move(*wrong);
+  auto referred = co_await resolve_references(api, request, *body);
+  if (!referred) co_return std::move(referred.error());
   auto parsed = read_responses_request(*body, provider_of(api, json::word(*body, "model")));
   if (!parsed) co_return refused(parsed.error(), request);
   const bool streams = parsed->stream, background = parsed->background;
@@ -68,7 +75,7 @@ asio::awaitable<Answer> create(api::Api& api, const Request& request) {
     auto encoder = make_responses_encoder(facts_of(*started->stream));
     co_return co_await stream_answer(api, request, profile(), std::move(*started), std::move(encoder));
   }
-  if (background) co_return co_await object_now(request, started->stream);
+  if (background) co_return co_await object_now(api, request, started->stream);
   co_return whole_answer(api, request, Dialect::responses, started->stream, render_for(request), true);
 }
 
@@ -97,7 +104,7 @@ asio::awaitable<Answer> retrieve(api::Api& api, const Request& request) {
   if (!after) co_return refused(after.error(), request);
   auto found = co_await find(api, request);
   if (!found) co_return std::move(found.error());
-  if (streams != "true") co_return co_await object_now(request, *found);
+  if (streams != "true") co_return co_await object_now(api, request, *found);
   auto encoder = make_responses_encoder(facts_of(**found));
   co_return co_await resume_answer(api, request, profile(), *found, std::move(encoder), *after, "starting_after");
 }
@@ -112,7 +119,7 @@ asio::awaitable<Answer> cancel(api::Api& api, const Request& request) {
   if (!outcome) {
     co_return refused({503, "log_unavailable", "the log cannot take new events", "", 5'000, true}, request);
   }
-  co_return co_await object_now(request, stream);
+  co_return co_await object_now(api, request, stream);
 }
 
 asio::awaitable<Answer> remove(api::Api& api, const Request& request) {

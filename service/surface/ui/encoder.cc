@@ -124,6 +124,7 @@ class UiEncoder final : public Encoder {
     }
     if (piece->arguments.empty()) return;
     call.arguments += piece->arguments;
+    keeps(held_bytes() + piece->arguments.size());
     begin("tool-input-delta");
     member("toolCallId", call.id);
     member("inputTextDelta", piece->arguments);
@@ -153,6 +154,7 @@ class UiEncoder final : public Encoder {
   void give_up_calls() {
     for (const auto& [index, call] : calls_) input_error(call, "the answer was steered elsewhere");
     calls_.clear();
+    keeps(0);
   }
 
   void input_error(const Call& call, std::string_view why) {
