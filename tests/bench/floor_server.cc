@@ -13,8 +13,8 @@
 #include <map>
 
 #include "tests/bench/machine.h"
-#include "tests/support/fake_upstream_script.h"
 #include "tests/support/fleet_delta.h"
+#include "tests/support/model_script.h"
 
 namespace tokenrelay::bench {
 namespace {

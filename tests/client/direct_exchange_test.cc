@@ -11,7 +11,7 @@
 #include "service/client/http_client.h"
 #include "service/transport/loop.h"
 #include "tests/support/catch.h"
-#include "tests/support/fake_upstream.h"
+#include "tests/support/model_server.h"
 
 using namespace tokenrelay;
 using client::HttpRequest;
@@ -83,14 +83,14 @@ class Variable {
 }  // namespace
 
 TEST_CASE("a body of 10 MiB arrives whole, also on a connection that was idle") {
-  support::FakeUpstream server;
+  support::ModelServer server;
   server.answer(answer("thanks"));
   Asker asker(server.base_url());
   std::string body(10u << 20, 'x');
   for (size_t i = 0; i < body.size(); i += 4093) body[i] = static_cast<char>('a' + i % 26);
   for (int i = 0; i < 2; ++i) {
     CHECK(asker.post(body).body == "thanks");
-    CHECK(server.requests().at(static_cast<size_t>(i)).body == body);
+    CHECK(server.call(static_cast<size_t>(i)).body == body);
   }
   CHECK(server.connections() == 1);
 }
@@ -122,38 +122,39 @@ TEST_CASE("an answer that comes before the request has gone out") {
 }
 
 TEST_CASE("a request that fails on an idle connection is asked once more, on a fresh one") {
-  support::FakeUpstream server;
+  support::ModelServer server;
   std::atomic<bool> dead{false};
-  server.answer_with([&](const support::FakeUpstream::Request& request) -> support::Script {
-    if (dead || (request.connection == 0 && request.body == "second")) return {script::close()};
-    return answer(request.body);
+  server.answer([&](support::ModelServer::Call& call) {
+    const auto& seen = call.seen();
+    if (dead || (seen.connection == 0 && seen.body == "second")) return call.close();
+    call.play(answer(seen.body));
   });
   Asker asker(server.base_url());
   CHECK(asker.post("first").body == "first");
   CHECK(asker.post("second").body == "second");
-  CHECK(server.requests().size() == 3);
+  CHECK(server.calls() == 3);
   dead = true;
   CHECK(asker.post("third").end->cause == Cause::cut);
-  CHECK(server.requests().size() == 5);
+  CHECK(server.calls() == 5);
   CHECK(asker.post("fourth").end->cause == Cause::cut);  // on a fresh one already
-  CHECK(server.requests().size() == 6);
+  CHECK(server.calls() == 6);
 }
 
 TEST_CASE("a request is not asked again once its answer has begun") {
-  support::FakeUpstream server;
+  support::ModelServer server;
   server.answer(answer("first"));
   server.answer({script::send("HTTP/1.1 2"), script::close()});
   Asker asker(server.base_url());
   asker.post("");
   CHECK(asker.post("").end->cause == Cause::cut);
-  CHECK(server.requests().size() == 2);
+  CHECK(server.calls() == 2);
 }
 
 TEST_CASE("an idle connection that speaks is dropped, and so is one whose answer was longer than it said") {
-  support::FakeUpstream server;
+  support::ModelServer server;
   support::Script talks = answer("a");
   SECTION("later") {
-    talks.push_back(script::wait(20));
+    talks.push_back(script::pause(20));
     talks.push_back(script::send("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nX"));
   }
   SECTION("at once") {
@@ -163,15 +164,16 @@ TEST_CASE("an idle connection that speaks is dropped, and so is one whose answer
   server.answer(answer("b"));
   Asker asker(server.base_url());
   CHECK(asker.post("").body == "a");
-  asker.run_for(100);
+  for (int round = 0; round < 500 && server.open_connections() > 0; ++round) asker.run_for(10);
+  CHECK(server.open_connections() == 0);
   CHECK(asker.post("").body == "b");
   CHECK(server.connections() == 2);
 }
 
 TEST_CASE("at most 64 connections stay idle") {
-  support::FakeUpstream server;
-  server.answer_with([](const auto&) -> support::Script {
-    return {script::wait_signal("all"), script::send("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx")};
+  support::ModelServer server;
+  server.answer([](support::ModelServer::Call& call) {
+    if (call.wait_released()) call.play(answer("x"));
   });
   Asker asker(server.base_url());
   std::vector<Got> got(70);
@@ -180,16 +182,16 @@ TEST_CASE("at most 64 connections stay idle") {
     each.loop = &asker.loop;
     transfers.push_back(asker.client.send({asker.url, {}, "", {2'000, 9'000, 9'000, 300}}, each));
   }
-  for (int round = 0; round < 500 && server.requests().size() < 70; ++round) asker.run_for(10);
-  REQUIRE(server.requests().size() == 70);
-  server.signal("all");
+  for (int round = 0; round < 500 && server.calls() < 70; ++round) asker.run_for(10);
+  REQUIRE(server.calls() == 70);
+  server.release(70);
   for (int round = 0; round < 500 && server.open_connections() != 64; ++round) asker.run_for(10);
   CHECK(server.open_connections() == 64);
   for (const Got& each : got) CHECK(each.body == "x");
 }
 
 TEST_CASE("an upstream with a name is reached at one of its addresses") {
-  support::FakeUpstream server;
+  support::ModelServer server;
   server.answer(answer("by name"));
   const std::string port = std::to_string(server.port());
   std::atomic<int> looked_up{0};
@@ -233,21 +235,21 @@ TEST_CASE("a name whose look-up hangs is given up without waiting for it, or at 
 }
 
 TEST_CASE("through a proxy libcurl asks") {
-  support::FakeUpstream proxy;
+  support::ModelServer proxy;
   proxy.answer(answer("by proxy"));
   const std::string address = "http://127.0.0.1:" + std::to_string(proxy.port());
   SECTION("http://") {
     const Variable variable("http_proxy", address);
     Asker asker("http://upstream.example/v1/x");
     CHECK(asker.post("hello").body == "by proxy");
-    CHECK(proxy.requests().at(0).head.substr(0, 40) == "POST http://upstream.example/v1/x HTTP/1");
-    CHECK(proxy.requests().at(0).body == "hello");
+    CHECK(proxy.call(0).head.substr(0, 40) == "POST http://upstream.example/v1/x HTTP/1");
+    CHECK(proxy.call(0).body == "hello");
   }
   SECTION("https://") {
     const Variable variable("HTTPS_PROXY", address);
     Asker asker("https://upstream.example/v1/x");
     CHECK(asker.post("hello").end->cause == Cause::unreachable);  // no TLS behind this one
-    CHECK(proxy.requests().at(0).head.substr(0, 36) == "CONNECT upstream.example:443 HTTP/1.");
+    CHECK(proxy.call(0).head.substr(0, 36) == "CONNECT upstream.example:443 HTTP/1.");
   }
   SECTION("a proxy with a name, which we look up, and of the target nothing") {
     const Variable variable("http_proxy", "proxy.example:" + std::to_string(proxy.port()));
@@ -260,11 +262,11 @@ TEST_CASE("through a proxy libcurl asks") {
     CHECK(names == std::vector<std::string>{"proxy.example"});
   }
   SECTION("not for no_proxy") {
-    support::FakeUpstream server;
+    support::ModelServer server;
     server.answer(answer("direct"));
     const Variable variable("http_proxy", address), direct("no_proxy", "127.0.0.1");
     Asker asker(server.base_url());
     CHECK(asker.post("").body == "direct");
-    CHECK(proxy.requests().empty());
+    CHECK(proxy.calls() == 0);
   }
 }

@@ -1,7 +1,7 @@
 // Browsers: CORS, preflights, foreign hosts.
 #include "tests/support/catch.h"
+#include "tests/support/model_server.h"
 #include "tests/support/relay.h"
-#include "tests/support/scripted_model.h"
 #include "tests/support/sse_connection.h"
 
 using namespace tokenrelay::support;

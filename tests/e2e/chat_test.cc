@@ -2,8 +2,8 @@
 #include <signal.h>
 
 #include "tests/support/catch.h"
+#include "tests/support/model_server.h"
 #include "tests/support/relay.h"
-#include "tests/support/scripted_model.h"
 
 using namespace tokenrelay::support;
 
@@ -29,7 +29,7 @@ struct Chat {
 }  // namespace
 
 TEST_CASE("chat prints the tokens as they come and ends with 0", "[chat]") {
-  ScriptedModel model([](ScriptedModel::Call& call) {
+  ModelServer model([](ModelServer::Call& call) {
     call.text("first ");
     if (call.wait_released()) call.text("second é"), call.finish();
   });
@@ -45,7 +45,7 @@ TEST_CASE("chat prints the tokens as they come and ends with 0", "[chat]") {
 }
 
 TEST_CASE("chat survives kill -9 of the relay and says so", "[chat]") {
-  ScriptedModel model([](ScriptedModel::Call& call) {
+  ModelServer model([](ModelServer::Call& call) {
     call.text("before ");
     call.wait_closed(30s);
   });
@@ -62,7 +62,7 @@ TEST_CASE("chat survives kill -9 of the relay and says so", "[chat]") {
 }
 
 TEST_CASE("Ctrl-C ends a chat", "[chat]") {
-  ScriptedModel model([](ScriptedModel::Call& call) {
+  ModelServer model([](ModelServer::Call& call) {
     call.text("x");
     call.wait_closed(30s);
   });
@@ -75,7 +75,7 @@ TEST_CASE("Ctrl-C ends a chat", "[chat]") {
 }
 
 TEST_CASE("a chat with a failed answer or no server ends with 1", "[chat]") {
-  ScriptedModel model([](ScriptedModel::Call& call) { call.refuse(401, R"({"error":{"message":"no"}})"); });
+  ModelServer model([](ModelServer::Call& call) { call.refuse(401, R"({"error":{"message":"no"}})"); });
   Relay relay({.upstream = model.upstream()});
   Chat failed(relay.port());
   CHECK(failed.process.wait(10s) == 1);

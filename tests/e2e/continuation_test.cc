@@ -1,6 +1,8 @@
 // Continuation: a relay is killed in mid-answer, and the next one goes on with it where the upstream keeps it.
+#include <atomic>
+
 #include "tests/support/catch.h"
-#include "tests/support/fake_upstream.h"
+#include "tests/support/model_server.h"
 #include "tests/support/relay.h"
 #include "tests/support/sse_connection.h"
 #include "tests/support/transcript.h"
@@ -10,7 +12,7 @@ using namespace tokenrelay::support;
 namespace {
 
 using Strings = std::vector<std::string>;
-using Upstreams = FakeUpstream::Request;
+using Call = ModelServer::Call;
 
 const std::string token = "resp_never_shown";
 
@@ -52,7 +54,7 @@ Script stalled(const std::string& sse) {
   return {script::send(script::head() + script::chunk(sse)), script::stall()};
 }
 
-RelayOptions background(const FakeUpstream& upstream) {
+RelayOptions background(const ModelServer& upstream) {
   return {.config = "[[upstream]]\nkind = \"openai-responses\"\nbackground = true\nbase_url = \"" +
                     upstream.base_url() + "\"\n"};
 }
@@ -84,10 +86,9 @@ Transcript read_to_end(Relay& relay, const std::string& id, const std::string& c
 }  // namespace
 
 TEST_CASE("a generation goes on after kill -9, and nothing is missing or there twice", "[continuation]") {
-  FakeUpstream upstream;
-  upstream.answer_with([](const Upstreams& request) {
-    return request.head.rfind("GET ", 0) == 0 ? script::raw_stream(whole) : stalled(said);
-  });
+  ModelServer upstream;
+  upstream.answer(
+      [](Call& call) { call.play(call.seen().head.starts_with("GET ") ? script::raw_stream(whole) : stalled(said)); });
   Relay relay(background(upstream));
   const std::string id = relay.create({{"model", "m"}, {"prompt", "p"}});
   const std::string cursor = read_until(relay, id, "Hello wörld");
@@ -111,17 +112,19 @@ TEST_CASE("a generation goes on after kill -9, and nothing is missing or there t
   CHECK(rest.text == ", again.");
   CHECK(relay.state(id).at("text") == "Hello wörld, again.");
   CHECK(relay.state(id).dump().find(token) == std::string::npos);
-  const auto requests = upstream.requests();
-  REQUIRE(requests.size() == 2);
-  CHECK(requests[1].head.rfind("GET /v1/responses/" + token + "?stream=true", 0) == 0);
+  REQUIRE(upstream.calls() == 2);
+  CHECK(upstream.call(1).head.starts_with("GET /v1/responses/" + token + "?stream=true"));
 }
 
 TEST_CASE("killed twice, and steered in between: the last generation is the one that goes on", "[continuation]") {
-  FakeUpstream upstream;
-  upstream.answer_with([](const Upstreams& request) {
-    if (request.head.find("/cancel ") != std::string::npos) return script::refusal(200, "{}");
-    const bool first = request.head.rfind("POST ", 0) == 0 && request.body.find("shorter") == std::string::npos;
-    return first ? stalled(created() + text(1, "Dear ")) : stalled(said);
+  ModelServer upstream;
+  std::atomic<bool> goes_on{false};
+  upstream.answer([&](Call& call) {
+    const auto& seen = call.seen();
+    if (goes_on) return call.play(script::raw_stream(whole));
+    if (seen.head.find("/cancel ") != std::string::npos) return call.refuse(200, "{}");
+    const bool first = seen.head.starts_with("POST ") && seen.body.find("shorter") == std::string::npos;
+    call.play(stalled(first ? created() + text(1, "Dear ") : said));
   });
   Relay relay(background(upstream));
   const std::string id = relay.create({{"model", "m"}, {"prompt", "p"}});
@@ -131,7 +134,7 @@ TEST_CASE("killed twice, and steered in between: the last generation is the one 
   relay.kill_now();
   relay.start();
   read_until(relay, id, "Dear Hello wörld");
-  upstream.answer_with([](const Upstreams&) { return script::raw_stream(whole); });
+  goes_on = true;
   relay.kill_now();
   relay.start();
   const auto all = read_to_end(relay, id);
@@ -142,10 +145,10 @@ TEST_CASE("killed twice, and steered in between: the last generation is the one 
 }
 
 TEST_CASE("an answer that the upstream has lost is interrupted", "[continuation]") {
-  FakeUpstream upstream;
-  upstream.answer_with([](const Upstreams& request) {
-    const bool lost = request.head.rfind("GET ", 0) == 0;
-    return lost ? script::refusal(404, R"({"error":{"message":"no such response"}})") : stalled(said);
+  ModelServer upstream;
+  upstream.answer([](Call& call) {
+    if (call.seen().head.starts_with("GET ")) return call.refuse(404, R"({"error":{"message":"no such response"}})");
+    call.play(stalled(said));
   });
   Relay relay(background(upstream));
   const std::string id = relay.create({{"model", "m"}, {"prompt", "p"}});

@@ -1,7 +1,7 @@
 // on_disconnect, clause by clause (PROTOCOL.md, Control: when nobody reads), over SSE and WebSocket.
 #include "tests/support/catch.h"
+#include "tests/support/model_server.h"
 #include "tests/support/relay.h"
-#include "tests/support/scripted_model.h"
 #include "tests/support/sse_connection.h"
 #include "tests/support/ws_client.h"
 
@@ -10,7 +10,7 @@ using namespace tokenrelay::support;
 namespace {
 
 struct Watched {
-  ScriptedModel model{[](ScriptedModel::Call& call) { call.text("x"), call.wait_closed(60s); }};
+  ModelServer model{[](ModelServer::Call& call) { call.text("x"), call.wait_closed(60s); }};
   Relay relay{{.upstream = model.upstream()}};
 
   std::string create(const Json& on_disconnect) {

@@ -8,16 +8,16 @@
 
 #include "tests/support/catch.h"
 #include "tests/support/follower.h"
+#include "tests/support/model_server.h"
 #include "tests/support/relay.h"
-#include "tests/support/scripted_model.h"
 #include "tests/support/ws_client.h"
 
 using namespace tokenrelay::support;
 
 namespace {
 
-ScriptedModel::Script ticking() {
-  return [](ScriptedModel::Call& call) {
+ModelServer::Answer ticking() {
+  return [](ModelServer::Call& call) {
     for (int i = 0; call.pause(10ms); ++i) {
       if (!call.text("t" + std::to_string(i) + " ")) return;
     }
@@ -39,7 +39,7 @@ Response steer(Relay& relay, const std::string& id, const std::string& content) 
 }  // namespace
 
 TEST_CASE("the upstream sees a cancel within 100 ms, over HTTP and over WebSocket", "[control_race]") {
-  ScriptedModel model(ticking());
+  ModelServer model(ticking());
   Relay relay({.upstream = model.upstream()});
   // The box may be busy: the best of five is the relay's own time, a relay that waits for anything never has it.
   for (const bool socket : {false, true}) {
@@ -72,9 +72,9 @@ TEST_CASE("the upstream sees a cancel within 100 ms, over HTTP and over WebSocke
 }
 
 TEST_CASE("cancel during connect, before the first byte, and while it backs off", "[control_race]") {
-  ScriptedModel silent([](ScriptedModel::Call& call) { call.wait_closed(30s); });
-  ScriptedModel busy([](ScriptedModel::Call& call) { call.refuse(503, "{}", {{"Retry-After", "20"}}); });
-  for (ScriptedModel* model : {&silent, &busy}) {
+  ModelServer silent([](ModelServer::Call& call) { call.wait_closed(30s); });
+  ModelServer busy([](ModelServer::Call& call) { call.refuse(503, "{}", {{"Retry-After", "20"}}); });
+  for (ModelServer* model : {&silent, &busy}) {
     Relay relay({.upstream = model->upstream()});
     const std::string id = relay.create();
     REQUIRE(model->wait_calls(1));
@@ -110,7 +110,7 @@ TEST_CASE("cancel during connect, before the first byte, and while it backs off"
 }
 
 TEST_CASE("cancel against completion: one end, and the answer is that end", "[control_race]") {
-  ScriptedModel model([](ScriptedModel::Call& call) {
+  ModelServer model([](ModelServer::Call& call) {
     call.text("x");
     if (call.wait_released()) call.finish();
   });
@@ -137,7 +137,7 @@ TEST_CASE("cancel against completion: one end, and the answer is that end", "[co
 }
 
 TEST_CASE("two sockets and HTTP at once: each command has one answer, all of them the same end", "[control_race]") {
-  ScriptedModel model(ticking());
+  ModelServer model(ticking());
   Relay relay({.upstream = model.upstream()});
   const std::string id = relay.create();
   WsClient one(relay.port(), path(id, "ws")), two(relay.port(), path(id, "ws"));
@@ -155,7 +155,7 @@ TEST_CASE("two sockets and HTTP at once: each command has one answer, all of the
 }
 
 TEST_CASE("commands while the log is slow are acknowledged only after the sync", "[control_race]") {
-  ScriptedModel model(ticking());
+  ModelServer model(ticking());
   Relay relay({.upstream = model.upstream(), .fault_injection = true});
   const std::string id = relay.create();
   REQUIRE(wait_until([&] { return !relay.state(id).value("text", "").empty(); }, 10s));
@@ -175,7 +175,7 @@ TEST_CASE("commands while the log is slow are acknowledged only after the sync",
 }
 
 TEST_CASE("what was acknowledged survives kill -9", "[control_race]") {
-  ScriptedModel model(ticking());
+  ModelServer model(ticking());
   Relay relay({.upstream = model.upstream()});
   const std::string id = relay.create(), other = relay.create();
   const auto steered = steer(relay, id, "remember this");
@@ -200,7 +200,7 @@ TEST_CASE("what was acknowledged survives kill -9", "[control_race]") {
 
 TEST_CASE("twenty steers from four sides: each answered once, all accepted ones in the log in order",
           "[control_race]") {
-  ScriptedModel model(ticking());
+  ModelServer model(ticking());
   Relay relay({.upstream = model.upstream()});
   const std::string id = relay.create();
   Follower reader({.port = relay.port(), .stream_id = id});

@@ -1,8 +1,8 @@
 // Control: cancel and steer over HTTP.
 #include "tests/support/catch.h"
 #include "tests/support/follower.h"
+#include "tests/support/model_server.h"
 #include "tests/support/relay.h"
-#include "tests/support/scripted_model.h"
 
 using namespace tokenrelay::support;
 
@@ -18,8 +18,8 @@ Response steer(Relay& relay, const std::string& id, const Json& body) {
   return relay.post("/v1/streams/" + id + "/steer", body);
 }
 
-ScriptedModel::Script ticking() {
-  return [](ScriptedModel::Call& call) {
+ModelServer::Answer ticking() {
+  return [](ModelServer::Call& call) {
     for (int i = 0; call.pause(10ms); ++i) {
       if (!call.text("t" + std::to_string(i) + " ")) return;
     }
@@ -29,7 +29,7 @@ ScriptedModel::Script ticking() {
 }  // namespace
 
 TEST_CASE("cancel closes the upstream at once, commits the end, and answers it", "[control]") {
-  ScriptedModel model(ticking());
+  ModelServer model(ticking());
   Relay relay({.upstream = model.upstream()});
   const std::string id = relay.create();
   Follower reader({.port = relay.port(), .stream_id = id});
@@ -65,7 +65,7 @@ TEST_CASE("cancel closes the upstream at once, commits the end, and answers it",
 }
 
 TEST_CASE("cancel needs no body, no length, no type", "[control]") {
-  ScriptedModel model(ticking());
+  ModelServer model(ticking());
   Relay relay({.upstream = model.upstream()});
   for (const std::string& rest :
        Strings{"\r\n", "Content-Length: 0\r\n\r\n", "Content-Length: 2\r\nContent-Type: text/plain\r\n\r\n{}"}) {
@@ -78,7 +78,7 @@ TEST_CASE("cancel needs no body, no length, no type", "[control]") {
 }
 
 TEST_CASE("cancel of a stream that ended answers its end; of one deleted, 410", "[control]") {
-  ScriptedModel model([](ScriptedModel::Call& call) { call.text("x"), call.finish(); });
+  ModelServer model([](ModelServer::Call& call) { call.text("x"), call.finish(); });
   Relay relay({.upstream = model.upstream()});
   const std::string id = relay.create();
   REQUIRE(relay.wait_status(id, "completed"));
@@ -91,7 +91,7 @@ TEST_CASE("cancel of a stream that ended answers its end; of one deleted, 410", 
 }
 
 TEST_CASE("concurrent cancels all get the one end", "[control]") {
-  ScriptedModel model(ticking());
+  ModelServer model(ticking());
   Relay relay({.upstream = model.upstream()});
   const std::string id = relay.create();
   std::vector<Response> answers(8);
@@ -105,7 +105,7 @@ TEST_CASE("concurrent cancels all get the one end", "[control]") {
 }
 
 TEST_CASE("steer goes on in the same stream with the conversation so far", "[control]") {
-  ScriptedModel model([](ScriptedModel::Call& call) {
+  ModelServer model([](ModelServer::Call& call) {
     if (call.number() == 0) {
       call.chunk({{"reasoning_content", "thinking"}});
       call.text("a long ans");
@@ -150,7 +150,7 @@ TEST_CASE("steer goes on in the same stream with the conversation so far", "[con
 }
 
 TEST_CASE("what may be sent may be steered, however deep it nests", "[control]") {
-  ScriptedModel model(ticking());
+  ModelServer model(ticking());
   Relay relay({.upstream = model.upstream(), .env = {{"TOKENRELAY_LIMITS_JSON_DEPTH", "512"}}});
   Json deep = Json::array();
   for (int i = 0; i < 490; ++i) deep = Json::array({std::move(deep)});
@@ -164,7 +164,7 @@ TEST_CASE("what may be sent may be steered, however deep it nests", "[control]")
 }
 
 TEST_CASE("steers that are refused", "[control]") {
-  ScriptedModel model(ticking());
+  ModelServer model(ticking());
   Relay relay({.upstream = model.upstream()});
   const std::string id = relay.create();
   for (const Json& bad :

@@ -4,8 +4,8 @@
 
 #include "tests/support/catch.h"
 #include "tests/support/follower.h"
+#include "tests/support/model_server.h"
 #include "tests/support/relay.h"
-#include "tests/support/scripted_model.h"
 
 using namespace tokenrelay::support;
 
@@ -14,7 +14,7 @@ namespace {
 using Strings = std::vector<std::string>;
 
 // Numbered words at an uneven pace, so that kills fall between and inside commits; short answers end in between.
-void play(ScriptedModel::Call& call) {
+void play(ModelServer::Call& call) {
   std::mt19937 random(static_cast<unsigned>(call.number()));
   const int length = 20 + static_cast<int>(random() % 400);
   for (int i = 0; i < length; ++i) {
@@ -66,7 +66,7 @@ void check_seen(const std::vector<SseEvent>& seen, const std::vector<SseEvent>& 
 }  // namespace
 
 TEST_CASE("kill -9 many times under load: nothing shown is lost, and every stream ends once", "[crash]") {
-  ScriptedModel model(play);
+  ModelServer model(play);
   Relay relay(
       {.upstream = model.upstream(),
        .config = "[storage]\njournal_flush_bytes = 200000\njournal_flush_ms = 700\n"});  // flushes under fire too
@@ -125,7 +125,7 @@ TEST_CASE("kill -9 many times under load: nothing shown is lost, and every strea
 }
 
 TEST_CASE("the terminal event after a crash says interrupted, under a new run", "[crash]") {
-  ScriptedModel model([](ScriptedModel::Call& call) {
+  ModelServer model([](ModelServer::Call& call) {
     call.text("half an ans");
     call.wait_closed(30s);
   });
@@ -161,7 +161,7 @@ TEST_CASE("the terminal event after a crash says interrupted, under a new run", 
 }
 
 TEST_CASE("recovery of a journal of tens of megabytes takes seconds", "[crash]") {
-  ScriptedModel model([](ScriptedModel::Call& call) {
+  ModelServer model([](ModelServer::Call& call) {
     const std::string piece(4000, 'j');
     for (int i = 0; i < 2500 && call.text(piece); ++i) {
     }

@@ -1,7 +1,7 @@
 // Create: POST /v1/streams, as JSON and as an event stream.
 #include "tests/support/catch.h"
+#include "tests/support/model_server.h"
 #include "tests/support/relay.h"
-#include "tests/support/scripted_model.h"
 #include "tests/support/sse_connection.h"
 #include "tests/support/transcript.h"
 
@@ -11,8 +11,8 @@ namespace {
 
 const Fields kJson = {{"Content-Type", "application/json"}};
 
-ScriptedModel::Script short_answer() {
-  return [](ScriptedModel::Call& call) {
+ModelServer::Answer short_answer() {
+  return [](ModelServer::Call& call) {
     call.text("Hel");
     call.text("lo");
     call.finish();
@@ -32,7 +32,7 @@ Request post_sse(const std::string& body, Fields fields = {}) {
 }  // namespace
 
 TEST_CASE("JSON: 201, a Location, and a stream that can be read", "[create]") {
-  ScriptedModel model(short_answer());
+  ModelServer model(short_answer());
   Relay relay({.upstream = model.upstream()});
   const Response made = relay.post("/v1/streams", {{"prompt", "hi"}, {"model", "m1"}, {"metadata", {{"k", "v"}}}});
   REQUIRE(made.status == 201);
@@ -57,7 +57,7 @@ TEST_CASE("JSON: 201, a Location, and a stream that can be read", "[create]") {
 }
 
 TEST_CASE("the upstream gets what was asked, and only that", "[create]") {
-  ScriptedModel model(short_answer());
+  ModelServer model(short_answer());
   Relay relay({.upstream = model.upstream(), .env = {{"OPENAI_API_KEY", "sk-secret-of-the-test"}}});
   const Json messages =
       Json::array({{{"role", "system"}, {"content", "be brief"}},
@@ -84,7 +84,7 @@ TEST_CASE("the upstream gets what was asked, and only that", "[create]") {
 }
 
 TEST_CASE("without a key no credential is sent", "[create]") {
-  ScriptedModel model(short_answer());
+  ModelServer model(short_answer());
   Relay relay({.upstream = model.upstream(), .env = {{"OPENAI_API_KEY", ""}}});
   relay.create();
   REQUIRE(model.wait_calls(1));
@@ -94,7 +94,7 @@ TEST_CASE("without a key no credential is sent", "[create]") {
 }
 
 TEST_CASE("event stream: 200 from the first event, start in the first write", "[create]") {
-  ScriptedModel model([](ScriptedModel::Call& call) {
+  ModelServer model([](ModelServer::Call& call) {
     call.wait_released();
     short_answer()(call);
   });
@@ -114,7 +114,7 @@ TEST_CASE("event stream: 200 from the first event, start in the first write", "[
 }
 
 TEST_CASE("event stream: the whole of it", "[create]") {
-  ScriptedModel model(short_answer());
+  ModelServer model(short_answer());
   Relay relay({.upstream = model.upstream()});
   SseConnection stream(relay.port(), post_sse(R"({"prompt":"hi"})"));
   const auto events = stream.rest();
@@ -137,7 +137,7 @@ TEST_CASE("event stream: the whole of it", "[create]") {
 }
 
 TEST_CASE("Accept is read as a list", "[create]") {
-  ScriptedModel model(short_answer());
+  ModelServer model(short_answer());
   Relay relay({.upstream = model.upstream()});
   auto status_for = [&](const std::string& accept) {
     return fetch(relay.port(), post(R"({"prompt":"hi"})", {{"Accept", accept}})).status;
@@ -150,7 +150,7 @@ TEST_CASE("Accept is read as a list", "[create]") {
 }
 
 TEST_CASE("the same POST with Last-Event-ID resumes and starts nothing", "[create]") {
-  ScriptedModel model([](ScriptedModel::Call& call) {
+  ModelServer model([](ModelServer::Call& call) {
     call.text("one ");
     if (call.wait_released()) call.text("two"), call.finish();
   });
@@ -214,7 +214,7 @@ TEST_CASE("the same POST with Last-Event-ID resumes and starts nothing", "[creat
 }
 
 TEST_CASE("a head that was seen can be resumed, even after kill -9", "[create]") {
-  ScriptedModel model([](ScriptedModel::Call& call) { call.wait_released(); });
+  ModelServer model([](ModelServer::Call& call) { call.wait_released(); });
   Relay relay({.upstream = model.upstream()});
   for (int round = 0; round < 5; ++round) {
     const std::string id = relay.create();

@@ -1,7 +1,7 @@
 // The database file: locked, corrupt, of another version. Refused clearly, and left as it was.
 #include "tests/support/catch.h"
+#include "tests/support/model_server.h"
 #include "tests/support/relay.h"
-#include "tests/support/scripted_model.h"
 #include "tests/support/sse_connection.h"
 #include "tests/support/transcript.h"
 
@@ -116,7 +116,7 @@ TEST_CASE("a copy of a stopped directory is a backup", "[database]") {
 }
 
 TEST_CASE("a damaged journal row: its streams end as log_corrupt, the others are whole", "[database]") {
-  ScriptedModel model([](ScriptedModel::Call& call) {
+  ModelServer model([](ModelServer::Call& call) {
     for (int i = 0; i < 40 && call.pause(5ms); ++i) call.text("victim-" + std::to_string(i) + " ");
     call.wait_closed(30s);
   });

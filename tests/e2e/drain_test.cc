@@ -3,17 +3,18 @@
 
 #include "tests/support/catch.h"
 #include "tests/support/follower.h"
+#include "tests/support/model_server.h"
 #include "tests/support/relay.h"
-#include "tests/support/scripted_model.h"
 
 using namespace tokenrelay::support;
 
 namespace {
 using Strings = std::vector<std::string>;
-}
+const char* const kLongDrain = "drain_timeout_ms = 600000\n";  // what ends sooner did not wait for it
+}  // namespace
 
 TEST_CASE("SIGTERM lets generations finish, serves their readers, and ends with 0", "[drain]") {
-  ScriptedModel model([](ScriptedModel::Call& call) {
+  ModelServer model([](ModelServer::Call& call) {
     call.text("one ");
     if (call.wait_released()) call.text("two"), call.finish();
   });
@@ -43,9 +44,9 @@ TEST_CASE("SIGTERM lets generations finish, serves their readers, and ends with 
 }
 
 TEST_CASE("at the drain's end what still runs is interrupted, durably, and readers get it", "[drain]") {
-  ScriptedModel model([](ScriptedModel::Call& call) {
+  ModelServer model([](ModelServer::Call& call) {
     call.text("one ");
-    call.wait_closed(30s);
+    call.wait_closed(60s);
   });
   Relay relay({.upstream = model.upstream(), .config = "drain_timeout_ms = 500\n"});
   const std::string id = relay.create(), unread = relay.create();
@@ -54,9 +55,8 @@ TEST_CASE("at the drain's end what still runs is interrupted, durably, and reade
   const auto began = Clock::now();
   const int number = GENERATE(SIGTERM, SIGINT);
   relay.process().signal(number);
-  REQUIRE(relay.process().wait(10s) == 0);
+  REQUIRE(relay.process().wait(20s) == 0);  // the model would hold its call for longer
   CHECK(ms_since(began) >= 450);
-  CHECK(ms_since(began) < 5000);
   REQUIRE(reader.wait_finished(5s));
   CHECK(reader.problems() == Strings{});
   const auto done = reader.transcript().done;
@@ -74,12 +74,10 @@ TEST_CASE("at the drain's end what still runs is interrupted, durably, and reade
 }
 
 TEST_CASE("an idle relay drains at once, and its port refuses", "[drain]") {
-  Relay relay;
+  Relay relay({.config = kLongDrain});
   HttpConnection idle(relay.port());
   REQUIRE(idle.open());
-  const auto began = Clock::now();
-  CHECK(relay.stop(10s) == 0);
-  CHECK(ms_since(began) < 3000);
+  CHECK(relay.stop(30s) == 0);
   CHECK_FALSE(Socket::connect(relay.port()).open());
 }
 
@@ -100,20 +98,18 @@ TEST_CASE("half a request, on either port, is no reason to end in anything but 0
 }
 
 TEST_CASE("a second signal exits at once", "[drain]") {
-  ScriptedModel model([](ScriptedModel::Call& call) {
+  ModelServer model([](ModelServer::Call& call) {
     call.text("x");
-    call.wait_closed(30s);
+    call.wait_closed(10min);
   });
-  Relay relay({.upstream = model.upstream()});
+  Relay relay({.upstream = model.upstream(), .config = kLongDrain});
   const std::string id = relay.create();
   Follower reader({.port = relay.port(), .stream_id = id, .reconnect = false});
   REQUIRE(reader.wait_text(1, 5s));
   relay.process().signal(SIGTERM);
   REQUIRE(wait_until([&] { return relay.get("/readyz").status == 503; }, 5s));
-  const auto began = Clock::now();
   relay.process().signal(SIGTERM);
-  REQUIRE(relay.process().wait(5s));
-  CHECK(ms_since(began) < 1500);
+  REQUIRE(relay.process().wait(30s));
   reader.stop();
   CHECK_FALSE(reader.finished());
   relay.start();
@@ -121,12 +117,12 @@ TEST_CASE("a second signal exits at once", "[drain]") {
 }
 
 TEST_CASE("SIGHUP takes a good file for what starts afterwards", "[drain]") {
-  ScriptedModel first([](ScriptedModel::Call& call) {
+  ModelServer first([](ModelServer::Call& call) {
     call.text("first ");
     if (call.wait_released()) call.text("still first"), call.finish();
   });
-  ScriptedModel second([](ScriptedModel::Call& call) { call.text("second"), call.finish(); });
-  auto config = [](const ScriptedModel& model, const std::string& more = "") {
+  ModelServer second([](ModelServer::Call& call) { call.text("second"), call.finish(); });
+  auto config = [](const ModelServer& model, const std::string& more = "") {
     return more + "[[upstream]]\nkind = \"openai\"\nbase_url = \"" + model.base_url() + "\"\n";
   };
   Relay relay({.config = config(first)});

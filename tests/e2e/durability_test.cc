@@ -1,8 +1,8 @@
 // Durability: kill -9 cannot see a missing fsync, so the disk itself is made slow, broken and full.
 #include "tests/support/catch.h"
 #include "tests/support/follower.h"
+#include "tests/support/model_server.h"
 #include "tests/support/relay.h"
-#include "tests/support/scripted_model.h"
 
 using namespace tokenrelay::support;
 
@@ -17,8 +17,8 @@ void disarm(Relay& relay, const std::string& fault) {
   std::filesystem::remove(relay.fault_dir() / fault);
 }
 
-ScriptedModel::Script ticking(milliseconds pace) {
-  return [pace](ScriptedModel::Call& call) {
+ModelServer::Answer ticking(milliseconds pace) {
+  return [pace](ModelServer::Call& call) {
     for (int i = 0; call.pause(pace); ++i) {
       if (!call.text("t" + std::to_string(i) + " ")) return;
     }
@@ -28,7 +28,7 @@ ScriptedModel::Script ticking(milliseconds pace) {
 }  // namespace
 
 TEST_CASE("at FULL no event reaches a reader before its fsync can have ended", "[durability]") {
-  ScriptedModel model([](ScriptedModel::Call& call) {
+  ModelServer model([](ModelServer::Call& call) {
     for (int i = 0; i < 60 && call.pause(20ms); ++i) call.text("t" + std::to_string(i) + " ");
     call.finish();
   });
@@ -60,7 +60,7 @@ TEST_CASE("at FULL no event reaches a reader before its fsync can have ended", "
 }
 
 TEST_CASE("a POST's event stream and a state wait for the fsync too", "[durability]") {
-  ScriptedModel model(ticking(20ms));
+  ModelServer model(ticking(20ms));
   Relay relay({.upstream = model.upstream(), .fault_injection = true});
   arm(relay, "sync_delay_ms", "300");
   const auto asked = Clock::now();
@@ -81,7 +81,7 @@ TEST_CASE("a POST's event stream and a state wait for the fsync too", "[durabili
 }
 
 TEST_CASE("NORMAL does not wait for a sync at every commit", "[durability]") {
-  ScriptedModel model(ticking(10ms));
+  ModelServer model(ticking(10ms));
   Relay relay({.upstream = model.upstream(), .config = "[storage]\nsync = \"normal\"\n", .fault_injection = true});
   arm(relay, "sync_delay_ms", "300");
   const std::string id = relay.create();
@@ -99,7 +99,7 @@ TEST_CASE("NORMAL does not wait for a sync at every commit", "[durability]") {
 
 TEST_CASE("a failed fsync is final: nothing more is shown, and the next start gives the missing dones",
           "[durability]") {
-  ScriptedModel model(ticking(10ms));
+  ModelServer model(ticking(10ms));
   Relay relay({.upstream = model.upstream(), .fault_injection = true});
   Strings ids;
   std::vector<std::unique_ptr<Follower>> readers;
@@ -148,7 +148,7 @@ TEST_CASE("a failed fsync is final: nothing more is shown, and the next start gi
 }
 
 TEST_CASE("a failed fsync while a POST waits: no 201 for what is not durable", "[durability]") {
-  ScriptedModel model(ticking(10ms));
+  ModelServer model(ticking(10ms));
   Relay relay({.upstream = model.upstream(), .fault_injection = true});
   arm(relay, "fail_sync");
   const auto refused = relay.post("/v1/streams", {{"prompt", "x"}});
@@ -164,7 +164,7 @@ TEST_CASE("a failed fsync while a POST waits: no 201 for what is not durable", "
 }
 
 TEST_CASE("a disk that is full for a while: appends wait, and nothing is lost", "[durability]") {
-  ScriptedModel model([](ScriptedModel::Call& call) {
+  ModelServer model([](ModelServer::Call& call) {
     for (int i = 0; i < 300 && call.pause(10ms); ++i) call.text("t" + std::to_string(i) + " ");
     call.finish();
   });
@@ -194,7 +194,7 @@ TEST_CASE("a disk that is full for a while: appends wait, and nothing is lost", 
 }
 
 TEST_CASE("a disk that stays full: generations are closed, what was acknowledged stays", "[durability]") {
-  ScriptedModel model(ticking(10ms));
+  ModelServer model(ticking(10ms));
   Relay relay({.upstream = model.upstream(), .config = "[limits]\nlog_stall_ms = 1000\n", .fault_injection = true});
   const std::string id = relay.create();
   Follower reader({.port = relay.port(), .stream_id = id});
@@ -213,7 +213,7 @@ TEST_CASE("a disk that stays full: generations are closed, what was acknowledged
 }
 
 TEST_CASE("a commit that hangs makes the relay not ready", "[durability]") {
-  ScriptedModel model(ticking(10ms));
+  ModelServer model(ticking(10ms));
   Relay relay({.upstream = model.upstream(), .fault_injection = true});
   const std::string id = relay.create();
   Follower reader({.port = relay.port(), .stream_id = id});

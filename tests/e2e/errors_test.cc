@@ -1,7 +1,7 @@
 // Errors: what a POST may not say, and the shape of every refusal.
 #include "tests/support/catch.h"
+#include "tests/support/model_server.h"
 #include "tests/support/relay.h"
-#include "tests/support/scripted_model.h"
 #include "tests/support/sse_connection.h"
 
 using namespace tokenrelay::support;
@@ -34,7 +34,7 @@ void check_problem(const Response& answer, int status, const std::string& code) 
 }  // namespace
 
 TEST_CASE("bodies that are refused, and what the refusal names", "[errors]") {
-  ScriptedModel model([](ScriptedModel::Call& call) { call.finish(); });
+  ModelServer model([](ModelServer::Call& call) { call.finish(); });
   Relay relay({.upstream = model.upstream()});
   struct Case {
     std::string body, names;
@@ -90,7 +90,7 @@ TEST_CASE("bodies that are refused, and what the refusal names", "[errors]") {
 }
 
 TEST_CASE("deep and long JSON is a 400, and nothing else is disturbed", "[errors]") {
-  ScriptedModel model([](ScriptedModel::Call& call) { call.finish(); });
+  ModelServer model([](ModelServer::Call& call) { call.finish(); });
   Relay relay({.upstream = model.upstream()});
   auto nested = [](size_t depth, const std::string& open, const std::string& shut) {
     std::string out;
@@ -111,7 +111,7 @@ TEST_CASE("deep and long JSON is a 400, and nothing else is disturbed", "[errors
 }
 
 TEST_CASE("content types", "[errors]") {
-  ScriptedModel model([](ScriptedModel::Call& call) { call.finish(); });
+  ModelServer model([](ModelServer::Call& call) { call.finish(); });
   Relay relay({.upstream = model.upstream()});
   const std::string body = R"({"prompt":"a"})";
   CHECK(post(relay, body, {{"Content-Type", "application/json; charset=utf-8"}}).status == 201);
@@ -133,7 +133,7 @@ TEST_CASE("content types", "[errors]") {
 }
 
 TEST_CASE("models", "[errors]") {
-  ScriptedModel model([](ScriptedModel::Call& call) { call.finish(); });
+  ModelServer model([](ModelServer::Call& call) { call.finish(); });
   SECTION("a single upstream takes every name as it comes") {
     Relay relay({.upstream = model.upstream()});
     relay.create({{"prompt", "a"}, {"model", "any/thing:7b"}});
@@ -187,7 +187,7 @@ TEST_CASE("methods and paths", "[errors]") {
 }
 
 TEST_CASE("sizes", "[errors]") {
-  ScriptedModel model([](ScriptedModel::Call& call) { call.finish(); });
+  ModelServer model([](ModelServer::Call& call) { call.finish(); });
   Relay relay({.upstream = model.upstream(), .config = "[limits]\nbody_bytes = 100000\n"});
   auto get = [&](const std::string& target, Fields fields = {}) { return relay.get(target, fields); };
   CHECK(post(relay, R"({"prompt":")" + std::string(99'000, 'a') + "\"}").status == 201);

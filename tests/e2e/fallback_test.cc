@@ -2,8 +2,8 @@
 #include <csignal>
 
 #include "tests/support/catch.h"
+#include "tests/support/model_server.h"
 #include "tests/support/relay.h"
-#include "tests/support/scripted_model.h"
 #include "tests/support/sse_connection.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/transcript.h"
@@ -13,7 +13,7 @@ using namespace tokenrelay::support;
 namespace {
 
 using Strings = std::vector<std::string>;
-using Call = ScriptedModel::Call;
+using Call = ModelServer::Call;
 
 std::string entry(const std::string& name, const std::string& base_url, const std::string& more) {
   return "[[upstream]]\nkind = \"openai\"\nname = \"" + name + "\"\nbase_url = \"" + base_url + "\"\n" + more + "\n";
@@ -57,7 +57,7 @@ void fail_as_prompted(Call& call) {
 }  // namespace
 
 TEST_CASE("an upstream that fails before its first token is stood in for", "[fallback]") {
-  ScriptedModel first(fail_as_prompted), second(answer);
+  ModelServer first(fail_as_prompted), second(answer);
   Relay relay({.config = entry("first", first.base_url(), "models = [\"m\"]\nfallback = [\"second=big\"]") +
                          entry("second", second.base_url(), "max_concurrent = 1")});
   const std::map<std::string, Strings> stood_in_for = {
@@ -84,7 +84,7 @@ TEST_CASE("an upstream that fails before its first token is stood in for", "[fal
 }
 
 TEST_CASE("an upstream that is not there, and one that is of no use: the last failure is the stream's", "[fallback]") {
-  ScriptedModel second([](Call& call) { call.refuse(401, R"({"error":{"message":"no"}})"); });
+  ModelServer second([](Call& call) { call.refuse(401, R"({"error":{"message":"no"}})"); });
   const std::string nowhere = "http://127.0.0.1:" + std::to_string(unused_port()) + "/v1";
   Relay relay({.config = "[limits]\nupstream_retries = 0\n" + entry("first", nowhere, "fallback = [\"second\"]") +
                          entry("second", second.base_url(), "")});
@@ -97,8 +97,8 @@ TEST_CASE("an upstream that is not there, and one that is of no use: the last fa
 }
 
 TEST_CASE("an upstream of another kind stands in", "[fallback]") {
-  ScriptedModel first([](Call& call) { call.refuse(401, R"({"error":{"message":"no"}})"); });
-  ScriptedModel second([](Call& call) {
+  ModelServer first([](Call& call) { call.refuse(401, R"({"error":{"message":"no"}})"); });
+  ModelServer second([](Call& call) {
     const auto say = [&](const std::string& type, Json event) {
       event["type"] = type;
       call.send("event: " + type + "\ndata: " + event.dump() + "\n\n");
@@ -128,11 +128,11 @@ TEST_CASE("an upstream of another kind stands in", "[fallback]") {
 }
 
 TEST_CASE("a reload changes who stands in, for what starts afterwards", "[fallback]") {
-  ScriptedModel first([](Call& call) {
+  ModelServer first([](Call& call) {
     if (call.prompt() == "held" && !call.wait_released()) return;
     call.refuse(401, R"({"error":{"message":"no"}})");
   });
-  ScriptedModel second(answer);
+  ModelServer second(answer);
   const std::string alone = entry("first", first.base_url(), "models = [\"m\"]");
   Relay relay({.config = alone});
   const auto held = relay.create({{"model", "m"}, {"prompt", "held"}});
@@ -147,7 +147,7 @@ TEST_CASE("a reload changes who stands in, for what starts afterwards", "[fallba
 }
 
 TEST_CASE("what a dialect cannot carry over is a 400 that names it, and starts nothing", "[fallback]") {
-  ScriptedModel model(answer);
+  ModelServer model(answer);
   Relay relay({.upstream = model.upstream()});
   const auto refused = relay.post(
       "/v1/streams", {{"model", "m"}, {"prompt", "p"}, {"parameters", {{"x_anthropic", {{"body", {{"top_k", 3}}}}}}}});

@@ -2,8 +2,8 @@
 #include <map>
 
 #include "tests/support/catch.h"
+#include "tests/support/model_server.h"
 #include "tests/support/relay.h"
-#include "tests/support/scripted_model.h"
 #include "tests/support/sse_connection.h"
 #include "tests/support/transcript.h"
 
@@ -91,7 +91,7 @@ TEST_CASE("every recorded chat stream, in pieces of every size", "[fixtures]") {
   const auto expected = read_plainly(payloads);
   REQUIRE(!(expected.text + expected.reasoning + std::to_string(expected.tool_calls.size())).empty());
   // The prompt says how to play it: "<piece> <lf|crlf|cr>".
-  ScriptedModel model([&](ScriptedModel::Call& call) {
+  ModelServer model([&](ModelServer::Call& call) {
     std::istringstream how(call.prompt());
     size_t piece = 0;
     std::string ends;
@@ -122,7 +122,7 @@ TEST_CASE("a body split in two at every byte", "[fixtures]") {
       "{\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":11,"
       "\"completion_tokens\":7}}\n\n"
       "data: [DONE]\n\n";
-  ScriptedModel model([&](ScriptedModel::Call& call) {
+  ModelServer model([&](ModelServer::Call& call) {
     const size_t at = std::stoul(call.prompt());
     call.send(body.substr(0, at));
     call.pause(3ms);
@@ -154,7 +154,7 @@ TEST_CASE("tool calls as the dialects send them", "[fixtures]") {
         R"([{"index":1,"function":{"arguments":"]"}},{"index":0,"function":{"arguments":":1}"}}])"},
        {{"a", "f", "{\"x\":1}"}, {"b", "g", "[]"}}},
   };
-  ScriptedModel model([&](ScriptedModel::Call& call) {
+  ModelServer model([&](ModelServer::Call& call) {
     for (const auto& delta : cases.at(std::stoul(call.prompt())).deltas)
       call.chunk({{"tool_calls", Json::parse(delta)}});
     call.finish("tool_calls");
@@ -183,7 +183,7 @@ TEST_CASE("reasoning, refusals and parts of content, as the dialects send them",
                           R"({"content":[{"type":"text","text":"t1 "}]})",
                           R"({"content":"t2 ","reasoning_content":null})",
                           R"({"refusal":"no"})"};
-  ScriptedModel model([&](ScriptedModel::Call& call) {
+  ModelServer model([&](ModelServer::Call& call) {
     for (const auto& d : deltas) call.chunk(Json::parse(d));
     call.finish("stop");
   });

@@ -4,8 +4,8 @@
 
 #include "tests/support/catch.h"
 #include "tests/support/follower.h"
+#include "tests/support/model_server.h"
 #include "tests/support/relay.h"
-#include "tests/support/scripted_model.h"
 
 using namespace tokenrelay::support;
 
@@ -34,7 +34,7 @@ const std::string kHourInAMinute =
 }  // namespace
 
 TEST_CASE("an hour of writing: files and memory stay bounded", "[growth]") {
-  ScriptedModel model([](ScriptedModel::Call& call) {
+  ModelServer model([](ModelServer::Call& call) {
     const std::string prompt = call.prompt();
     if (prompt == "slow") {  // a token every 100 ms, all the time
       for (int i = 0; call.pause(100ms); ++i) {
@@ -93,7 +93,7 @@ TEST_CASE("an hour of writing: files and memory stay bounded", "[growth]") {
 }
 
 TEST_CASE("descriptors run out: readers are asked to come back or refused, nothing crashes", "[growth]") {
-  ScriptedModel model([](ScriptedModel::Call& call) {
+  ModelServer model([](ModelServer::Call& call) {
     for (int i = 0; call.pause(20ms); ++i) {
       if (!call.text("tick ")) return;
     }
@@ -146,7 +146,7 @@ TEST_CASE("descriptors run out: readers are asked to come back or refused, nothi
 }
 
 TEST_CASE("a stream being read is spared by retention, for a while", "[growth]") {
-  ScriptedModel model([](ScriptedModel::Call& call) {
+  ModelServer model([](ModelServer::Call& call) {
     for (int i = 0; i < 1000; ++i) call.text(std::string(3000, 'k'));
     call.finish();
   });

@@ -1,13 +1,13 @@
 // Silence and slowness: heartbeats, readers that do not read, readers that leave.
 #include "tests/support/catch.h"
 #include "tests/support/follower.h"
+#include "tests/support/model_server.h"
 #include "tests/support/relay.h"
-#include "tests/support/scripted_model.h"
 
 using namespace tokenrelay::support;
 
 TEST_CASE("a heartbeat after every silence, before the first token too", "[heartbeat]") {
-  ScriptedModel model([](ScriptedModel::Call& call) {
+  ModelServer model([](ModelServer::Call& call) {
     if (!call.wait_released()) return;
     call.text("x");
     if (call.wait_released()) call.finish();
@@ -31,7 +31,7 @@ TEST_CASE("a heartbeat after every silence, before the first token too", "[heart
 }
 
 TEST_CASE("a heartbeat is a single line, so that the event after it is whole", "[heartbeat]") {
-  ScriptedModel model([](ScriptedModel::Call& call) { call.wait_released(); });
+  ModelServer model([](ModelServer::Call& call) { call.wait_released(); });
   Relay relay({.upstream = model.upstream(), .config = "[limits]\nheartbeat_ms = 50\n"});
   HttpConnection connection(relay.port());
   connection.send(events_request(relay.create()));
@@ -44,7 +44,7 @@ TEST_CASE("a heartbeat is a single line, so that the event after it is whole", "
 
 TEST_CASE("a reader that never reads costs a bound, slows nobody, and is cut in the end", "[heartbeat]") {
   // About 24 MB of text, at full speed.
-  ScriptedModel model([](ScriptedModel::Call& call) {
+  ModelServer model([](ModelServer::Call& call) {
     const std::string piece(6000, 'y');
     for (int i = 0; i < 4000; ++i) {
       if (!call.text(piece)) return;
@@ -69,7 +69,7 @@ TEST_CASE("a reader that never reads costs a bound, slows nobody, and is cut in 
 }
 
 TEST_CASE("many stuck readers cost kilobytes each", "[heartbeat]") {
-  ScriptedModel model([](ScriptedModel::Call& call) {
+  ModelServer model([](ModelServer::Call& call) {
     const std::string piece(4000, 'z');
     for (int i = 0; i < 250; ++i) call.text(piece);
     call.wait_released();
@@ -91,7 +91,7 @@ TEST_CASE("many stuck readers cost kilobytes each", "[heartbeat]") {
 }
 
 TEST_CASE("a slow reader loses nothing", "[heartbeat]") {
-  ScriptedModel model([](ScriptedModel::Call& call) {
+  ModelServer model([](ModelServer::Call& call) {
     for (int i = 0; i < 20000; ++i) call.text("token-" + std::to_string(i) + " and some more of it ");
     call.finish();
   });
@@ -106,7 +106,7 @@ TEST_CASE("a slow reader loses nothing", "[heartbeat]") {
 }
 
 TEST_CASE("a reader that leaves is noticed and costs nothing", "[heartbeat]") {
-  ScriptedModel model([](ScriptedModel::Call& call) { call.wait_released(); });
+  ModelServer model([](ModelServer::Call& call) { call.wait_released(); });
   Relay relay({.upstream = model.upstream()});
   const std::string id = relay.create();
   const auto before = relay.process().descriptors();

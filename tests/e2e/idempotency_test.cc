@@ -3,8 +3,8 @@
 #include <thread>
 
 #include "tests/support/catch.h"
+#include "tests/support/model_server.h"
 #include "tests/support/relay.h"
-#include "tests/support/scripted_model.h"
 #include "tests/support/sse_connection.h"
 #include "tests/support/transcript.h"
 
@@ -23,8 +23,8 @@ Request keyed(const std::string& key, const std::string& body, bool sse = false)
 
 const std::string kBody = R"({"prompt":"hi"})";
 
-ScriptedModel::Script answer() {
-  return [](ScriptedModel::Call& call) {
+ModelServer::Answer answer() {
+  return [](ModelServer::Call& call) {
     call.text("Hello");
     call.finish();
   };
@@ -33,7 +33,7 @@ ScriptedModel::Script answer() {
 }  // namespace
 
 TEST_CASE("the same key and body answer the first stream", "[idempotency]") {
-  ScriptedModel model(answer());
+  ModelServer model(answer());
   Relay relay({.upstream = model.upstream()});
   const auto first = fetch(relay.port(), keyed("k-1", kBody));
   REQUIRE(first.status == 201);
@@ -85,7 +85,7 @@ TEST_CASE("the same key and body answer the first stream", "[idempotency]") {
 }
 
 TEST_CASE("concurrent twins wait for the first", "[idempotency]") {
-  ScriptedModel model(answer());
+  ModelServer model(answer());
   Relay relay({.upstream = model.upstream()});
   for (int round = 0; round < 10; ++round) {
     const std::string key = "twin-" + std::to_string(round);
@@ -111,7 +111,7 @@ TEST_CASE("concurrent twins wait for the first", "[idempotency]") {
 }
 
 TEST_CASE("a twin that is an event stream joins the first", "[idempotency]") {
-  ScriptedModel model([](ScriptedModel::Call& call) {
+  ModelServer model([](ModelServer::Call& call) {
     call.text("a");
     if (call.wait_released()) call.text("b"), call.finish();
   });
@@ -127,7 +127,7 @@ TEST_CASE("a twin that is an event stream joins the first", "[idempotency]") {
 }
 
 TEST_CASE("a key is 1 to 255 visible ASCII characters", "[idempotency]") {
-  ScriptedModel model(answer());
+  ModelServer model(answer());
   Relay relay({.upstream = model.upstream()});
   CHECK(fetch(relay.port(), keyed(std::string(255, 'k'), kBody)).status == 201);
   CHECK(fetch(relay.port(), keyed(std::string(256, 'k'), kBody)).status == 400);
@@ -139,14 +139,14 @@ TEST_CASE("a key is 1 to 255 visible ASCII characters", "[idempotency]") {
 }
 
 TEST_CASE("a refused request does not use the key up", "[idempotency]") {
-  ScriptedModel model(answer());
+  ModelServer model(answer());
   Relay relay({.upstream = model.upstream()});
   CHECK(fetch(relay.port(), keyed("k-2", R"({"prompt":5})")).status == 400);
   CHECK(fetch(relay.port(), keyed("k-2", kBody)).status == 201);
 }
 
 TEST_CASE("a known key answers its stream though nothing new may start", "[idempotency]") {
-  ScriptedModel model([](ScriptedModel::Call& call) {
+  ModelServer model([](ModelServer::Call& call) {
     call.text("a");
     if (!call.wait_released()) return;
     call.finish();

@@ -1,8 +1,8 @@
 // Operations: metrics, health, request ids, the log, a port of their own.
 #include "tests/support/catch.h"
 #include "tests/support/follower.h"
+#include "tests/support/model_server.h"
 #include "tests/support/relay.h"
-#include "tests/support/scripted_model.h"
 
 using namespace tokenrelay::support;
 
@@ -10,8 +10,8 @@ namespace {
 
 using Strings = std::vector<std::string>;
 
-ScriptedModel::Script answer(const std::string& text) {
-  return [text](ScriptedModel::Call& call) {
+ModelServer::Answer answer(const std::string& text) {
+  return [text](ModelServer::Call& call) {
     call.text(text);
     call.finish();
   };
@@ -29,7 +29,7 @@ Strings lines_with(const std::string& log, const std::string& needle) {
 }  // namespace
 
 TEST_CASE("metrics are well-formed, and count what happened", "[operations]") {
-  ScriptedModel model(answer("hello"));
+  ModelServer model(answer("hello"));
   Relay relay({.upstream = model.upstream()});
   for (int i = 0; i < 3; ++i) {
     const std::string id = relay.create({{"prompt", "p"}, {"model", "unlisted-" + std::to_string(i)}});
@@ -96,7 +96,7 @@ TEST_CASE("every response carries a Request-Id: the client's, if it is sane", "[
 }
 
 TEST_CASE("one log line a request, with its id; no prompt, no answer, no key", "[operations]") {
-  ScriptedModel model(answer("private-answer-991"));
+  ModelServer model(answer("private-answer-991"));
   Relay relay({.upstream = model.upstream(), .env = {{"OPENAI_API_KEY", "sk-private-key-992"}}});
   const auto made =
       relay.post("/v1/streams", {{"prompt", "private-prompt-993"}, {"metadata", {{"m", "private-metadata-994"}}}},
@@ -141,7 +141,7 @@ TEST_CASE("a log line cannot be forged", "[operations]") {
 }
 
 TEST_CASE("metrics do not grow with streams, nor do descriptors and threads", "[operations]") {
-  ScriptedModel model(answer("x"));
+  ModelServer model(answer("x"));
   Relay relay({.upstream = model.upstream()});
   auto round = [&] {
     for (int i = 0; i < 50; ++i) {

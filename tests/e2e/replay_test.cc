@@ -1,8 +1,8 @@
 // Replay: merged for who is behind, original for who asks, and every stored id a valid cursor.
 #include "tests/support/catch.h"
 #include "tests/support/follower.h"
+#include "tests/support/model_server.h"
 #include "tests/support/relay.h"
-#include "tests/support/scripted_model.h"
 
 using namespace tokenrelay::support;
 
@@ -11,7 +11,7 @@ namespace {
 using Strings = std::vector<std::string>;
 
 // Text, reasoning and two tool calls, with every kind following every other, and characters of one to four bytes.
-void play_mixed(ScriptedModel::Call& call, int rounds) {
+void play_mixed(ModelServer::Call& call, int rounds) {
   const Strings pieces = {"a", "é", "漢", "😀", "\"q\"", "\\", "\n", "\t", "</x>", "id: 1\n\ndata: z"};
   for (int i = 0; i < rounds; ++i) {
     for (const auto& p : pieces) call.text(p);
@@ -55,7 +55,7 @@ void check_same(const Transcript& a, const Transcript& b) {
 }  // namespace
 
 TEST_CASE("cut after every single event, and the exact transcript reassembled", "[replay]") {
-  ScriptedModel model([](ScriptedModel::Call& call) { play_mixed(call, 3); });
+  ModelServer model([](ModelServer::Call& call) { play_mixed(call, 3); });
   Relay relay({.upstream = model.upstream()});
   const std::string id = relay.create();
   REQUIRE(relay.wait_status(id, "completed"));
@@ -79,7 +79,7 @@ TEST_CASE("cut after every single event, and the exact transcript reassembled", 
 }
 
 TEST_CASE("a client that loses its connection after every event it gets", "[replay]") {
-  ScriptedModel model([](ScriptedModel::Call& call) { play_mixed(call, 2); });
+  ModelServer model([](ModelServer::Call& call) { play_mixed(call, 2); });
   Relay relay({.upstream = model.upstream()});
   const std::string id = relay.create();
   Transcript pieced;
@@ -100,7 +100,7 @@ TEST_CASE("a client that loses its connection after every event it gets", "[repl
 }
 
 TEST_CASE("a late reader gets merged deltas, exact in text, under the last one's id", "[replay]") {
-  ScriptedModel model([](ScriptedModel::Call& call) {
+  ModelServer model([](ModelServer::Call& call) {
     for (int i = 0; i < 2000; ++i) call.text("word" + std::to_string(i) + "漢 ");
     call.finish();
   });
@@ -120,7 +120,7 @@ TEST_CASE("a late reader gets merged deltas, exact in text, under the last one's
 }
 
 TEST_CASE("a reader that keeps up gets every delta", "[replay]") {
-  ScriptedModel model([](ScriptedModel::Call& call) {
+  ModelServer model([](ModelServer::Call& call) {
     for (int i = 0; i < 100 && call.pause(10ms); ++i) call.text("d" + std::to_string(i) + " ");
     call.finish();
   });
@@ -136,7 +136,7 @@ TEST_CASE("a reader that keeps up gets every delta", "[replay]") {
 TEST_CASE("long deltas are split at a code point, into events of 16 KiB at most", "[replay]") {
   std::string huge;
   for (int i = 0; i < 30000; ++i) huge += i % 3 == 0 ? "😀" : "漢";
-  ScriptedModel model([&](ScriptedModel::Call& call) {
+  ModelServer model([&](ModelServer::Call& call) {
     call.text(huge);
     call.chunk({{"reasoning_content", huge}});
     call.chunk({{"tool_calls", {{{"index", 0}, {"id", "c"}, {"function", {{"name", "f"}, {"arguments", huge}}}}}}});
@@ -160,7 +160,7 @@ TEST_CASE("long deltas are split at a code point, into events of 16 KiB at most"
 }
 
 TEST_CASE("replay is the same after a restart, and from segments", "[replay]") {
-  ScriptedModel model([](ScriptedModel::Call& call) { play_mixed(call, 20); });
+  ModelServer model([](ModelServer::Call& call) { play_mixed(call, 20); });
   Relay relay(
       {.upstream = model.upstream(), .config = "[storage]\njournal_flush_bytes = 65536\njournal_flush_ms = 100\n"});
   const std::string id = relay.create();

@@ -4,8 +4,8 @@
 
 #include "tests/support/catch.h"
 #include "tests/support/follower.h"
+#include "tests/support/model_server.h"
 #include "tests/support/relay.h"
-#include "tests/support/scripted_model.h"
 
 using namespace tokenrelay::support;
 
@@ -33,7 +33,7 @@ bool files_hold(const std::filesystem::path& dir, const std::string& needle) {
 }  // namespace
 
 TEST_CASE("the state of a stream, while it runs and after", "[state]") {
-  ScriptedModel model([](ScriptedModel::Call& call) {
+  ModelServer model([](ModelServer::Call& call) {
     call.chunk({{"reasoning_content", "hm"}});
     call.text("Hé");
     call.chunk({{"tool_calls", {{{"index", 0}, {"id", "c"}, {"function", {{"name", "f"}, {"arguments", "{}"}}}}}}});
@@ -71,7 +71,7 @@ TEST_CASE("the state of a stream, while it runs and after", "[state]") {
 }
 
 TEST_CASE("a state's last_event_id can be resumed from", "[state]") {
-  ScriptedModel model([](ScriptedModel::Call& call) {
+  ModelServer model([](ModelServer::Call& call) {
     call.text("one ");
     if (call.wait_released()) call.text("two"), call.finish();
   });
@@ -84,7 +84,7 @@ TEST_CASE("a state's last_event_id can be resumed from", "[state]") {
 }
 
 TEST_CASE("the list is paged, newest first, without the texts", "[state]") {
-  ScriptedModel model([](ScriptedModel::Call& call) { call.text("t"), call.finish(); });
+  ModelServer model([](ModelServer::Call& call) { call.text("t"), call.finish(); });
   Relay relay({.upstream = model.upstream()});
   CHECK(relay.get("/v1/streams").json() == Json{{"streams", Json::array()}, {"next_cursor", nullptr}});
   Strings ids;
@@ -120,7 +120,7 @@ TEST_CASE("the list is paged, newest first, without the texts", "[state]") {
 }
 
 TEST_CASE("DELETE cancels, waits for done, and from then on there is nothing but the 410", "[state]") {
-  ScriptedModel model([](ScriptedModel::Call& call) {
+  ModelServer model([](ModelServer::Call& call) {
     call.text("some text");
     call.wait_closed(20s);
   });
@@ -152,7 +152,7 @@ TEST_CASE("DELETE cancels, waits for done, and from then on there is nothing but
 
 TEST_CASE("a deleted stream's bytes leave the files", "[state]") {
   const std::string secret = "needle-in-the-answer-4711", asked = "needle-in-the-prompt-4712";
-  ScriptedModel model([&](ScriptedModel::Call& call) {
+  ModelServer model([&](ModelServer::Call& call) {
     call.text(call.prompt() == asked ? secret : "something else");
     call.finish();
   });
@@ -170,7 +170,7 @@ TEST_CASE("a deleted stream's bytes leave the files", "[state]") {
 }
 
 TEST_CASE("a request is not kept longer than its stream runs", "[state]") {
-  ScriptedModel model([](ScriptedModel::Call& call) {
+  ModelServer model([](ModelServer::Call& call) {
     call.text("t");
     if (call.wait_released()) call.finish();
   });
@@ -187,7 +187,7 @@ TEST_CASE("a request is not kept longer than its stream runs", "[state]") {
 }
 
 TEST_CASE("retention removes what ended long ago, and nothing that lives", "[state]") {
-  ScriptedModel model([](ScriptedModel::Call& call) {
+  ModelServer model([](ModelServer::Call& call) {
     call.text("t");
     if (call.prompt() == "live" && !call.wait_released()) return;
     call.finish();
@@ -201,7 +201,7 @@ TEST_CASE("retention removes what ended long ago, and nothing that lives", "[sta
 }
 
 TEST_CASE("retention by size removes the oldest finished first", "[state]") {
-  ScriptedModel model([](ScriptedModel::Call& call) {
+  ModelServer model([](ModelServer::Call& call) {
     for (int i = 0; i < 40; ++i) call.text(std::string(16000, 'r'));
     if (call.prompt() == "live" && !call.wait_released()) return;
     call.finish();

@@ -4,8 +4,8 @@
 #include <signal.h>
 
 #include "tests/support/catch.h"
+#include "tests/support/model_server.h"
 #include "tests/support/relay.h"
-#include "tests/support/scripted_model.h"
 #include "tests/support/ws_client.h"
 
 using namespace tokenrelay::support;
@@ -14,8 +14,8 @@ namespace {
 
 using Step = TlsClient::Step;
 
-ScriptedModel::Script released() {
-  return [](ScriptedModel::Call& call) {
+ModelServer::Answer released() {
+  return [](ModelServer::Call& call) {
     call.text("one ");
     if (call.wait_released()) call.text("two"), call.finish();
   };
@@ -96,7 +96,7 @@ std::string events_of(const std::string& id, const SecureRelay& to) {
 }  // namespace
 
 TEST_CASE("curl and chat, the certificate checked", "[tls]") {
-  ScriptedModel model([](ScriptedModel::Call& call) { call.text("over "), call.text("TLS"), call.finish(); });
+  ModelServer model([](ModelServer::Call& call) { call.text("over "), call.text("TLS"), call.finish(); });
   SecureRelay secure(model.upstream());
   const Ran made = run_program({"curl", "-sS", "--cacert", secure.certificate(), "-d", R"({"prompt":"hello"})", "-H",
                                 "Content-Type: application/json", secure.url() + "/v1/streams"},
@@ -118,7 +118,7 @@ TEST_CASE("curl and chat, the certificate checked", "[tls]") {
 }
 
 TEST_CASE("a stream is followed to its clean end, and the connection serves on", "[tls]") {
-  ScriptedModel model(released());
+  ModelServer model(released());
   SecureRelay secure(model.upstream());
   const std::string id = create(secure);
   Secure reader(secure, secure.certificate());
@@ -133,7 +133,7 @@ TEST_CASE("a stream is followed to its clean end, and the connection serves on",
 }
 
 TEST_CASE("kill -9 is a reset, and a close-delimited end a close_notify", "[tls]") {
-  ScriptedModel model(released());
+  ModelServer model(released());
   SecureRelay secure(model.upstream());
   const std::string id = create(secure);
   Secure old(secure);
@@ -152,7 +152,7 @@ TEST_CASE("kill -9 is a reset, and a close-delimited end a close_notify", "[tls]
 }
 
 TEST_CASE("a WebSocket over TLS", "[tls]") {
-  ScriptedModel model(released());
+  ModelServer model(released());
   SecureRelay secure(model.upstream());
   const std::string id = create(secure);
   Secure client(secure);
@@ -176,7 +176,7 @@ TEST_CASE("a WebSocket over TLS", "[tls]") {
 }
 
 TEST_CASE("SIGHUP changes the certificate for new connections; a bad file changes nothing", "[tls]") {
-  ScriptedModel model(released());
+  ModelServer model(released());
   SecureRelay secure(model.upstream());
   const std::string id = create(secure);
   Secure reader(secure);

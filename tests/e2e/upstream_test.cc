@@ -1,15 +1,15 @@
 // Upstream faults: whatever it does, the stream ends in exactly one `done` with a code that says what happened.
 #include "tests/support/catch.h"
 #include "tests/support/follower.h"
+#include "tests/support/model_server.h"
 #include "tests/support/relay.h"
-#include "tests/support/scripted_model.h"
 
 using namespace tokenrelay::support;
 
 namespace {
 
 using Strings = std::vector<std::string>;
-using Call = ScriptedModel::Call;
+using Call = ModelServer::Call;
 
 Transcript finish(Relay& relay, const std::string& prompt = "p", Deadline deadline = 60s) {
   SseConnection reader(relay.port(), events_request(relay.create({{"prompt", prompt}})));
@@ -55,7 +55,7 @@ TEST_CASE("an upstream that is not there", "[upstream]") {
 }
 
 TEST_CASE("refusals that a retry cannot help are not retried", "[upstream]") {
-  ScriptedModel model([](Call& call) {
+  ModelServer model([](Call& call) {
     call.refuse(std::stoi(call.prompt()), R"({"error":{"message":"the provider says no","type":"t","code":null}})");
   });
   Relay relay({.upstream = model.upstream(), .env = {{"OPENAI_API_KEY", "sk-never-shown"}}});
@@ -77,7 +77,7 @@ TEST_CASE("refusals that a retry cannot help are not retried", "[upstream]") {
 
 TEST_CASE("a retry is seen as an upstream event, and then the stream goes on", "[upstream]") {
   const int status = GENERATE(429, 500, 503, 529);
-  ScriptedModel model([&](Call& call) {
+  ModelServer model([&](Call& call) {
     if (call.number() == 0) return call.refuse(status, R"({"error":{"message":"busy"}})", {{"Retry-After", "1"}});
     call.text("ok");
     call.finish();
@@ -93,7 +93,7 @@ TEST_CASE("a retry is seen as an upstream event, and then the stream goes on", "
 }
 
 TEST_CASE("retries end, and say why", "[upstream]") {
-  ScriptedModel model([](Call& call) {
+  ModelServer model([](Call& call) {
     call.refuse(429, R"({"error":{"message":"slow down"}})", {{"Retry-After", "0"}});
   });
   Relay relay({.upstream = model.upstream()});
@@ -104,7 +104,7 @@ TEST_CASE("retries end, and say why", "[upstream]") {
 }
 
 TEST_CASE("nothing is retried once something was forwarded", "[upstream]") {
-  ScriptedModel model([](Call& call) {
+  ModelServer model([](Call& call) {
     call.text("partial");
     call.pause(50ms);
     call.cut();
@@ -117,14 +117,14 @@ TEST_CASE("nothing is retried once something was forwarded", "[upstream]") {
 }
 
 TEST_CASE("ends without the mark are truncated, whatever came before", "[upstream]") {
-  ScriptedModel model([](Call& call) {
+  ModelServer model([](Call& call) {
     const std::string how = call.prompt();
     call.send(kChunk);
     if (how.starts_with("finish")) call.send(kStop);
     if (how.starts_with("half")) call.send("data: [DO");
     call.pause(30ms);
     if (how.ends_with("clean")) return call.end();
-    if (how.ends_with("fin")) return call.close_early();
+    if (how.ends_with("fin")) return call.close();
     call.cut();
   });
   Relay relay({.upstream = model.upstream()});
@@ -138,13 +138,13 @@ TEST_CASE("ends without the mark are truncated, whatever came before", "[upstrea
 }
 
 TEST_CASE("a mark that is complete is the end, whatever comes after", "[upstream]") {
-  ScriptedModel model([](Call& call) {
+  ModelServer model([](Call& call) {
     const std::string how = call.prompt();
     call.send(kChunk);
     if (how != "done alone") call.send(kStop);
     if (how != "finish held") call.send("data: [DONE]\n\n");
     if (how == "mark cut") return call.cut();
-    if (how == "mark fin") return call.close_early();
+    if (how == "mark fin") return call.close();
     if (how == "mark more") call.send(kChunk);
     call.wait_closed(20s);
   });
@@ -169,7 +169,7 @@ TEST_CASE("a mark that is complete is the end, whatever comes after", "[upstream
 }
 
 TEST_CASE("what is not a chat stream", "[upstream]") {
-  ScriptedModel model([](Call& call) {
+  ModelServer model([](Call& call) {
     const std::string how = call.prompt();
     if (how == "html") {
       call.head(200, "text/html");
@@ -199,7 +199,7 @@ TEST_CASE("what is not a chat stream", "[upstream]") {
 }
 
 TEST_CASE("errors inside the stream", "[upstream]") {
-  ScriptedModel model([](Call& call) {
+  ModelServer model([](Call& call) {
     const std::string how = call.prompt();
     if (how == "json under 200") return call.refuse(200, R"({"error":{"code":500,"message":"the model fell over"}})");
     if (how.starts_with("late")) call.text("x");
@@ -233,7 +233,7 @@ TEST_CASE("errors inside the stream", "[upstream]") {
 }
 
 TEST_CASE("a silent upstream runs into its timeouts, and its connection is closed", "[upstream]") {
-  ScriptedModel model([](Call& call) {
+  ModelServer model([](Call& call) {
     if (call.prompt() == "idle") call.text("x");
     if (call.prompt() == "alive") {
       for (int i = 0; i < 20 && call.send(": keep-alive\n\n"); ++i) call.pause(50ms);
@@ -253,10 +253,10 @@ TEST_CASE("a silent upstream runs into its timeouts, and its connection is close
 }
 
 TEST_CASE("finish reasons and usage", "[upstream]") {
-  ScriptedModel model([](Call& call) {
+  ModelServer model([](Call& call) {
     call.text("12345");
     call.chunk(Json::object(), call.prompt() == "legacy" ? "function_call" : call.prompt());
-    if (call.prompt() == "length") call.chunk({}, nullptr, {{"prompt_tokens", 0}, {"completion_tokens", 9}});
+    if (call.prompt() == "length") call.usage(0, 9);
     call.send("data: [DONE]\n\n");
     call.end();
   });

@@ -1,8 +1,8 @@
 // WebSocket: control and events over one socket, RFC 6455 in full.
 #include "tests/support/catch.h"
 #include "tests/support/follower.h"
+#include "tests/support/model_server.h"
 #include "tests/support/relay.h"
-#include "tests/support/scripted_model.h"
 #include "tests/support/ws_client.h"
 
 using namespace tokenrelay::support;
@@ -11,8 +11,8 @@ namespace {
 
 using Strings = std::vector<std::string>;
 
-ScriptedModel::Script released() {
-  return [](ScriptedModel::Call& call) {
+ModelServer::Answer released() {
+  return [](ModelServer::Call& call) {
     call.text("one ");
     if (call.wait_released()) call.text("two"), call.finish();
   };
@@ -25,7 +25,7 @@ std::string ws_path(const std::string& id) {
 }  // namespace
 
 TEST_CASE("the handshake, and hello", "[websocket]") {
-  ScriptedModel model(released());
+  ModelServer model(released());
   Relay relay({.upstream = model.upstream()});
   const std::string id = relay.create();
   WsClient plain(relay.port(), ws_path(id));
@@ -50,7 +50,7 @@ TEST_CASE("the handshake, and hello", "[websocket]") {
 }
 
 TEST_CASE("a refused upgrade is a plain answer with a problem body", "[websocket]") {
-  ScriptedModel model(released());
+  ModelServer model(released());
   Relay relay({.upstream = model.upstream()});
   const std::string id = relay.create();
   auto refused = [&](const std::string& target, Fields fields) {
@@ -80,7 +80,7 @@ TEST_CASE("a refused upgrade is a plain answer with a problem body", "[websocket
 }
 
 TEST_CASE("subscribe brings the same events as SSE, and 1000 after done", "[websocket]") {
-  ScriptedModel model(released());
+  ModelServer model(released());
   Relay relay({.upstream = model.upstream()});
   const std::string id = relay.create();
   Follower sse({.port = relay.port(), .stream_id = id, .query = "coalesce=0"});
@@ -129,7 +129,7 @@ TEST_CASE("subscribe brings the same events as SSE, and 1000 after done", "[webs
 }
 
 TEST_CASE("every command gets exactly one ack or error; a bad message leaves the socket alive", "[websocket]") {
-  ScriptedModel model([](ScriptedModel::Call& call) {
+  ModelServer model([](ModelServer::Call& call) {
     call.text("x");
     call.wait_closed(20s);
   });
@@ -170,7 +170,7 @@ TEST_CASE("every command gets exactly one ack or error; a bad message leaves the
 }
 
 TEST_CASE("frames: fragments, interleaved pings, the close handshake", "[websocket]") {
-  ScriptedModel model(released());
+  ModelServer model(released());
   Relay relay({.upstream = model.upstream()});
   WsClient ws(relay.port(), ws_path(relay.create()));
   REQUIRE(ws.next_of("hello"));
@@ -191,7 +191,7 @@ TEST_CASE("frames: fragments, interleaved pings, the close handshake", "[websock
 }
 
 TEST_CASE("protocol violations close with their code", "[websocket]") {
-  ScriptedModel model(released());
+  ModelServer model(released());
   Relay relay({.upstream = model.upstream()});
   const std::string id = relay.create();
   auto code_for = [&](auto send) {
@@ -221,7 +221,7 @@ TEST_CASE("protocol violations close with their code", "[websocket]") {
 }
 
 TEST_CASE("on_disconnect: a subscribed socket counts, a control-only one does not", "[websocket]") {
-  ScriptedModel model([](ScriptedModel::Call& call) { call.wait_closed(20s); });
+  ModelServer model([](ModelServer::Call& call) { call.wait_closed(20s); });
   Relay relay({.upstream = model.upstream()});
   const std::string id = relay.create({{"prompt", "x"}, {"on_disconnect", "cancel"}});
   WsClient control(relay.port(), ws_path(id));
@@ -239,7 +239,7 @@ TEST_CASE("on_disconnect: a subscribed socket counts, a control-only one does no
 }
 
 TEST_CASE("a drain's end closes with 1001, after done", "[websocket]") {
-  ScriptedModel model([](ScriptedModel::Call& call) {
+  ModelServer model([](ModelServer::Call& call) {
     call.text("x");
     call.wait_closed(20s);
   });

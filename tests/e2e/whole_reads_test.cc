@@ -6,7 +6,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/follower.h"
 #include "tests/support/relay.h"
-#include "tests/support/scripted_model.h"
+#include "tests/support/model_server.h"
 
 using namespace tokenrelay::support;
 
@@ -19,8 +19,8 @@ constexpr int clients = 24;
 // What the relay may hold for whole reads: about four of the stream's states, unread.
 const std::string budget = "[limits]\nwhole_read_bytes = 60000000\n";
 
-ScriptedModel::Script long_answer() {
-  return [](ScriptedModel::Call& call) {
+ModelServer::Answer long_answer() {
+  return [](ModelServer::Call& call) {
     const std::string piece(16'000, 'w');
     for (size_t said = 0; said < stream_mib * kMiB; said += piece.size()) {
       if (!call.text(piece)) return;
@@ -73,7 +73,7 @@ uint64_t rss_after_one(Relay& relay, const std::string& target) {
 
 TEST_CASE("states that nobody takes: bounded memory, others are served, the rest is told to come back",
           "[whole_reads]") {
-  ScriptedModel model(long_answer());
+  ModelServer model(long_answer());
   Relay relay({.upstream = model.upstream(), .config = budget});
   const std::string id = relay.create();
   REQUIRE(wait_completed(relay));
@@ -111,7 +111,7 @@ TEST_CASE("states that nobody takes: bounded memory, others are served, the rest
 }
 
 TEST_CASE("the same on surfaces, in their protocol's shape", "[whole_reads]") {
-  ScriptedModel model(long_answer());
+  ModelServer model(long_answer());
   Relay relay({.upstream = model.upstream(), .config = budget});
   const std::string id = relay.create();
   REQUIRE(wait_completed(relay));
@@ -132,7 +132,7 @@ TEST_CASE("the same on surfaces, in their protocol's shape", "[whole_reads]") {
 }
 
 TEST_CASE("an answer that does not stream waits for its turn, and comes whole", "[whole_reads]") {
-  ScriptedModel model(long_answer());
+  ModelServer model(long_answer());
   Relay relay({.upstream = model.upstream(), .config = "[limits]\nwhole_read_bytes = 30000000\n"});
   const std::string id = relay.create();
   REQUIRE(wait_completed(relay));
@@ -155,7 +155,7 @@ TEST_CASE("an answer that does not stream waits for its turn, and comes whole", 
 }
 
 TEST_CASE("a stream that is larger than the whole budget is read when nothing else is", "[whole_reads]") {
-  ScriptedModel model(long_answer());
+  ModelServer model(long_answer());
   Relay relay({.upstream = model.upstream(), .config = "[limits]\nwhole_read_bytes = 65536\n"});
   const std::string id = relay.create();
   REQUIRE(wait_completed(relay));
@@ -167,7 +167,7 @@ TEST_CASE("a stream that is larger than the whole budget is read when nothing el
 
 TEST_CASE("readers of Responses keep the text: over the budget they are cut, and native ones are not",
           "[whole_reads]") {
-  ScriptedModel model([](ScriptedModel::Call& call) {
+  ModelServer model([](ModelServer::Call& call) {
     if (call.wait_released()) long_answer()(call);
   });
   Relay relay({.upstream = model.upstream(), .config = "[limits]\nwhole_read_bytes = 30000000\n"});

@@ -3,16 +3,16 @@
 
 #include "tests/support/catch.h"
 #include "tests/support/follower.h"
+#include "tests/support/model_server.h"
 #include "tests/support/relay.h"
-#include "tests/support/scripted_model.h"
 #include "tests/support/ws_client.h"
 
 using namespace tokenrelay::support;
 
 namespace {
 
-ScriptedModel::Script ticking(milliseconds pace = 10ms) {
-  return [pace](ScriptedModel::Call& call) {
+ModelServer::Answer ticking(milliseconds pace = 10ms) {
+  return [pace](ModelServer::Call& call) {
     for (int i = 0; call.pause(pace); ++i) {
       if (!call.text("t" + std::to_string(i) + " ")) return;
     }
@@ -33,7 +33,7 @@ Fields handshake() {
 }  // namespace
 
 TEST_CASE("refused upgrades, over the wire", "[ws_control]") {
-  ScriptedModel model(ticking());
+  ModelServer model(ticking());
   Relay relay({.upstream = model.upstream(), .config = "cors_origins = [\"https://app.example\"]\n"});
   const std::string id = relay.create();
   auto status = [&](Fields fields, const std::string& version = "HTTP/1.1", const std::string& method = "GET") {
@@ -66,7 +66,7 @@ TEST_CASE("refused upgrades, over the wire", "[ws_control]") {
 }
 
 TEST_CASE("subscribing to an ended stream replays it and closes by 1000", "[ws_control]") {
-  ScriptedModel model([](ScriptedModel::Call& call) {
+  ModelServer model([](ModelServer::Call& call) {
     for (int i = 0; i < 5; ++i) call.text(std::string(20'000, static_cast<char>('a' + i)));
     call.finish();
   });
@@ -88,7 +88,7 @@ TEST_CASE("subscribing to an ended stream replays it and closes by 1000", "[ws_c
 }
 
 TEST_CASE("every command is answered once before a close, whoever closes", "[ws_control]") {
-  ScriptedModel model(ticking());
+  ModelServer model(ticking());
   Relay relay({.upstream = model.upstream(), .fault_injection = true});
   for (const std::string& end :
        {ws_frame(8, std::string("\x03\xe8")), ws_frame(1, "\xff"), ws_frame(1, "x", true, false), ws_frame(2, "b")}) {
@@ -112,7 +112,7 @@ TEST_CASE("every command is answered once before a close, whoever closes", "[ws_
 }
 
 TEST_CASE("a flood of commands: each is answered once, those beyond the rate by rate_limited", "[ws_control]") {
-  ScriptedModel model(ticking());
+  ModelServer model(ticking());
   Relay relay({.upstream = model.upstream()});
   const std::string id = relay.create();
   WsClient ws(relay.port(), ws_path(id));
@@ -140,7 +140,7 @@ TEST_CASE("a flood of commands: each is answered once, those beyond the rate by 
 }
 
 TEST_CASE("limits of a steer, by their codes", "[ws_control]") {
-  ScriptedModel model(ticking());
+  ModelServer model(ticking());
   Relay relay({.upstream = model.upstream()});
   const std::string id = relay.create();
   const std::string target = "/v1/streams/" + id + "/steer";
@@ -169,7 +169,7 @@ TEST_CASE("limits of a steer, by their codes", "[ws_control]") {
 }
 
 TEST_CASE("a subscribed socket that does not read slows nobody, and loses nothing", "[ws_control]") {
-  ScriptedModel model([](ScriptedModel::Call& call) {
+  ModelServer model([](ModelServer::Call& call) {
     for (int i = 0; i < 400 && call.pause(5ms); ++i) call.text(std::string(8'000, 'x') + std::to_string(i) + " ");
     call.finish();
   });
@@ -192,7 +192,7 @@ TEST_CASE("a subscribed socket that does not read slows nobody, and loses nothin
 }
 
 TEST_CASE("an idle control socket costs under 10 KiB", "[ws_control]") {
-  ScriptedModel model([](ScriptedModel::Call& call) { call.text("x"), call.wait_closed(60s); });
+  ModelServer model([](ModelServer::Call& call) { call.text("x"), call.wait_closed(60s); });
   Relay relay({.upstream = model.upstream()});
   const std::string id = relay.create();
   auto open = [&](size_t count, std::vector<std::unique_ptr<WsClient>>& sockets) {

@@ -18,7 +18,7 @@
 #include <vector>
 
 #include "tests/support/channel.h"
-#include "tests/support/fake_upstream_script.h"
+#include "tests/support/model_script.h"
 
 namespace tokenrelay::support {
 namespace {

@@ -7,7 +7,7 @@
 #include <cstring>
 #include <ctime>
 
-#include "tests/support/fake_upstream_script.h"
+#include "tests/support/model_script.h"
 
 namespace tokenrelay::support {
 

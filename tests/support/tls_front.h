@@ -1,4 +1,4 @@
-// TlsFront: TLS before a server that speaks plain TCP on the loopback, so that a FakeUpstream's scripts can be played
+// TlsFront: TLS before a server that speaks plain TCP on the loopback, so that a ModelServer's scripts can be played
 // over https://localhost and https://127.0.0.1. Threads: one for accepting and one a connection; the destructor ends
 // all.
 #pragma once

@@ -5,6 +5,8 @@
 #include <cstdio>
 
 #include "service/terminal/chat.h"
+#include "tests/support/catch.h"
+#include "tests/support/deadline.h"
 #include "tests/terminal/fixture.h"
 #include "tests/support/catch.h"
 
@@ -15,7 +17,7 @@ namespace {
 // Interrupts this process once the answer is being read.
 std::thread interrupter(ScriptedRelay& relay) {
   return std::thread([&relay] {
-    while (relay.reads == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    support::wait_until([&] { return relay.reads > 0; }, std::chrono::seconds(10), std::chrono::milliseconds(1));
     kill(getpid(), SIGINT);
   });
 }

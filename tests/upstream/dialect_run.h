@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "service/upstream/providers.h"
-#include "tests/support/fake_upstream.h"
+#include "tests/support/model_server.h"
 #include "tests/upstream/recorder.h"
 
 struct DialectRun {
@@ -45,7 +45,7 @@ struct DialectRun {
   }
 
   const Make make;
-  tokenrelay::support::FakeUpstream server;
+  tokenrelay::support::ModelServer server;
   tokenrelay::transport::Loop loop;
   tokenrelay::upstream::ProviderOptions options;
   std::unique_ptr<tokenrelay::upstream::Provider> provider;

@@ -25,7 +25,7 @@ support::Script text_then_stall() {
   return {script::send(script::head() + script::chunk(script::event(text_payload("a")))), script::stall()};
 }
 
-int64_t ms_between(support::FakeUpstream::TimePoint from, support::FakeUpstream::TimePoint to) {
+int64_t ms_between(support::TimePoint from, support::TimePoint to) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(to - from).count();
 }
 
@@ -55,7 +55,7 @@ TEST_CASE("destroying a call closes its connection within 100 ms") {
     run.server.answer(script::silent());
     run.start();
     transport::Timer poll(run.loop.timers(), [&] {
-      if (run.server.requests().empty()) return poll.arm(5);
+      if (run.server.calls() == 0) return poll.arm(5);
       destroy();
       run.loop.stop();
     });
@@ -91,7 +91,7 @@ TEST_CASE("a finished response's connection is used again") {
     CHECK_FALSE(run.recorder.outcome->failure);
     run_for(run.loop, 20);  // the body's last bytes
   }
-  CHECK(run.server.requests().size() == 5);
+  CHECK(run.server.calls() == 5);
   CHECK(run.server.connections() == 1);
 }
 
@@ -165,8 +165,9 @@ TEST_CASE("every byte survives pausing at random places") {
 
 TEST_CASE("inside a callback a handler may destroy other calls, start new ones and drop the client") {
   OpenAiRun run;
-  run.server.answer_with([](const support::FakeUpstream::Request& request) {
-    return request.body.find("second") != std::string::npos ? script::text_stream({"second"}) : endless_text();
+  run.server.answer([](support::ModelServer::Call& call) {
+    const bool second = call.seen().body.find("second") != std::string::npos;
+    call.play(second ? script::text_stream({"second"}) : endless_text());
   });
   Recorder other(run.loop), second(run.loop);
   run.start();

@@ -256,7 +256,7 @@ TEST_CASE("Messages: the wire, its address and its headers") {
     run.server.answer(script::raw_stream(sse));
     run.run({"m", hi.dump(), parameters.dump(), "req_1"});
     REQUIRE_FALSE(run.recorder.outcome->failure);
-    return run.server.requests().at(0).head;
+    return run.server.call(0).head;
   };
   AnthropicRun plain;
   const std::string head = head_of(plain, json::object());
@@ -284,7 +284,7 @@ TEST_CASE("Messages: a request that nobody checked fails by itself, and the prov
   run.run(request);
   CHECK(failure_of(run.recorder).code == upstream::ErrorCode::upstream_bad_request);
   CHECK(failure_of(run.recorder).message.starts_with("parameters.seed: "));
-  CHECK(run.server.requests().empty());
+  CHECK(run.server.calls() == 0);
   REQUIRE(run.provider->refuses(request));
   CHECK(run.provider->refuses(request)->field == "parameters.seed");
   CHECK_FALSE(run.provider->refuses({"m", hi.dump(), "", "r"}));

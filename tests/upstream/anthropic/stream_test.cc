@@ -216,7 +216,7 @@ TEST_CASE("Messages: refusals by status") {
 }
 
 TEST_CASE("Messages: a 429 that is worth waiting for, and those that are not") {
-  const auto result = [](const json& error, const support::HeaderFields& headers) {
+  const auto result = [](const json& error, const support::Fields& headers) {
     const json body = {{"type", "error"}, {"error", error}};
     return failure_of(anthropic_result(script::refusal(429, body.dump(), headers)));
   };
@@ -238,7 +238,7 @@ TEST_CASE("Messages: an end without message_stop is none") {
   CHECK(failure_of(clean).code == ErrorCode::upstream_truncated);
   CHECK(clean.text == "so far");
   const Recorder reset =
-      anthropic_result({script::send(script::head() + script::chunk(so_far)), script::wait(20), script::cut()});
+      anthropic_result({script::send(script::head() + script::chunk(so_far)), script::pause(20), script::cut()});
   CHECK(failure_of(reset).code == ErrorCode::upstream_truncated);
   CHECK(failure_of(anthropic_events({})).code == ErrorCode::upstream_truncated);
   // The mark without its blank line.
@@ -248,7 +248,7 @@ TEST_CASE("Messages: an end without message_stop is none") {
         ErrorCode::upstream_truncated);
   // What comes after the mark, a cut included, changes nothing.
   CHECK_FALSE(anthropic_result({script::send(script::head() + script::chunk(so_far + anthropic_event(message_stop))),
-                                script::wait(20), script::cut()})
+                                script::pause(20), script::cut()})
                   .outcome->failure);
 }
 

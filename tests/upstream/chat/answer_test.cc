@@ -7,7 +7,7 @@
 #include "service/client/http_head.h"
 #include "service/upstream/sse_parser.h"
 #include "tests/support/catch.h"
-#include "tests/support/fake_upstream_script.h"
+#include "tests/support/model_script.h"
 
 using namespace tokenrelay;
 using upstream::ChatAnswer;

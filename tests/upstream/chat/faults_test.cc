@@ -14,7 +14,10 @@ using script::text_payload;
 
 namespace {
 
-support::Script refusal(int status, const support::HeaderFields& more = {}) {
+// A limit that has no part in a test: it is later than the end of the recorder's patience.
+constexpr int64_t far_ms = 60'000;
+
+support::Script refusal(int status, const support::Fields& more = {}) {
   return script::refusal(status, R"({"error":{"message":"words of the provider","type":"t","code":null}})", more);
 }
 
@@ -47,7 +50,7 @@ TEST_CASE("refusals by status") {
 }
 
 TEST_CASE("what a refusal says about another try") {
-  const auto result = [](int status, const support::HeaderFields& more) {
+  const auto result = [](int status, const support::Fields& more) {
     return *openai_result(refusal(status, more)).outcome->failure;
   };
   CHECK_FALSE(result(503, {{"x-should-retry", "false"}}).retryable);
@@ -80,22 +83,21 @@ TEST_CASE("an endless refusal is cut off") {
   run.server.answer({script::send(script::head(500)), script::send_endless(script::chunk(std::string(1000, 'x')))});
   CHECK(code_of(run.run()) == ErrorCode::upstream_error);
   CHECK(run.server.wait_closed(0, 1s));
-  CHECK(run.recorder.elapsed_ms() < 2000);
 }
 
 TEST_CASE("a server that refuses stream_options is asked once more without, and from then on") {
   OpenAiRun run;
-  run.server.answer_with([](const support::FakeUpstream::Request& request) {
-    if (request.body.find("stream_options") == std::string::npos) return script::text_stream({"fine"});
-    return script::refusal(400, R"({"error":{"message":"Unrecognized request argument: stream_options"}})");
+  run.server.answer([](support::ModelServer::Call& call) {
+    if (!call.request().contains("stream_options")) return call.play(script::text_stream({"fine"}));
+    call.refuse(400, R"({"error":{"message":"Unrecognized request argument: stream_options"}})");
   });
   CHECK(run.run().text == "fine");
-  CHECK(run.server.requests().size() == 2);
+  CHECK(run.server.calls() == 2);
   Recorder second(run.loop);
   second.call = run.provider->start({"m", "[]", "", ""}, second);
   second.run_until_end();
   CHECK(second.text == "fine");
-  CHECK(run.server.requests().size() == 3);
+  CHECK(run.server.calls() == 3);
 }
 
 TEST_CASE("no connection") {
@@ -138,18 +140,16 @@ TEST_CASE("a connection that nobody accepts times out") {
   }
   OpenAiRun run;
   run.options.base_url = "http://127.0.0.1:" + std::to_string(ntohs(address.sin_port)) + "/v1";
-  run.options.timeouts.connect_ms = 200;
+  run.options.timeouts = {200, far_ms, far_ms, far_ms};
   CHECK(code_of(run.run()) == ErrorCode::upstream_unreachable);
   CHECK(run.recorder.elapsed_ms() >= 190);
-  CHECK(run.recorder.elapsed_ms() < 1500);
   for (const int filler : fillers) close(filler);
   close(listener);
 }
 
 TEST_CASE("silence before the first byte, and between bytes") {
   OpenAiRun run;
-  run.options.timeouts.first_byte_ms = 200;
-  run.options.timeouts.idle_ms = 300;
+  run.options.timeouts = {far_ms, 200, 300, far_ms};
   SECTION("no head") {
     run.server.answer(script::silent());
   }
@@ -162,7 +162,6 @@ TEST_CASE("silence before the first byte, and between bytes") {
   CHECK(code_of(run.run()) == ErrorCode::upstream_timeout);
   CHECK(run.recorder.outcome->failure->retryable);
   CHECK(run.recorder.elapsed_ms() >= 195);
-  CHECK(run.recorder.elapsed_ms() < 2000);
   CHECK(run.server.wait_closed(0, 1s));
 }
 
@@ -172,7 +171,7 @@ TEST_CASE("any byte is a sign of life") {
   support::Script steps = {script::send(script::head())};
   for (int i = 0; i < 8; ++i) {
     steps.push_back(script::send(script::chunk(": ping\n")));
-    steps.push_back(script::wait(100));
+    steps.push_back(script::pause(100));
   }
   for (const auto& step : script::text_stream({"late"})) steps.push_back(step);
   steps[steps.size() - 3].bytes.erase(0, script::head().size());
@@ -187,7 +186,7 @@ TEST_CASE("ends without an end mark are upstream_truncated") {
     CHECK(code_of(some) == ErrorCode::upstream_truncated);
     CHECK(some.text == "ab");
     CHECK(code_of(openai_result({how})) == ErrorCode::upstream_truncated);
-    CHECK(code_of(openai_result({script::send(script::head()), script::wait(20), how})) ==
+    CHECK(code_of(openai_result({script::send(script::head()), script::pause(20), how})) ==
           ErrorCode::upstream_truncated);
   }
   CHECK(code_of(openai_chunks({text_payload("a")}, false)) == ErrorCode::upstream_truncated);
@@ -214,7 +213,7 @@ TEST_CASE("end marks") {
   SECTION("finish_reason, then a cut: the mark was not complete") {
     for (const auto& how : {script::close(), script::cut()}) {
       const Recorder got =
-          openai_result({script::send(script::head() + script::chunk(text + finish)), script::wait(20), how});
+          openai_result({script::send(script::head() + script::chunk(text + finish)), script::pause(20), how});
       CHECK(code_of(got) == ErrorCode::upstream_truncated);
     }
   }
@@ -226,7 +225,7 @@ TEST_CASE("end marks") {
   }
   SECTION("an unterminated [DONE], by a clean end or a cut") {
     CHECK_FALSE(openai_result(script::raw_stream(text + "data: [DONE]")).outcome->failure);
-    CHECK_FALSE(openai_result({script::send(script::head() + script::chunk(text + "data: [DONE]\n")), script::wait(20),
+    CHECK_FALSE(openai_result({script::send(script::head() + script::chunk(text + "data: [DONE]\n")), script::pause(20),
                                script::cut()})
                     .outcome->failure);
   }
@@ -236,14 +235,15 @@ TEST_CASE("end marks") {
           ErrorCode::upstream_truncated);
   }
   SECTION("neither [DONE] nor an end: completed after end_of_body_ms") {
-    const Recorder got = openai_result({script::send(script::head() + script::chunk(text + finish)), script::stall()});
-    CHECK_FALSE(got.outcome->failure);
-    CHECK(got.elapsed_ms() >= 290);
-    CHECK(got.elapsed_ms() < 2000);
+    OpenAiRun run;
+    run.options.timeouts = {far_ms, far_ms, far_ms, 300};
+    run.server.answer({script::send(script::head() + script::chunk(text + finish)), script::stall()});
+    CHECK_FALSE(run.run().outcome->failure);
+    CHECK(run.recorder.elapsed_ms() >= 290);
   }
   SECTION("the usage chunk after the finish chunk is waited for") {
     const Recorder got =
-        openai_result({script::send(script::head() + script::chunk(text + finish)), script::wait(100),
+        openai_result({script::send(script::head() + script::chunk(text + finish)), script::pause(100),
                        script::send(script::chunk(script::event(script::usage_payload(4, 5)))), script::stall()});
     CHECK(got.outcome->usage.output_tokens == 5u);
   }
@@ -251,12 +251,12 @@ TEST_CASE("end marks") {
 
 TEST_CASE("[DONE] ends the call at once, though the body goes on") {
   OpenAiRun run;
+  run.options.timeouts = {far_ms, far_ms, far_ms, far_ms};
   run.server.answer({script::send(script::head() + chunked(text_payload("a")) + chunked(finish_payload()) +
                                   script::chunk(script::done)),
                      script::stall()});
   run.run();
   CHECK_FALSE(run.recorder.outcome->failure);
-  CHECK(run.recorder.elapsed_ms() < 250);
   // The connection is not kept for it. It needs the loop once more.
   transport::Timer later(run.loop.timers(), [&] { run.loop.stop(); });
   later.arm(100);

@@ -40,7 +40,7 @@ TEST_CASE("the request is what a Chat Completions server expects") {
   run.server.answer(script::text_stream({"a"}));
   run.run(run.asking(
       R"({"temperature":0.5,"tools":[{"x":"\u00e9"}],"stream":false,"n":4,"model":"other","stream_options":1})"));
-  const auto request = run.server.requests().at(0);
+  const auto request = run.server.call(0);
   CHECK(request.head.substr(0, request.head.find('\r')) == "POST /v1/chat/completions HTTP/1.1");
   for (const char* line : {"Authorization: Bearer sk-test-secret\r\n", "Content-Type: application/json\r\n",
                            "Accept: text/event-stream\r\n", "Accept-Encoding: identity\r\n", "X-Request-Id: req_1\r\n",
@@ -64,7 +64,7 @@ TEST_CASE("without a key no credential is sent") {
   run.options.api_key.clear();
   run.server.answer(script::text_stream({"a"}));
   run.run();
-  CHECK(run.server.requests().at(0).head.find("uthorization") == std::string::npos);
+  CHECK(run.server.call(0).head.find("uthorization") == std::string::npos);
 }
 
 TEST_CASE("text: role-only first chunk, refusals, finish reasons, usage wherever it comes") {

@@ -295,7 +295,7 @@ TEST_CASE("Gemini: the wire, its address and its headers") {
     run.server.answer(script::raw_stream(sse));
     run.run({"g/m", hi.dump(), "", "req_1"});
     REQUIRE_FALSE(run.recorder.outcome->failure);
-    return run.server.requests().at(0).head;
+    return run.server.call(0).head;
   };
   GeminiRun plain;
   const std::string head = head_of(plain);
@@ -318,7 +318,7 @@ TEST_CASE("Gemini: a request that nobody checked fails by itself, and the provid
   run.run(request);
   CHECK(failure_of(run.recorder).code == upstream::ErrorCode::upstream_bad_request);
   CHECK(failure_of(run.recorder).message.starts_with("parameters.logit_bias: "));
-  CHECK(run.server.requests().empty());
+  CHECK(run.server.calls() == 0);
   REQUIRE(run.provider->refuses(request));
   CHECK(run.provider->refuses(request)->field == "parameters.logit_bias");
   CHECK_FALSE(run.provider->refuses({"m", hi.dump(), "", "r"}));

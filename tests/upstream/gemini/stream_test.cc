@@ -15,7 +15,7 @@ const json call_part = {{"functionCall", {{"name", "f"}, {"args", {{"a", 1}}}}}}
 Recorder document(const std::string& body, bool whole = true) {
   const std::string sent = script::head(200, "application/json") + script::chunk(body);
   if (whole) return gemini_result({script::send(sent + script::last_chunk)});
-  return gemini_result({script::send(sent), script::wait(20), script::cut()});
+  return gemini_result({script::send(sent), script::pause(20), script::cut()});
 }
 
 json error_of(int code, const char* status, const json& details = json::array()) {
@@ -102,7 +102,7 @@ TEST_CASE("Gemini: an end without a finish reason is none") {
   CHECK(failure_of(clean).code == ErrorCode::upstream_truncated);
   CHECK(clean.text == "so far");
   const Recorder reset =
-      gemini_result({script::send(script::head() + script::chunk(so_far)), script::wait(20), script::cut()});
+      gemini_result({script::send(script::head() + script::chunk(so_far)), script::pause(20), script::cut()});
   CHECK(failure_of(reset).code == ErrorCode::upstream_truncated);
   CHECK(failure_of(gemini_result(script::raw_stream(so_far + "data: {\"candi"))).code == ErrorCode::upstream_truncated);
   CHECK(failure_of(gemini_events({})).code == ErrorCode::upstream_truncated);
@@ -116,7 +116,7 @@ TEST_CASE("Gemini: a finish reason and silence complete the call, a cut does not
   CHECK_FALSE(silent.outcome->failure);
   CHECK(silent.text == "so far");
   const Recorder cut =
-      gemini_result({script::send(script::head() + script::chunk(stream)), script::wait(20), script::cut()});
+      gemini_result({script::send(script::head() + script::chunk(stream)), script::pause(20), script::cut()});
   CHECK(failure_of(cut).code == ErrorCode::upstream_truncated);
   // The last event without its blank line, and a mark of another school.
   CHECK_FALSE(gemini_result(script::raw_stream(stream.substr(0, stream.size() - 2))).outcome->failure);

@@ -11,14 +11,19 @@ namespace {
 
 struct BackgroundRun : ResponsesRun {
   BackgroundRun() { options.background = true; }
+
+  bool run_until_calls(size_t count) {
+    for (int round = 0; round < 500 && server.calls() < count; ++round) run_for(10);
+    return server.calls() >= count;
+  }
 };
 
-support::Script cut_after(const std::vector<std::string>& payloads, support::Step how = script::cut()) {
-  return {script::send(script::head() + script::chunk(responses_sse(payloads))), script::wait(30), std::move(how)};
+support::Script cut_after(const std::vector<std::string>& payloads, script::Step how = script::cut()) {
+  return {script::send(script::head() + script::chunk(responses_sse(payloads))), script::pause(30), std::move(how)};
 }
 
-std::string line_of(const support::FakeUpstream::Request& request) {
-  return request.head.substr(0, request.head.find('\r'));
+std::string line_of(const support::ModelServer::Seen& call) {
+  return call.head.substr(0, call.head.find('\r'));
 }
 
 }  // namespace
@@ -29,12 +34,12 @@ TEST_CASE("an answer in the background is asked for as such and can be taken up 
   run.run();
   CHECK_FALSE(run.recorder.outcome->failure);
   CHECK(run.recorder.resumable == std::vector<std::string>{"resp_1"});
-  const auto body = nlohmann::json::parse(run.server.requests().at(0).body);
+  const auto body = nlohmann::json::parse(run.server.call(0).body);
   CHECK(body["background"] == true);
   CHECK(body["store"] == true);
   CHECK(body["stream"] == true);
   run.run_for(50);
-  CHECK(run.server.requests().size() == 1);  // nothing to cancel
+  CHECK(run.server.calls() == 1);  // nothing to cancel
 }
 
 TEST_CASE("an answer that must not be stored does not run in the background") {
@@ -43,7 +48,7 @@ TEST_CASE("an answer that must not be stored does not run in the background") {
   run.start({"m", "[]", R"({"store":false})", "r"});
   run.recorder.run_until_end();
   CHECK(run.recorder.resumable.empty());
-  const auto body = nlohmann::json::parse(run.server.requests().at(0).body);
+  const auto body = nlohmann::json::parse(run.server.call(0).body);
   CHECK_FALSE(body.contains("background"));
   CHECK(body["store"] == false);
 }
@@ -60,12 +65,12 @@ TEST_CASE("a lost connection is taken up after the last event, twice") {
   CHECK(run.recorder.text == "one two three four");
   CHECK(run.recorder.seams == std::vector<std::string>{"upstream_truncated", "upstream_truncated"});
   CHECK(run.recorder.outcome->usage.output_tokens == 5u);
-  const auto requests = run.server.requests();
-  REQUIRE(requests.size() == 3);
-  CHECK(line_of(requests[1]) == "GET /v1/responses/resp_1?stream=true&starting_after=3 HTTP/1.1");
-  CHECK(line_of(requests[2]) == "GET /v1/responses/resp_1?stream=true&starting_after=4 HTTP/1.1");
-  CHECK(requests[1].head.find("Authorization: Bearer sk-test-secret\r\n") != std::string::npos);
-  CHECK(requests[1].head.find("Content-Type") == std::string::npos);
+  REQUIRE(run.server.calls() == 3);
+  const auto taken_up = run.server.call(1);
+  CHECK(line_of(taken_up) == "GET /v1/responses/resp_1?stream=true&starting_after=3 HTTP/1.1");
+  CHECK(line_of(run.server.call(2)) == "GET /v1/responses/resp_1?stream=true&starting_after=4 HTTP/1.1");
+  CHECK(taken_up.head.find("Authorization: Bearer sk-test-secret\r\n") != std::string::npos);
+  CHECK(taken_up.head.find("Content-Type") == std::string::npos);
 }
 
 TEST_CASE("a character that the cut went through is whole") {
@@ -85,9 +90,8 @@ TEST_CASE("an upstream that is busy is asked again, one that has lost the answer
     run.run();
     CHECK_FALSE(run.recorder.outcome->failure);
     CHECK(run.recorder.text == "one two");
-    const auto requests = run.server.requests();
-    REQUIRE(requests.size() == 3);
-    CHECK(requests[2].at - requests[1].at >= 295ms);
+    REQUIRE(run.server.calls() == 3);
+    CHECK(run.server.call(2).at - run.server.call(1).at >= 295ms);
   }
   SECTION("lost") {
     run.server.answer(script::refusal(404, R"({"error":{"message":"no such response"}})"));
@@ -96,7 +100,7 @@ TEST_CASE("an upstream that is busy is asked again, one that has lost the answer
     CHECK(failure.message.find("no such response") != std::string::npos);
     CHECK(run.recorder.text == "one ");
     run.run_for(50);
-    CHECK(run.server.requests().size() == 2);  // nothing is left to cancel
+    CHECK(run.server.calls() == 2);  // nothing is left to cancel
   }
 }
 
@@ -109,10 +113,9 @@ TEST_CASE("an outage without end is a failure after five tries, and the answer i
   CHECK(run.recorder.text == "one ");
   CHECK(run.recorder.seams.empty());
   CHECK(run.recorder.elapsed_ms() > 6'000);
-  run.run_for(100);
-  const auto requests = run.server.requests();
-  REQUIRE(requests.size() == 7);
-  CHECK(line_of(requests[6]) == "POST /v1/responses/resp_1/cancel HTTP/1.1");
+  REQUIRE(run.run_until_calls(7));
+  REQUIRE(run.server.calls() == 7);
+  CHECK(line_of(run.server.call(6)) == "POST /v1/responses/resp_1/cancel HTTP/1.1");
 }
 
 TEST_CASE("a call that is destroyed closes its connection and cancels the answer") {
@@ -124,10 +127,9 @@ TEST_CASE("a call that is destroyed closes its connection and cancels the answer
   run.recorder.on_delta = [&] { run.loop.stop(); };
   run.loop.run();
   run.recorder.call.reset();
-  run.run_for(100);
+  REQUIRE(run.run_until_calls(2));
   CHECK(run.server.wait_closed(0, 1s));
-  REQUIRE(run.server.wait_requests(2, 1s));
-  const auto cancel = run.server.requests().at(1);
+  const auto cancel = run.server.call(1);
   CHECK(line_of(cancel) == "POST /v1/responses/resp_1/cancel HTTP/1.1");
   CHECK(cancel.body.empty());
   CHECK(cancel.head.find("Content-Type") == std::string::npos);
@@ -143,10 +145,9 @@ TEST_CASE("an answer that another process began is taken up from its beginning")
   CHECK_FALSE(run.recorder.outcome->failure);
   CHECK(run.recorder.text == "one two");
   CHECK(run.recorder.resumable.empty());
-  const auto requests = run.server.requests();
-  REQUIRE(requests.size() == 2);
-  CHECK(line_of(requests[0]) == "GET /v1/responses/resp_1?stream=true HTTP/1.1");
-  CHECK(line_of(requests[1]) == "GET /v1/responses/resp_1?stream=true&starting_after=1 HTTP/1.1");
+  REQUIRE(run.server.calls() == 2);
+  CHECK(line_of(run.server.call(0)) == "GET /v1/responses/resp_1?stream=true HTTP/1.1");
+  CHECK(line_of(run.server.call(1)) == "GET /v1/responses/resp_1?stream=true&starting_after=1 HTTP/1.1");
   CHECK(run.model().take_up("../evil", {"m", "[]", "", "r"}, run.recorder) == nullptr);
 }
 
@@ -155,5 +156,5 @@ TEST_CASE("without the background mode a cut is a truncation") {
   run.server.answer(cut_after({created(), text_delta("one ", 1)}));
   CHECK(failure_of(run.run()).code == ErrorCode::upstream_truncated);
   run.run_for(50);
-  CHECK(run.server.requests().size() == 1);
+  CHECK(run.server.calls() == 1);
 }

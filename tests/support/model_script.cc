@@ -1,4 +1,4 @@
-#include "tests/support/fake_upstream_script.h"
+#include "tests/support/model_script.h"
 
 #include <cstdio>
 #include <fstream>
@@ -24,11 +24,8 @@ Step send_every_byte(std::string bytes) {
 Step send_endless(std::string bytes) {
   return {Kind::send_endless, std::move(bytes), {}, 0};
 }
-Step wait(int64_t ms) {
-  return {Kind::wait_ms, {}, {}, ms};
-}
-Step wait_signal(std::string name) {
-  return {Kind::wait_signal, std::move(name), {}, 0};
+Step pause(int64_t ms) {
+  return {Kind::pause, {}, {}, ms};
 }
 Step stall() {
   return {Kind::stall, {}, {}, 0};
@@ -40,7 +37,7 @@ Step close() {
   return {Kind::close, {}, {}, 0};
 }
 
-std::string head(int status, const std::string& content_type, Framing framing, const HeaderFields& more) {
+std::string head(int status, const std::string& content_type, Framing framing, const Fields& more) {
   std::string out = "HTTP/1.1 " + std::to_string(status) + " Status\r\nContent-Type: " + content_type + "\r\n";
   out += framing == Framing::chunked ? "Transfer-Encoding: chunked\r\n" : "Connection: close\r\n";
   for (const auto& [name, value] : more) out += name + ": " + value + "\r\n";
@@ -92,7 +89,7 @@ Script raw_stream(std::string sse) {
 Script text_stream(const std::vector<std::string>& deltas, int64_t pause_ms) {
   Script steps = {send(head() + chunk(event(delta_payload(R"({"role":"assistant","content":""})"))))};
   for (const std::string& delta : deltas) {
-    if (pause_ms > 0) steps.push_back(wait(pause_ms));
+    if (pause_ms > 0) steps.push_back(pause(pause_ms));
     steps.push_back(send(chunk(event(text_payload(delta)))));
   }
   const int count = static_cast<int>(deltas.size());
@@ -121,7 +118,7 @@ Script fixture(const std::string& path) {
   return stream_of(fixture_lines(path));
 }
 
-Script refusal(int status, const std::string& body, const HeaderFields& more, const std::string& content_type) {
+Script refusal(int status, const std::string& body, const Fields& more, const std::string& content_type) {
   std::string answer = "HTTP/1.1 " + std::to_string(status) + " No\r\nContent-Type: " + content_type +
                        "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n";
   for (const auto& [name, value] : more) answer += name + ": " + value + "\r\n";
@@ -138,7 +135,7 @@ Script in_stream_error(const std::vector<std::string>& deltas, std::string_view 
 Script truncated(const std::vector<std::string>& deltas, Step how) {
   Script steps = {send(head())};
   for (const std::string& delta : deltas) steps.push_back(send(chunk(event(text_payload(delta)))));
-  steps.push_back(wait(20));  // so that an RST does not overtake what was sent
+  steps.push_back(pause(20));  // so that an RST does not overtake what was sent
   steps.push_back(std::move(how));
   return steps;
 }
