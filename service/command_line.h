@@ -4,8 +4,8 @@
 #include <string>
 #include <variant>
 
-#include "service/terminal/chat.h"
 #include "service/config/load.h"
+#include "service/terminal/chat.h"
 
 namespace tokenrelay {
 

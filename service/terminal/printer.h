@@ -8,9 +8,9 @@
 #include <string>
 #include <string_view>
 
+#include "service/json/parse.h"
 #include "service/terminal/chat.h"
 #include "service/terminal/events.h"
-#include "service/json/parse.h"
 
 namespace tokenrelay {
 

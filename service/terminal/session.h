@@ -9,10 +9,10 @@
 #include <mutex>
 #include <string>
 
+#include "service/config/address.h"
 #include "service/terminal/chat.h"
 #include "service/terminal/events.h"
 #include "service/terminal/printer.h"
-#include "service/config/address.h"
 
 namespace httplib {
 class Client;

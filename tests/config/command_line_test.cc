@@ -1,8 +1,9 @@
+#include "service/command_line.h"
+
 #include <iostream>
 #include <sstream>
 #include <vector>
 
-#include "service/command_line.h"
 #include "tests/support/catch.h"
 
 using namespace tokenrelay;

@@ -5,8 +5,8 @@
 
 #include "tests/support/catch.h"
 #include "tests/support/follower.h"
-#include "tests/support/relay.h"
 #include "tests/support/model_server.h"
+#include "tests/support/relay.h"
 
 using namespace tokenrelay::support;
 

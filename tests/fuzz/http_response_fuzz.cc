@@ -1,8 +1,8 @@
 // Responses under arbitrary bytes: no crash, no sanitizer finding, and the same outcome in every split.
 #include <string>
 
-#include "tests/fuzz/harness.h"
 #include "tests/client/response_outcome.h"
+#include "tests/fuzz/harness.h"
 
 using namespace tokenrelay;
 

@@ -1,7 +1,7 @@
 #include "service/terminal/chat.h"
 
-#include "tests/terminal/fixture.h"
 #include "tests/support/catch.h"
+#include "tests/terminal/fixture.h"
 
 using namespace tokenrelay;
 

@@ -8,7 +8,6 @@
 #include "tests/support/catch.h"
 #include "tests/support/deadline.h"
 #include "tests/terminal/fixture.h"
-#include "tests/support/catch.h"
 
 using namespace tokenrelay;
 

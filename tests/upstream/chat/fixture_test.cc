@@ -1,6 +1,6 @@
 // Every recorded Chat Completions stream, against what nlohmann makes of the same lines.
-#include "tests/upstream/fixture_run.h"
 #include "tests/upstream/chat/run.h"
+#include "tests/upstream/fixture_run.h"
 
 using namespace tokenrelay;
 using nlohmann::json;
