@@ -3,11 +3,11 @@
 namespace tokenrelay::metrics {
 
 // From half a millisecond (a local model's burst) to the minute after which a person has left.
-const std::array<uint64_t, 16> Metrics::kInterDeltaBounds = {
+const std::array<uint64_t, 16> Metrics::inter_delta_bounds = {
     500'000,       1'000'000,      2'500'000,      5'000'000,     10'000'000,    25'000'000,
     50'000'000,    100'000'000,    250'000'000,    500'000'000,   1'000'000'000, 2'500'000'000,
     5'000'000'000, 10'000'000'000, 30'000'000'000, 60'000'000'000};
-const std::array<uint64_t, 11> Metrics::kLagBounds = {0, 1, 4, 16, 64, 256, 1024, 4096, 16'384, 65'536, 262'144};
+const std::array<uint64_t, 11> Metrics::lag_bounds = {0, 1, 4, 16, 64, 256, 1024, 4096, 16'384, 65'536, 262'144};
 
 namespace {
 
@@ -18,13 +18,13 @@ Histogram::BucketBoundaries scaled(const std::array<uint64_t, N>& bounds, double
   return scaled;
 }
 
-const Histogram::BucketBoundaries kFirstTokenSeconds = {0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75,
+const Histogram::BucketBoundaries first_token_seconds_bounds = {0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75,
                                                         1,    1.5,   2.5,  5,   10,  20,   30,  60};
-const Histogram::BucketBoundaries kCommitSeconds = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
+const Histogram::BucketBoundaries commit_seconds_bounds = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
                                                     0.05,   0.1,     0.25,   0.5,   1,      5,     30};
-const Histogram::BucketBoundaries kCommitEvents = {1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000};
-const Histogram::BucketBoundaries kCommitBytes = {256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216};
-const Histogram::BucketBoundaries kRequestSeconds = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
+const Histogram::BucketBoundaries commit_events_bounds = {1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000};
+const Histogram::BucketBoundaries commit_bytes_bounds = {256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216};
+const Histogram::BucketBoundaries request_seconds_bounds = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
                                                      0.1,    0.25,  0.5,    1,     2.5,  10,    60};
 
 }  // namespace
@@ -39,17 +39,17 @@ Metrics::Families::Families(std::string_view version)
       generations_started(counter("tokenrelay_generations_started_total", "Upstream calls begun.")),
       first_token(histograms("tokenrelay_first_token_seconds",
                              "From the start of a generation to its first delta, by model.", {"model"}, 101,
-                             kFirstTokenSeconds)),
+                             first_token_seconds_bounds)),
       inter_delta(histogram("tokenrelay_inter_delta_seconds", "Between neighbouring deltas of a generation.",
-                            scaled(kInterDeltaBounds, 1e9))),
+                            scaled(inter_delta_bounds, 1e9))),
       deltas(counters("tokenrelay_deltas_total", "Deltas from upstream, by kind.", {"kind"}, 3)),
       delta_bytes(counters("tokenrelay_delta_bytes_total", "Bytes of deltas from upstream, by kind.", {"kind"}, 3)),
       commit_duration(histogram("tokenrelay_commit_duration_seconds", "From the start of a group commit to durable.",
-                                kCommitSeconds)),
+                                commit_seconds_bounds)),
       commit_wait(histogram("tokenrelay_commit_wait_seconds",
-                            "From the enqueueing of a commit's oldest event to durable.", kCommitSeconds)),
-      commit_events(histogram("tokenrelay_commit_events", "Events in a group commit.", kCommitEvents)),
-      commit_bytes(histogram("tokenrelay_commit_bytes", "Bytes in a group commit.", kCommitBytes)),
+                            "From the enqueueing of a commit's oldest event to durable.", commit_seconds_bounds)),
+      commit_events(histogram("tokenrelay_commit_events", "Events in a group commit.", commit_events_bounds)),
+      commit_bytes(histogram("tokenrelay_commit_bytes", "Bytes in a group commit.", commit_bytes_bounds)),
       log_states(prometheus::BuildGauge()
                      .Name("tokenrelay_log_state")
                      .Help("1 for the state that the event log is in.")
@@ -75,7 +75,7 @@ Metrics::Families::Families(std::string_view version)
       merged(counter("tokenrelay_merged_events_total", "Deltas that reached a reader inside another event.")),
       heartbeats(counter("tokenrelay_heartbeats_total", "Heartbeats sent to readers.")),
       lag(histogram("tokenrelay_reader_lag_events", "Durable events that a reader had not been sent, at a write.",
-                    scaled(kLagBounds, 1))),
+                    scaled(lag_bounds, 1))),
       cuts(counters("tokenrelay_cuts_total", "Responses ended by a reset, by reason.", {"reason"}, 16)),
       upstream_results(counters("tokenrelay_upstream_results_total",
                                 "Upstream calls that ended, by provider and code (ok or the failure's).",
@@ -85,7 +85,7 @@ Metrics::Families::Families(std::string_view version)
       commands(counters("tokenrelay_commands_total", "Commands, by kind, transport and outcome.",
                         {"kind", "transport", "outcome"}, 64)),
       cancel_closed(histogram("tokenrelay_cancel_upstream_closed_seconds",
-                              "From a cancel to its upstream's closed connection.", kCommitSeconds)),
+                              "From a cancel to its upstream's closed connection.", commit_seconds_bounds)),
       websockets(gauge("tokenrelay_websockets", "WebSockets that are open.")),
       websocket_messages(
           counters("tokenrelay_websocket_messages_total", "WebSocket messages, by direction.", {"direction"}, 2)),
@@ -95,7 +95,7 @@ Metrics::Families::Families(std::string_view version)
                              {"route", "method", "code"}, 400)),
       http_duration(histograms("tokenrelay_http_request_duration_seconds",
                                "From a complete request to the head of its answer, by route.", {"route"}, 48,
-                               kRequestSeconds)),
+                               request_seconds_bounds)),
       connections(gauge("tokenrelay_connections", "Open client connections.")),
       connections_accepted(counter("tokenrelay_connections_accepted_total", "Client connections accepted.")),
       connections_refused(counters("tokenrelay_connections_refused_total",

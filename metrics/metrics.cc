@@ -10,9 +10,9 @@ namespace {
 constexpr const char* name_of(Transport transport) {
   return transport == Transport::sse ? "sse" : "websocket";
 }
-constexpr const char* kKinds[] = {"text", "reasoning", "tool_call"};
-constexpr const char* kVerdicts[] = {"start", "exact", "reset"};
-constexpr const char* kLogStates[] = {"healthy", "stalled", "failed"};
+constexpr const char* kinds[] = {"text", "reasoning", "tool_call"};
+constexpr const char* verdicts[] = {"start", "exact", "reset"};
+constexpr const char* log_states[] = {"healthy", "stalled", "failed"};
 
 // A counter that somebody else keeps: brought up to what they say.
 void raise(Counter& counter, uint64_t to) {
@@ -81,7 +81,7 @@ void Metrics::subscriber_left(Transport transport) {
 }
 
 void Metrics::resumed(Verdict verdict) {
-  families_->resumes.of({kVerdicts[static_cast<size_t>(verdict)]}).Increment();
+  families_->resumes.of({verdicts[static_cast<size_t>(verdict)]}).Increment();
 }
 
 void Metrics::cut(std::string_view reason) {
@@ -146,8 +146,8 @@ void Metrics::set_ready(bool ready) {
 }
 
 void Metrics::set_log(const LogSample& sample) {
-  for (size_t state = 0; state < std::size(kLogStates); ++state) {
-    families_->log_states.Add({{"state", kLogStates[state]}}).Set(static_cast<size_t>(sample.state) == state ? 1 : 0);
+  for (size_t state = 0; state < std::size(log_states); ++state) {
+    families_->log_states.Add({{"state", log_states[state]}}).Set(static_cast<size_t>(sample.state) == state ? 1 : 0);
   }
   families_->log_stalled.Set(sample.stalled_seconds);
   families_->log_uncommitted.Set(static_cast<double>(sample.uncommitted_bytes));
@@ -170,8 +170,8 @@ void Metrics::on_scrape(std::function<void(Metrics&)> sampler) {
 
 void Metrics::fold() {
   for (size_t kind = 0; kind < deltas_.size(); ++kind) {
-    families_->deltas.of({kKinds[kind]}).Increment(static_cast<double>(deltas_[kind].count.take()));
-    families_->delta_bytes.of({kKinds[kind]}).Increment(static_cast<double>(deltas_[kind].bytes.take()));
+    families_->deltas.of({kinds[kind]}).Increment(static_cast<double>(deltas_[kind].count.take()));
+    families_->delta_bytes.of({kinds[kind]}).Increment(static_cast<double>(deltas_[kind].bytes.take()));
   }
   const auto gaps = inter_delta_.take();
   families_->inter_delta.ObserveMultiple(gaps.counts, gaps.sum / 1e9);

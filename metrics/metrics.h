@@ -107,12 +107,12 @@ class Metrics {
   };
   void fold();
 
-  static const std::array<uint64_t, 16> kInterDeltaBounds;  // nanoseconds
-  static const std::array<uint64_t, 11> kLagBounds;         // events
+  static const std::array<uint64_t, 16> inter_delta_bounds;  // nanoseconds
+  static const std::array<uint64_t, 11> lag_bounds;         // events
 
   std::array<Deltas, 3> deltas_;
-  Spread<16> inter_delta_{kInterDeltaBounds};
-  Spread<11> lag_{kLagBounds};
+  Spread<16> inter_delta_{inter_delta_bounds};
+  Spread<11> lag_{lag_bounds};
   Tally replayed_, merged_, heartbeats_, accepted_;
   std::vector<std::function<void(Metrics&)>> samplers_;
   std::unique_ptr<Families> families_;

@@ -1,6 +1,56 @@
-// tokenrelay: the one binary.
-#include "service/app.h"
+// tokenrelay: the one binary. Command line in, exit status out: 0 done, 1 failed while running, 2 usage or a bad
+// configuration.
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <iostream>
+
+#include "service/command_line.h"
+#include "service/log_output.h"
+#include "service/relay_process.h"
+
+namespace tokenrelay {
+namespace {
+
+constexpr int64_t last_lines_ms = 1'000;  // for a log pipe to take what was said at the end
+
+// `tokenrelay serve`: blocks until the relay has drained. `reload` loads the same sources again (SIGHUP).
+int serve(Config config, std::function<ConfigResult()> reload) {
+  const auto output = std::make_shared<LogOutput>(STDERR_FILENO);
+  spdlog::set_default_logger(std::make_shared<spdlog::logger>("tokenrelay", output));
+  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc);
+  spdlog::set_level(spdlog::level::from_str(config.log.level));
+  std::signal(SIGPIPE, SIG_IGN);
+  int status = 1;
+  {
+    RelayProcess process(std::move(config), std::move(reload), [output] { return output->dropped(); });
+    status = process.run();
+  }
+  output->drain(last_lines_ms);
+  return status;
+}
+
+struct Dispatch {
+  int operator()(const Answered& command) const { return command.status; }
+  int operator()(const CheckConfig& command) const { return check_config(command); }
+  int operator()(const ChatOptions& command) const { return run_chat(command, std::cout, std::cerr); }
+  int operator()(const Serve& command) const {
+    auto config = load_config(command.sources);
+    if (!config) {
+      std::cerr << "tokenrelay: " << config.error().message << "\n";
+      return 2;
+    }
+    for (const auto& name : unknown_variables(command.sources.environment)) {
+      std::cerr << "tokenrelay: the environment's " << name << " names no key and is ignored\n";
+    }
+    return serve(std::move(*config), [sources = command.sources] { return load_config(sources); });
+  }
+};
+
+}  // namespace
+}  // namespace tokenrelay
 
 int main(int argc, char** argv) {
-  return tokenrelay::run(argc, argv);
+  return std::visit(tokenrelay::Dispatch{}, tokenrelay::parse_command_line(argc, argv));
 }

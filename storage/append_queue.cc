@@ -8,10 +8,10 @@
 namespace tokenrelay::storage {
 namespace {
 
-constexpr size_t kBatchBytes = 1 << 20;     // of a journal row; one append may exceed it
-constexpr size_t kBatchOpBytes = 16 << 20;  // of operations: request bodies, mostly
-constexpr size_t kUsualBytes = 64 << 10;
-constexpr size_t kBatchOperations = 512;
+constexpr size_t batch_bytes = 1 << 20;     // of a journal row; one append may exceed it
+constexpr size_t batch_op_bytes = 16 << 20;  // of operations: request bodies, mostly
+constexpr size_t usual_bytes = 64 << 10;
+constexpr size_t batch_operations = 512;
 
 size_t size_of(const NewStream& s) {
   return s.stream_id.size() + s.owner.size() + s.model.size() + s.provider.size() + s.metadata.size() +
@@ -21,7 +21,7 @@ size_t size_of(const NewStream& s) {
 }  // namespace
 
 size_t Batch::waiting_bytes() const {
-  return row.size() - kJournalHead + op_bytes;
+  return row.size() - journal_head + op_bytes;
 }
 
 Batch& AppendQueue::open_batch(size_t bytes) {
@@ -29,12 +29,12 @@ Batch& AppendQueue::open_batch(size_t bytes) {
   if (!full) {
     const Batch& last = *batches_.back();
     full =
-        last.row.size() + bytes > kBatchBytes || last.op_bytes > kBatchOpBytes || last.operations() >= kBatchOperations;
+        last.row.size() + bytes > batch_bytes || last.op_bytes > batch_op_bytes || last.operations() >= batch_operations;
   }
   if (full) {
     auto batch = std::make_unique<Batch>();
     batch->row.reserve(usual_bytes_);
-    batch->row.assign(kJournalHead, '\0');
+    batch->row.assign(journal_head, '\0');
     batch->first_at = Clock::now();
     batches_.push_back(std::move(batch));
   }
@@ -49,8 +49,8 @@ void AppendQueue::wake(std::unique_lock<std::mutex>& lock) {
 }
 
 void AppendQueue::append(StreamKey key, Seq first, std::span<const EventView> events) {
-  size_t bytes = kRecordHead;
-  for (const auto& e : events) bytes += kEntryHead + e.payload.size();
+  size_t bytes = record_head;
+  for (const auto& e : events) bytes += entry_head + e.payload.size();
   uncommitted_.fetch_add(bytes, std::memory_order_relaxed);
   std::unique_lock lock(mutex_);
   Batch& batch = open_batch(bytes);
@@ -81,7 +81,7 @@ void AppendQueue::keep(ContinuationOp op) {
 
 void AppendQueue::finish(FinishOp op) {
   EventView done{EventKind::done, op.ending.done};
-  size_t bytes = kRecordHead + kEntryHead + done.payload.size();
+  size_t bytes = record_head + entry_head + done.payload.size();
   uncommitted_.fetch_add(bytes, std::memory_order_relaxed);
   std::unique_lock lock(mutex_);
   Batch& batch = open_batch(bytes);
@@ -116,7 +116,7 @@ std::unique_ptr<Batch> AppendQueue::take() {
   if (batches_.empty()) return nullptr;
   auto batch = std::move(batches_.front());
   batches_.pop_front();
-  usual_bytes_ = std::min(batch->row.size(), kUsualBytes);
+  usual_bytes_ = std::min(batch->row.size(), usual_bytes);
   taken_at_ = batch->first_at;
   return batch;
 }

@@ -83,7 +83,7 @@ void Checkpointer::tick(bool truncate) {
       truncate_ = false;
       truncated_ = true;
     }
-  } else if (rc == SQLITE_OK && static_cast<uint64_t>(frames) * kFrameBytes > context_.options.wal_restart_bytes) {
+  } else if (rc == SQLITE_OK && static_cast<uint64_t>(frames) * frame_bytes > context_.options.wal_restart_bytes) {
     WriteTurn::Held turn(context_.turn, WriteTurn::Who::checkpointer);
     rc = checkpoint(SQLITE_CHECKPOINT_RESTART, frames);
   }

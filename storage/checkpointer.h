@@ -13,7 +13,7 @@
 
 namespace tokenrelay::storage {
 
-inline constexpr uint64_t kFrameBytes = 4096 + 24;  // of the WAL: a page and its head
+inline constexpr uint64_t frame_bytes = 4096 + 24;  // of the WAL: a page and its head
 
 class Checkpointer {
  public:

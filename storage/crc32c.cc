@@ -25,12 +25,12 @@ constexpr Tables make_tables() {
   return t;
 }
 
-constexpr Tables kTables = make_tables();
+constexpr Tables tables = make_tables();
 
 }  // namespace
 
 uint32_t crc32c(std::string_view bytes, uint32_t before) {
-  const auto& t = kTables;
+  const auto& t = tables;
   uint32_t crc = ~before;
   const char* p = bytes.data();
   size_t left = bytes.size();

@@ -5,7 +5,7 @@
 namespace tokenrelay::storage {
 namespace {
 
-constexpr auto kHanging = std::chrono::seconds(5);
+constexpr auto hanging = std::chrono::seconds(5);
 
 int64_t ms_since(Clock::time_point t) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - t).count();
@@ -79,7 +79,7 @@ LogStatus Health::status(uint64_t uncommitted_bytes) const {
   s.uncommitted_bytes = uncommitted_bytes;
   if (s.state != LogState::healthy) {
     s.stalled_ms = ms_since(since_);
-  } else if (commit_ != Clock::time_point{} && Clock::now() - commit_ > kHanging) {
+  } else if (commit_ != Clock::time_point{} && Clock::now() - commit_ > hanging) {
     // The disk neither takes the commit nor refuses it.
     s.state = LogState::stalled;
     s.reason = "a commit does not come back";

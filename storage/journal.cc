@@ -21,7 +21,7 @@ void append_entry(std::string& out, const EventView& event) {
 
 void append_record(std::string& out, StreamKey key, Seq first, std::span<const EventView> events) {
   size_t bytes = 0;
-  for (const auto& e : events) bytes += kEntryHead + e.payload.size();
+  for (const auto& e : events) bytes += entry_head + e.payload.size();
   put(out, key);
   put(out, first);
   put(out, static_cast<uint32_t>(events.size()));
@@ -33,7 +33,7 @@ Record after(const Record& record, Seq last) {
   Record rest = record;
   EntryReader walk(record.entries);
   for (EventView e; rest.first <= last && walk.next(e);) {
-    rest.entries.remove_prefix(kEntryHead + e.payload.size());
+    rest.entries.remove_prefix(entry_head + e.payload.size());
     ++rest.first;
     --rest.count;
   }
@@ -42,20 +42,20 @@ Record after(const Record& record, Seq last) {
 
 bool EntryReader::next(EventView& event) {
   if (left_.empty()) return false;
-  if (left_.size() < kEntryHead || left_.size() - kEntryHead < get<uint32_t>(left_.data() + 1)) {
+  if (left_.size() < entry_head || left_.size() - entry_head < get<uint32_t>(left_.data() + 1)) {
     malformed_ = true;
     return false;
   }
   uint32_t size = get<uint32_t>(left_.data() + 1);
   event.kind = static_cast<EventKind>(left_[0]);
-  event.payload = left_.substr(kEntryHead, size);
-  left_.remove_prefix(kEntryHead + size);
+  event.payload = left_.substr(entry_head, size);
+  left_.remove_prefix(entry_head + size);
   return true;
 }
 
 bool RecordReader::next(Record& record) {
   if (left_.empty()) return false;
-  if (left_.size() < kRecordHead || left_.size() - kRecordHead < get<uint32_t>(left_.data() + 20)) {
+  if (left_.size() < record_head || left_.size() - record_head < get<uint32_t>(left_.data() + 20)) {
     malformed_ = true;
     return false;
   }
@@ -64,18 +64,18 @@ bool RecordReader::next(Record& record) {
   record.first = get<uint64_t>(p + 8);
   record.count = get<uint32_t>(p + 16);
   uint32_t bytes = get<uint32_t>(p + 20);
-  record.entries = left_.substr(kRecordHead, bytes);
-  left_.remove_prefix(kRecordHead + bytes);
+  record.entries = left_.substr(record_head, bytes);
+  left_.remove_prefix(record_head + bytes);
   return true;
 }
 
 void seal_row(std::string& row, uint64_t id) {
-  put_at(row, 0, row_checksum(std::string_view(row).substr(kJournalHead), id));
+  put_at(row, 0, row_checksum(std::string_view(row).substr(journal_head), id));
 }
 
 std::optional<std::string_view> open_row(std::string_view row, uint64_t id) {
-  if (row.size() < kJournalHead) return std::nullopt;
-  std::string_view records = row.substr(kJournalHead);
+  if (row.size() < journal_head) return std::nullopt;
+  std::string_view records = row.substr(journal_head);
   if (get<uint32_t>(row.data()) != row_checksum(records, id)) return std::nullopt;
   // A row that checks out was written by this code; that it also walks to its end is still cheap to know.
   RecordReader walk(records);

@@ -16,9 +16,9 @@
 
 namespace tokenrelay::storage {
 
-inline constexpr size_t kEntryHead = 5;
-inline constexpr size_t kRecordHead = 24;
-inline constexpr size_t kJournalHead = 4;
+inline constexpr size_t entry_head = 5;
+inline constexpr size_t record_head = 24;
+inline constexpr size_t journal_head = 4;
 
 struct Record {
   StreamKey key = 0;
@@ -59,7 +59,7 @@ class RecordReader {
   bool malformed_ = false;
 };
 
-// `row` is kJournalHead bytes of room and then records: writes the checksum.
+// `row` is journal_head bytes of room and then records: writes the checksum.
 void seal_row(std::string& row, uint64_t id);
 
 // The records of a stored row, or nothing if its bytes do not check out.

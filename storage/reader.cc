@@ -5,7 +5,7 @@
 namespace tokenrelay::storage {
 namespace {
 
-constexpr int kTries = 4;  // for a row that changes between the table and the tails
+constexpr int tries = 4;  // for a row that changes between the table and the tails
 
 tl::unexpected<Error> not_found(const char* what) {
   return tl::unexpected(Error{Errc::not_found, what});
@@ -27,13 +27,13 @@ int ReadSession::prepare() {
 
 Result<std::shared_ptr<const Block>> ReadSession::read(StreamKey key, Seq after, size_t max_bytes) {
   auto block = std::make_shared<Block>();
-  if (key > kMaxKey) return not_found("no such stream");
+  if (key > max_key) return not_found("no such stream");
   Snapshot snapshot(db_);
   int rc = exists_.bind(1, static_cast<int64_t>(key)).step();
   exists_.reset();
   if (rc == SQLITE_DONE) return not_found("no such stream");
   if (rc != SQLITE_ROW) return tl::unexpected(db_.error(rc, "read"));
-  if (after >= kMaxSeq) return block;
+  if (after >= max_seq) return block;
   rc = segment_.bind(1, segment_id(key, after + 1)).step();
   if (rc != SQLITE_ROW && rc != SQLITE_DONE) {
     Error error = db_.error(rc, "read a segment");
@@ -66,7 +66,7 @@ bool ReadSession::complete(StreamRow& row) {
 
 Result<StreamRow> ReadSession::row(int (StreamRows::*by)(const std::string&, StreamRow&), const std::string& name) {
   StreamRow row;
-  for (int i = 0; i < kTries; ++i) {
+  for (int i = 0; i < tries; ++i) {
     row = {};
     Snapshot snapshot(db_);  // the row and its runs belong together
     int rc = (rows_.*by)(name, row);
@@ -82,7 +82,7 @@ Result<StreamRow> ReadSession::find(const std::string& stream_id) {
   if (found || found.error().code != Errc::not_found) return found;
   int64_t removed_ms = 0;
   int rc = rows_.tombstone(stream_id, removed_ms);
-  if (rc == SQLITE_ROW && removed_ms > context_.options.wall_ms() - kTombstoneMs) {
+  if (rc == SQLITE_ROW && removed_ms > context_.options.wall_ms() - tombstone_ms) {
     return tl::unexpected(Error{Errc::gone, "the stream was removed"});
   }
   if (rc != SQLITE_ROW && rc != SQLITE_DONE) return tl::unexpected(db_.error(rc, "find a stream"));
@@ -99,7 +99,7 @@ Result<StreamRow> ReadSession::find_key(const std::string& idempotency_key) {
 
 Result<Page> ReadSession::list(const std::string& owner, std::optional<StreamKey> before, size_t limit) {
   Page page;
-  for (int i = 0; i < kTries; ++i) {
+  for (int i = 0; i < tries; ++i) {
     page = {};
     int rc = SQLITE_OK;
     {

@@ -7,7 +7,7 @@ namespace tokenrelay::storage {
 namespace {
 
 // Written by the log itself, since only it knows what is missing.
-constexpr const char* kDamagedDone =
+constexpr const char* damaged_done =
     R"({"status":"interrupted","finish_reason":null,"usage":{"source":"unknown"},)"
     R"("error":{"code":"log_corrupt","message":"part of this stream was damaged on disk","retryable":false}})";
 
@@ -30,14 +30,14 @@ Result<Recovered> Recovery::run() {
     Known& known = streams_[unfinished[i].key];
     if (!known.damaged) rc = resume_or_end(unfinished[i], known);
   }
-  if (rc == SQLITE_OK && row_.size() > kJournalHead) {
+  if (rc == SQLITE_OK && row_.size() > journal_head) {
     seal_row(row_, recovered_.next_row);
     rc = writes_.journal(recovered_.next_row, row_);
   }
   if (rc == SQLITE_OK) rc = db_.exec("COMMIT");
   if (rc == SQLITE_OK) rc = count_stored();
   if (rc != SQLITE_OK) return failure(rc, "end what was left unfinished");
-  if (row_.size() > kJournalHead) tidy_.row_written(recovered_.next_row++, row_.size());
+  if (row_.size() > journal_head) tidy_.row_written(recovered_.next_row++, row_.size());
   for (StreamKey key : ended_) context_.tails.finish(key);
   return std::move(recovered_);
 }
@@ -49,7 +49,7 @@ tl::unexpected<Error> Recovery::failure(int rc, const std::string& doing) {
 }
 
 int Recovery::prepare() {
-  row_.assign(kJournalHead, '\0');
+  row_.assign(journal_head, '\0');
   const std::pair<const char*, Statement*> all[] = {
       {"SELECT status, last_seq FROM streams WHERE key = ?1", &known_},
       {"SELECT id, last_seq FROM segments WHERE id <= ?1 ORDER BY id DESC LIMIT 1", &segment_end_},
@@ -119,12 +119,12 @@ int Recovery::load(StreamKey key, Known*& known) {
   }
   known_.reset();
   if (rc != SQLITE_ROW) return rc == SQLITE_DONE ? SQLITE_OK : rc;
-  rc = segment_end_.bind(1, segment_id(key, kMaxSeq)).step();
+  rc = segment_end_.bind(1, segment_id(key, max_seq)).step();
   bool has = rc == SQLITE_ROW && key_of_segment(segment_end_.integer(0)) == key;
   context_.tails.open(key, has ? static_cast<Seq>(segment_end_.integer(1)) : 0);
   segment_end_.reset();
   if (rc != SQLITE_ROW && rc != SQLITE_DONE) return rc;
-  rc = segment_bytes_.bind(1, segment_id(key, 0)).bind(2, segment_id(key, kMaxSeq)).step();
+  rc = segment_bytes_.bind(1, segment_id(key, 0)).bind(2, segment_id(key, max_seq)).step();
   if (rc == SQLITE_ROW) known->bytes = static_cast<uint64_t>(segment_bytes_.integer(0));
   segment_bytes_.reset();
   return rc == SQLITE_ROW ? SQLITE_OK : rc;
@@ -192,8 +192,8 @@ int Recovery::end_damaged(StreamKey key, Known& known) {
   std::string token;
   if (rc == SQLITE_OK) rc = writes_.begin_run(key, last + 1, token);
   if (rc != SQLITE_OK) return rc;
-  append(key, last + 1, EventKind::done, kDamagedDone, known);
-  FinishOp op{key, last + 1, stored_size(known.bytes), {"interrupted", kDamagedDone, context_.options.wall_ms()}};
+  append(key, last + 1, EventKind::done, damaged_done, known);
+  FinishOp op{key, last + 1, stored_size(known.bytes), {"interrupted", damaged_done, context_.options.wall_ms()}};
   ended_.push_back(key);
   return writes_.finish(op);
 }

@@ -5,7 +5,7 @@
 namespace tokenrelay::storage {
 namespace {
 
-constexpr const char* kVersion1 = R"(
+constexpr const char* version1 = R"(
 CREATE TABLE streams(
   key INTEGER PRIMARY KEY AUTOINCREMENT,
   stream_id TEXT NOT NULL UNIQUE,
@@ -42,19 +42,19 @@ CREATE TABLE removals(key INTEGER PRIMARY KEY) STRICT;
 CREATE TABLE corrupt_rows(id INTEGER PRIMARY KEY, journal_id INTEGER NOT NULL, found_ms INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
 )";
 
-constexpr const char* kVersion2 = R"(
+constexpr const char* version2 = R"(
 CREATE TABLE continuations(key INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT;
 )";
 
-// kMigrations[v] takes version v to v + 1.
-constexpr const char* kMigrations[] = {kVersion1, kVersion2};
-static_assert(std::size(kMigrations) == kFormatVersion);
+// migrations[v] takes version v to v + 1.
+constexpr const char* migrations[] = {version1, version2};
+static_assert(std::size(migrations) == format_version);
 
 Result<void> migrate(Database& db, int64_t from) {
   int rc = db.exec("BEGIN IMMEDIATE");
-  for (int64_t v = from; rc == SQLITE_OK && v < kFormatVersion; ++v) rc = db.exec(kMigrations[v]);
-  std::string mark = "PRAGMA application_id=" + std::to_string(kApplicationId) +
-                     "; PRAGMA user_version=" + std::to_string(kFormatVersion) + "; COMMIT";
+  for (int64_t v = from; rc == SQLITE_OK && v < format_version; ++v) rc = db.exec(migrations[v]);
+  std::string mark = "PRAGMA application_id=" + std::to_string(tokenrelay_application_id) +
+                     "; PRAGMA user_version=" + std::to_string(format_version) + "; COMMIT";
   if (rc == SQLITE_OK) rc = db.exec(mark.c_str());
   if (rc == SQLITE_OK) return {};
   Error error = db.error(rc, "migrate the log's format");
@@ -72,10 +72,10 @@ Result<void> prepare_schema(Database& db) {
   auto application = db.integer("PRAGMA application_id");
   if (!application) return tl::unexpected(application.error());
   bool fresh = *tables == 0 && *version == 0;
-  if (!fresh && (*application != kApplicationId || *version < 1 || *version > kFormatVersion)) {
+  if (!fresh && (*application != tokenrelay_application_id || *version < 1 || *version > format_version)) {
     return tl::unexpected(Error{Errc::bad_version, "the log's format is version " + std::to_string(*version) +
                                                        "; this program knows version " +
-                                                       std::to_string(kFormatVersion)});
+                                                       std::to_string(format_version)});
   }
   if (fresh) {  // auto_vacuum can only be chosen before the first table exists
     int rc = db.exec("PRAGMA auto_vacuum=INCREMENTAL");
@@ -83,7 +83,7 @@ Result<void> prepare_schema(Database& db) {
   }
   int rc = db.exec("PRAGMA journal_mode=WAL");
   if (rc != SQLITE_OK) return tl::unexpected(db.error(rc, "switch to WAL"));
-  if (*version == kFormatVersion) return {};
+  if (*version == format_version) return {};
   return migrate(db, *version);
 }
 

@@ -5,10 +5,10 @@
 
 namespace tokenrelay::storage {
 
-inline constexpr int64_t kFormatVersion = 2;
-inline constexpr int64_t kApplicationId = 0x544b524c;  // "TKRL", so that file(1) and we know our own
+inline constexpr int64_t format_version = 2;
+inline constexpr int64_t tokenrelay_application_id = 0x544b524c;  // "TKRL", so that file(1) and we know our own
 
-// Makes an empty file ours, or brings ours up to kFormatVersion in one transaction. bad_version for anything else, and
+// Makes an empty file ours, or brings ours up to format_version in one transaction. bad_version for anything else, and
 // then nothing in the file has changed.
 Result<void> prepare_schema(Database& db);
 

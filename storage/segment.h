@@ -15,20 +15,20 @@
 
 namespace tokenrelay::storage {
 
-inline constexpr size_t kSegmentBytes = 64 << 10;  // of entries; one event larger than this is a segment by itself
+inline constexpr size_t segment_bytes = 64 << 10;  // of entries; one event larger than this is a segment by itself
 
 // 36 bits of stream, 27 bits of seq, so that the id stays a positive SQLite integer.
-inline constexpr int kSeqBits = 27;
-inline constexpr StreamKey kMaxKey = (StreamKey{1} << 36) - 1;
-inline constexpr Seq kMaxSeq = (Seq{1} << kSeqBits) - 1;
+inline constexpr int seq_bits = 27;
+inline constexpr StreamKey max_key = (StreamKey{1} << 36) - 1;
+inline constexpr Seq max_seq = (Seq{1} << seq_bits) - 1;
 inline int64_t segment_id(StreamKey key, Seq first) {
-  return static_cast<int64_t>(key << kSeqBits | first);
+  return static_cast<int64_t>(key << seq_bits | first);
 }
 inline StreamKey key_of_segment(int64_t id) {
-  return static_cast<StreamKey>(id) >> kSeqBits;
+  return static_cast<StreamKey>(id) >> seq_bits;
 }
 inline Seq first_of_segment(int64_t id) {
-  return static_cast<StreamKey>(id) & kMaxSeq;
+  return static_cast<StreamKey>(id) & max_seq;
 }
 
 std::string encode_segment(int64_t id, uint32_t count, std::string_view entries);

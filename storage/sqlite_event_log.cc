@@ -20,8 +20,8 @@
 namespace tokenrelay::storage {
 namespace {
 
-constexpr int kReaderThreads = 2;
-constexpr int kOpenWaitMs = 2000;  // for a lock that a backup or a curious operator holds for a moment
+constexpr int reader_threads = 2;
+constexpr int open_wait_ms = 2000;  // for a lock that a backup or a curious operator holds for a moment
 
 class SqliteEventLog final : public EventLog {
  public:
@@ -109,7 +109,7 @@ Result<void> SqliteEventLog::open() {
   if (auto made = make_file(context_.path()); !made) return made;
   auto db = Database::open(context_.path(), Database::Mode::write, o.vfs);
   if (!db) return tl::unexpected(db.error());
-  sqlite3_busy_timeout(db->handle(), kOpenWaitMs);
+  sqlite3_busy_timeout(db->handle(), open_wait_ms);
   if (auto ready = configure(*db); !ready) return ready;
   auto checkpoints = Database::open(context_.path(), Database::Mode::write, o.vfs);
   if (!checkpoints) return tl::unexpected(checkpoints.error());
@@ -129,7 +129,7 @@ Result<void> SqliteEventLog::open() {
   if (o.continued) {
     for (auto& row : recovered->continued) o.continued(std::move(row));
   }
-  if (auto started = reader_.start(kReaderThreads); !started) return started;
+  if (auto started = reader_.start(reader_threads); !started) return started;
   checkpointer_->start();
   writer_->start();
   return {};
@@ -163,10 +163,10 @@ void SqliteEventLog::create(NewStream stream, Completion<Created> done) {
 void SqliteEventLog::append(StreamKey key, Seq first, std::span<const EventView> events) {
   OpenStream* const stream = open_.find(key);
   assert(stream != nullptr && "the stream is not open");
-  assert(first == stream->next && first + events.size() <= kMaxSeq && "a gap or a repeat");
+  assert(first == stream->next && first + events.size() <= max_seq && "a gap or a repeat");
   if (events.empty()) return;
   stream->next += events.size();
-  for (const auto& e : events) stream->bytes += kEntryHead + e.payload.size();
+  for (const auto& e : events) stream->bytes += entry_head + e.payload.size();
   if (context_.health.state() == LogState::failed) return;
   queue_.append(key, first, events);
 }
@@ -181,7 +181,7 @@ void SqliteEventLog::finish(StreamKey key, Seq seq, Ending ending) {
   const OpenStream* const stream = open_.find(key);
   assert(stream != nullptr && "the stream is not open");
   assert(seq == stream->next && "a gap or a repeat");
-  const uint64_t bytes = stream->bytes + kEntryHead + ending.done.size();
+  const uint64_t bytes = stream->bytes + entry_head + ending.done.size();
   open_.erase(key);
   if (context_.health.state() == LogState::failed) return;
   queue_.finish({key, seq, stored_size(bytes), std::move(ending)});

@@ -9,7 +9,7 @@ namespace {
   "SELECT s.key, s.stream_id, s.owner, s.model, s.provider, s.metadata, s.idempotency_key, s.body_hash, s.status, " \
   "s.done, s.created_ms, s.finished_ms, s.last_seq, s.stored_bytes FROM streams s "
 
-constexpr int kStoredBytesColumn = 13;
+constexpr int stored_bytes_column = 13;
 
 void fill(Statement& s, StreamRow& row) {
   row.key = static_cast<StreamKey>(s.integer(0));
@@ -25,7 +25,7 @@ void fill(Statement& s, StreamRow& row) {
   row.created_ms = s.integer(10);
   row.finished_ms = s.integer(11);
   row.last_seq = static_cast<Seq>(s.integer(12));
-  row.stored_bytes = static_cast<uint64_t>(s.integer(kStoredBytesColumn));
+  row.stored_bytes = static_cast<uint64_t>(s.integer(stored_bytes_column));
 }
 
 }  // namespace
@@ -119,7 +119,7 @@ int StreamRows::expired(int64_t finished_before_ms, uint64_t excess, size_t limi
     StreamRow row;
     fill(expired_, row);
     if (row.finished_ms >= finished_before_ms && found >= excess) break;
-    found += static_cast<uint64_t>(expired_.integer(kStoredBytesColumn));
+    found += static_cast<uint64_t>(expired_.integer(stored_bytes_column));
     rows.push_back(std::move(row));
   }
   expired_.reset();

@@ -9,7 +9,7 @@
 
 namespace tokenrelay::storage {
 
-inline constexpr int64_t kTombstoneMs = 24 * 3600 * 1000;
+inline constexpr int64_t tombstone_ms = 24 * 3600 * 1000;
 
 class StreamRows {
  public:

@@ -125,7 +125,7 @@ int StreamWrites::remove(const RemoveOp& op, Result<Removed>& out) {
     int64_t removed_ms = 0;
     int grave = rows_.tombstone(op.stream_id, removed_ms);
     if (grave != SQLITE_ROW && grave != SQLITE_DONE) return grave;
-    bool gone = grave == SQLITE_ROW && removed_ms > op.now_ms - kTombstoneMs;
+    bool gone = grave == SQLITE_ROW && removed_ms > op.now_ms - tombstone_ms;
     out = tl::unexpected(Error{gone ? Errc::gone : Errc::not_found, "no finished stream of this id"});
     return SQLITE_OK;
   }

@@ -53,15 +53,15 @@ void Tails::append_locked(Tail& tail, const Record& record) {
   assert(record.first == tail.last + 1);
   EntryReader walk(record.entries);
   for (EventView e; walk.next(e);) {
-    size_t size = kEntryHead + e.payload.size();
-    if (tail.chunks.empty() || tail.chunks.back().entries.size() + size > kSegmentBytes) {
+    size_t size = entry_head + e.payload.size();
+    if (tail.chunks.empty() || tail.chunks.back().entries.size() + size > segment_bytes) {
       tail.chunks.push_back({tail.last + 1, 0, {}});
     }
     Chunk& chunk = tail.chunks.back();
     // Doubling would leave a thousand streams with as much room as text.
     const size_t needed = chunk.entries.size() + size;
     if (needed > chunk.entries.capacity()) chunk.entries.reserve(needed + std::max<size_t>(256, needed / 4));
-    chunk.entries.append(e.payload.data() - kEntryHead, size);
+    chunk.entries.append(e.payload.data() - entry_head, size);
     ++chunk.count;
     ++tail.last;
     bytes_ += size;

@@ -21,7 +21,7 @@ class Tails {
   struct Chunk {
     Seq first = 0;
     uint32_t count = 0;
-    std::string entries;  // at most kSegmentBytes, or one event: a chunk becomes a segment as it is
+    std::string entries;  // at most segment_bytes, or one event: a chunk becomes a segment as it is
 
     Seq last() const { return first + count - 1; }
   };

@@ -8,11 +8,11 @@
 namespace tokenrelay::storage {
 namespace {
 
-constexpr size_t kStepBytes = 64 << 10;
-constexpr auto kUpkeepEvery = std::chrono::seconds(1);
-constexpr auto kVacuumEvery = std::chrono::milliseconds(10);
-constexpr auto kAfterFailure = std::chrono::milliseconds(50);
-constexpr auto kTruncateEvery = std::chrono::milliseconds(20);
+constexpr size_t step_bytes = 64 << 10;
+constexpr auto upkeep_every = std::chrono::seconds(1);
+constexpr auto vacuum_every = std::chrono::milliseconds(10);
+constexpr auto after_failure = std::chrono::milliseconds(50);
+constexpr auto truncate_every = std::chrono::milliseconds(20);
 
 }  // namespace
 
@@ -57,7 +57,7 @@ void Tidy::step() {
   if (rc == SQLITE_OK) return;
   Error error{errc_of(rc), std::string("tidy: ") + sqlite3_errstr(rc)};
   db_.rollback();
-  not_before_ = Clock::now() + kAfterFailure;
+  not_before_ = Clock::now() + after_failure;
   if (severity_of(rc) == Severity::passing) return;  // commits meet the same trouble and say so
   if (rc == SQLITE_IOERR_FSYNC) context_.figures.syncs_failed.fetch_add(1, std::memory_order_relaxed);
   context_.report(2, error.message);
@@ -88,7 +88,7 @@ size_t Tidy::arrears(size_t committed_bytes) const {
   if (!due(Clock::now())) return 0;
   if (journal_bytes_ <= limit + limit / 4) return 1;
   // A byte is written once more, and deleted twice where retention is at work.
-  return 2 + 6 * committed_bytes / kStepBytes;
+  return 2 + 6 * committed_bytes / step_bytes;
 }
 
 void Tidy::begin_round() {
@@ -130,7 +130,7 @@ int Tidy::write_segments() {
 int Tidy::insert_chunks() {
   written_.clear();
   size_t bytes = 0;
-  for (size_t chunk = 0; at_ < work_.size() && bytes < kStepBytes;) {
+  for (size_t chunk = 0; at_ < work_.size() && bytes < step_bytes;) {
     const auto [key, target] = work_[at_];
     const Tails::Tail* tail = context_.tails.find(key);
     if (!tail || chunk >= tail->chunks.size() || tail->chunks[chunk].first > target) {
@@ -172,7 +172,7 @@ int Tidy::delete_rows() {
   size_t bytes = 0;
   uint64_t last = 0;
   for (const auto& [id, size] : rows_) {
-    if (id > boundary_ || bytes >= kStepBytes) break;
+    if (id > boundary_ || bytes >= step_bytes) break;
     bytes += size;
     last = id;
     ++rows_deleted_;
@@ -197,16 +197,16 @@ int Tidy::scrub_segments() {
 void Tidy::await_truncate() {
   awaiting_.insert(awaiting_.end(), scrubbing_.begin(), scrubbing_.end());
   checkpointer_.request_truncate();
-  truncated_at_ = Clock::now() + kTruncateEvery;
+  truncated_at_ = Clock::now() + truncate_every;
 }
 
 int Tidy::delete_segments() {
   const StreamKey key = scrubbing_[at_];
   std::vector<int64_t> ids;
   size_t bytes = 0;
-  find_segments_.bind(1, segment_id(key, 0)).bind(2, segment_id(key, kMaxSeq));
+  find_segments_.bind(1, segment_id(key, 0)).bind(2, segment_id(key, max_seq));
   int rc = SQLITE_ROW;
-  while (bytes < kStepBytes && (rc = find_segments_.step()) == SQLITE_ROW) {
+  while (bytes < step_bytes && (rc = find_segments_.step()) == SQLITE_ROW) {
     ids.push_back(find_segments_.integer(0));
     bytes += static_cast<size_t>(find_segments_.integer(1));
   }
@@ -220,7 +220,7 @@ int Tidy::delete_segments() {
 }
 
 int Tidy::forget_truncated() {
-  truncated_at_ = Clock::now() + kTruncateEvery;
+  truncated_at_ = Clock::now() + truncate_every;
   if (!checkpointer_.truncated()) return SQLITE_OK;
   int rc = transaction(&Tidy::delete_removals);
   if (rc != SQLITE_OK) return rc;
@@ -243,9 +243,9 @@ void Tidy::end_round() {
 }
 
 int Tidy::upkeep() {
-  upkeep_at_ = Clock::now() + kUpkeepEvery;
+  upkeep_at_ = Clock::now() + upkeep_every;
   WriteTurn::Held turn(context_.turn, WriteTurn::Who::writer);
-  int rc = delete_tombstones_.bind(1, context_.options.wall_ms() - kTombstoneMs).run();
+  int rc = delete_tombstones_.bind(1, context_.options.wall_ms() - tombstone_ms).run();
   if (rc != SQLITE_OK) return rc;
   // Some free pages are kept: the next journal takes them again.
   auto free_pages = db_.integer("PRAGMA freelist_count");
@@ -253,7 +253,7 @@ int Tidy::upkeep() {
   if (!free_pages || !page_bytes) return SQLITE_OK;
   const uint64_t keep = 2 * context_.options.journal_flush_bytes;
   if (static_cast<uint64_t>(*free_pages * *page_bytes) <= keep) return SQLITE_OK;
-  upkeep_at_ = Clock::now() + kVacuumEvery;
+  upkeep_at_ = Clock::now() + vacuum_every;
   return db_.exec("PRAGMA incremental_vacuum(16)");
 }
 

@@ -11,13 +11,13 @@ namespace {
 using std::chrono::milliseconds;
 
 // A sync costs the same whatever it carries: the more events per second, the further apart.
-constexpr double kBusyRate = 20'000;  // events per second from which commits keep kBusyInterval
-constexpr auto kBusyInterval = milliseconds(2);
-constexpr double kFullRate = 45'000;  // about what a core does; there a wait is worth less than the core's time
-constexpr auto kFullInterval = milliseconds(3);
-constexpr auto kRateWindow = milliseconds(50);
-constexpr auto kStallAfter = milliseconds(250);  // of failing: a lock held for a moment is no stall
-constexpr auto kGiveUpAfter = milliseconds(1000);
+constexpr double busy_rate = 20'000;  // events per second from which commits keep busy_interval
+constexpr auto busy_interval = milliseconds(2);
+constexpr double full_rate = 45'000;  // about what a core does; there a wait is worth less than the core's time
+constexpr auto full_interval = milliseconds(3);
+constexpr auto rate_window = milliseconds(50);
+constexpr auto stall_after = milliseconds(250);  // of failing: a lock held for a moment is no stall
+constexpr auto give_up_after = milliseconds(1000);
 
 double seconds(Clock::duration d) {
   return std::chrono::duration<double>(d).count();
@@ -86,7 +86,7 @@ void Writer::run() {
 
 // Four times the size at which it should begin anew means that the disk does not keep up: then writing waits for it.
 void Writer::bound_wal() {
-  if (static_cast<uint64_t>(wal_frames_) * kFrameBytes <= 4 * context_.options.wal_restart_bytes) return;
+  if (static_cast<uint64_t>(wal_frames_) * frame_bytes <= 4 * context_.options.wal_restart_bytes) return;
   checkpointer_.make_room();
   wal_frames_ = 0;  // the hook says how it really is, at the next commit
 }
@@ -110,9 +110,9 @@ void Writer::commit(std::unique_ptr<Batch> batch) {
       const auto ended = Clock::now();
       queue_.settled(waiting);
       context_.health.recover();
-      if (context_.options.on_commit && batch->row.size() > kJournalHead) {
+      if (context_.options.on_commit && batch->row.size() > journal_head) {
         context_.options.on_commit({seconds(ended - tried), seconds(ended - batch->first_at),
-                                    batch->events + batch->creates.size(), batch->row.size() - kJournalHead});
+                                    batch->events + batch->creates.size(), batch->row.size() - journal_head});
       }
       apply(*batch, outcome);
       pace(batch->events, tried);
@@ -139,7 +139,7 @@ int Writer::write(Batch& batch, Outcome& outcome) {
   int rc = set_sync(SyncLevel::full);
   if (rc == SQLITE_OK) rc = db_.exec("BEGIN IMMEDIATE");
   if (rc == SQLITE_OK) rc = write_operations(batch, outcome);
-  if (rc == SQLITE_OK && batch.row.size() > kJournalHead) {
+  if (rc == SQLITE_OK && batch.row.size() > journal_head) {
     seal_row(batch.row, next_row_);
     rc = writes_.journal(next_row_, batch.row);
   }
@@ -172,12 +172,12 @@ void Writer::apply(Batch& batch, Outcome& outcome) {
     auto& made = outcome.created[i];
     if (made && !made->existing) context_.tails.open(made->key, 0);
     delivery.created.push_back(
-        {std::move(batch.creates[i].done), std::move(made), kEntryHead + batch.creates[i].stream.start.size()});
+        {std::move(batch.creates[i].done), std::move(made), entry_head + batch.creates[i].stream.start.size()});
   }
   Figures& figures = context_.figures;
-  if (batch.row.size() > kJournalHead) {
+  if (batch.row.size() > journal_head) {
     delivery.durable.reserve(batch.events);
-    context_.tails.commit(std::string_view(batch.row).substr(kJournalHead), ++commit_number_, delivery.durable);
+    context_.tails.commit(std::string_view(batch.row).substr(journal_head), ++commit_number_, delivery.durable);
     tidy_.row_written(next_row_++, batch.row.size());
     figures.commits.fetch_add(1, std::memory_order_relaxed);
     figures.commit_events.fetch_add(batch.events + batch.creates.size(), std::memory_order_relaxed);
@@ -215,7 +215,7 @@ bool Writer::try_again(int rc, const Error& error, Batch& batch, Clock::time_poi
     context_.report(1, "the disk is full: the reserve is used to end streams");
     return true;
   }
-  const bool stalled = now - since > kStallAfter;
+  const bool stalled = now - since > stall_after;
   if (stalled) {
     if (context_.health.state() == LogState::healthy) context_.report(1, error.message);
     context_.health.stall(error.message, since);
@@ -224,7 +224,7 @@ bool Writer::try_again(int rc, const Error& error, Batch& batch, Clock::time_poi
   }
   const bool stopping = queue_.pause(now + (stalled ? milliseconds(50) : milliseconds(1)));
   if (!stopping) return true;
-  if (give_up_ == Clock::time_point::max()) give_up_ = now + kGiveUpAfter;
+  if (give_up_ == Clock::time_point::max()) give_up_ = now + give_up_after;
   if (now < give_up_) {
     std::this_thread::sleep_for(milliseconds(5));
     return true;
@@ -255,14 +255,14 @@ void Writer::refuse_creates(std::vector<CreateOp> creates, Errc code) {
 void Writer::pace(size_t events, Clock::time_point began) {
   const auto now = Clock::now();
   rate_events_ += events;
-  if (now - rate_from_ >= kRateWindow) {
+  if (now - rate_from_ >= rate_window) {
     events_per_second_ = static_cast<double>(rate_events_) / seconds(now - rate_from_);
     rate_from_ = now;
     rate_events_ = 0;
   }
   Clock::duration interval = std::chrono::microseconds(context_.options.commit_interval_us);
-  if (events_per_second_ > kBusyRate && interval > Clock::duration::zero()) {
-    interval = std::max<Clock::duration>(interval, events_per_second_ > kFullRate ? kFullInterval : kBusyInterval);
+  if (events_per_second_ > busy_rate && interval > Clock::duration::zero()) {
+    interval = std::max<Clock::duration>(interval, events_per_second_ > full_rate ? full_interval : busy_interval);
   }
   next_commit_ = began + interval;
   if (!reserve_.held() && now >= reserve_at_) {

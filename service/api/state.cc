@@ -14,7 +14,7 @@ using http::Code;
 using http::Reply;
 using http::Request;
 using FoundPage = storage::Result<storage::Page>;
-using Whole = std::shared_ptr<const relay::Transcript>;
+using Whole = std::shared_ptr<const relay::StreamText>;
 
 constexpr size_t default_page = 20, max_page = 100;
 
@@ -76,7 +76,7 @@ asio::awaitable<Answer> read_state(Api& api, const Request& request) {
   if (!may_see(request.principal, *stream)) co_return refuse(Code::not_found, "no such stream", request);
   const auto share = co_await share_for(api, gathered_twice(stream->bytes()));
   if (!share) co_return too_many_whole_reads(request);
-  const Whole transcript = co_await until<Whole>([&](auto then) { relay::read_transcript(stream, std::move(then)); });
+  const Whole transcript = co_await until<Whole>([&](auto then) { relay::read_stream_text(stream, std::move(then)); });
   if (!transcript) co_return problem_of({relay::Errc::unreadable, "the log cannot be read"}, request);
   co_return held_reply(json_reply(state_json(*stream, *transcript)), share, request);
 }

@@ -64,7 +64,7 @@ Value list_row_json(const storage::StreamRow& row, const relay::Stream* live) {
   return out;
 }
 
-Value state_json(const relay::Stream& stream, const relay::Transcript& transcript) {
+Value state_json(const relay::Stream& stream, const relay::StreamText& transcript) {
   Value out = Value::object();
   add_facts(out, stream.row(), stream.status(), stream.updated_ms());
   out["last_event_id"] = relay::event_id(stream.runs(), transcript.last_seq);

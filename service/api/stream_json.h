@@ -7,7 +7,7 @@
 #include "service/json/parse.h"
 #include "service/relay/event_id.h"
 #include "service/relay/stream.h"
-#include "service/relay/transcript.h"
+#include "service/relay/stream_text.h"
 
 namespace tokenrelay::api {
 
@@ -15,7 +15,7 @@ std::string stream_path(const std::string& stream_id);  // /v1/streams/{id}
 
 json::Value created_json(const relay::Stream& stream);
 json::Value list_row_json(const storage::StreamRow& row, const relay::Stream* live);
-json::Value state_json(const relay::Stream& stream, const relay::Transcript& transcript);
+json::Value state_json(const relay::Stream& stream, const relay::StreamText& transcript);
 
 // What a reader is told first: the verdict on its cursor.
 std::string resumed_json(const relay::Stream& stream, relay::Verdict verdict);

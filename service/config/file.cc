@@ -11,7 +11,7 @@
 namespace tokenrelay {
 namespace {
 
-constexpr std::uintmax_t kLargestFile = 1 << 20;
+constexpr std::uintmax_t largest_file = 1 << 20;
 
 struct Reader {
   std::string file;
@@ -168,10 +168,10 @@ Problem read_config_file(const std::string& file, LayeredConfig& layered) {
   if (std::filesystem::is_directory(file, error)) return ConfigError{file + ": is a directory"};
   std::ifstream stream(file, std::ios::binary);
   if (!stream) return ConfigError{file + ": cannot be read: " + std::generic_category().message(errno)};
-  std::string text(kLargestFile + 1, '\0');
+  std::string text(largest_file + 1, '\0');
   stream.read(text.data(), static_cast<std::streamsize>(text.size()));
   text.resize(static_cast<size_t>(stream.gcount()));
-  if (text.size() > kLargestFile) return ConfigError{file + ": is over 1 MiB"};
+  if (text.size() > largest_file) return ConfigError{file + ": is over 1 MiB"};
   try {
     const toml::table table = toml::parse(text);
     return Reader{file, layered}.top(table);

@@ -5,13 +5,13 @@
 namespace tokenrelay {
 namespace {
 
-constexpr int64_t kHour = 3600 * 1000, kDay = 24 * kHour;
-constexpr int64_t kMiB = 1 << 20, kGiB = 1 << 30;
+constexpr int64_t hour = 3600 * 1000, day = 24 * hour;
+constexpr int64_t mib = 1 << 20, gib = 1 << 30;
 
 #define AT(field) +[](Config& c) -> decltype((c.field)) { return c.field; }
 #define OF(field) +[](UpstreamConfig& u) -> decltype((u.field)) { return u.field; }
 
-const Key<Config> kKeys[] = {
+const Key<Config> keys[] = {
     {"", "listen", AT(listen), "HOST:PORT, [IPv6]:PORT; port 0 takes a free one. A restart applies a change."},
     {"", "admin_listen", AT(admin_listen),
      "Another HOST:PORT for /metrics, /healthz and /readyz; empty: they stay on `listen`."},
@@ -25,7 +25,7 @@ const Key<Config> kKeys[] = {
     {"", "allow_unauthenticated", AT(allow_unauthenticated),
      "Needed to listen beyond loopback: whoever reaches the port may read and start streams."},
     {"", "list", AT(list), "Answer GET /v1/streams, the list of all streams, when listening beyond loopback."},
-    {"", "drain_timeout_ms", AT(drain_timeout_ms), "On SIGTERM running generations may go on so long.", 0, kDay},
+    {"", "drain_timeout_ms", AT(drain_timeout_ms), "On SIGTERM running generations may go on so long.", 0, day},
 
     {"tls", "certificate", AT(tls.certificate),
      "A file in PEM, the relay's certificate and then its chain: `listen` speaks TLS. SIGHUP reads both files again; "
@@ -48,63 +48,63 @@ const Key<Config> kKeys[] = {
     {"storage", "commit_interval_us", AT(storage.commit_interval_us),
      "Between group commits under load, in microseconds; more saves CPU and adds latency.", 0, 20'000},
     {"storage", "keep_requests", AT(storage.keep_requests), "Keep a prompt after its stream has ended."},
-    {"storage", "retention_ms", AT(storage.retention_ms), "A finished stream is kept so long (24 h).", 1, 3650 * kDay},
+    {"storage", "retention_ms", AT(storage.retention_ms), "A finished stream is kept so long (24 h).", 1, 3650 * day},
     {"storage", "retention_bytes", AT(storage.retention_bytes),
      "All streams together; the oldest finished go first (10 GiB).", 0, INT64_MAX},
     {"storage", "retention_reader_grace_ms", AT(storage.retention_reader_grace_ms),
-     "A stream that is being read is spared so long past its time; then its readers are cut.", 0, kDay},
+     "A stream that is being read is spared so long past its time; then its readers are cut.", 0, day},
     {"storage", "journal_flush_bytes", AT(storage.journal_flush_bytes),
-     "The journal is turned into segments at this size.", 4096, 16 * kGiB},
-    {"storage", "journal_flush_ms", AT(storage.journal_flush_ms), "… and at this age.", 100, kHour},
+     "The journal is turned into segments at this size.", 4096, 16 * gib},
+    {"storage", "journal_flush_ms", AT(storage.journal_flush_ms), "… and at this age.", 100, hour},
     {"storage", "wal_restart_bytes", AT(storage.wal_restart_bytes),
-     "SQLite's write-ahead file starts over at this size.", 4096, 16 * kGiB},
+     "SQLite's write-ahead file starts over at this size.", 4096, 16 * gib},
 
-    {"limits", "head_bytes", AT(limits.head_bytes), "A request's head; more is a 431.", 1024, kMiB},
+    {"limits", "head_bytes", AT(limits.head_bytes), "A request's head; more is a 431.", 1024, mib},
     {"limits", "line_bytes", AT(limits.line_bytes), "One line of it; more is a 431. At most 8 KiB.", 256, 8192},
     {"limits", "path_bytes", AT(limits.path_bytes), "The path; more is a 414. At most 1 KiB.", 64, 1024},
     {"limits", "headers", AT(limits.headers), "Header lines of a request; more is a 431. At most 64.", 8, 64},
-    {"limits", "head_ms", AT(limits.head_ms), "The whole head arrives within.", 100, kHour},
-    {"limits", "body_bytes", AT(limits.body_bytes), "A request's body; more is a 413.", 1024, kGiB},
-    {"limits", "body_ms", AT(limits.body_ms), "The whole body arrives within.", 100, kHour},
+    {"limits", "head_ms", AT(limits.head_ms), "The whole head arrives within.", 100, hour},
+    {"limits", "body_bytes", AT(limits.body_bytes), "A request's body; more is a 413.", 1024, gib},
+    {"limits", "body_ms", AT(limits.body_ms), "The whole body arrives within.", 100, hour},
     {"limits", "json_depth", AT(limits.json_depth), "How deep JSON may nest.", 4, 512},
-    {"limits", "keep_alive_ms", AT(limits.keep_alive_ms), "An idle connection is closed after.", 0, kDay},
+    {"limits", "keep_alive_ms", AT(limits.keep_alive_ms), "An idle connection is closed after.", 0, day},
     {"limits", "connections", AT(limits.connections), "Open connections; 0: the soft descriptor limit less 256.", 0,
      10'000'000},
     {"limits", "live_streams", AT(limits.live_streams), "Streams that have not ended; more is a 503.", 1, 10'000'000},
     {"limits", "queued_streams", AT(limits.queued_streams), "Streams that wait for an upstream slot; more is a 503.", 0,
      10'000'000},
-    {"limits", "queue_ms", AT(limits.queue_ms), "… and how long they wait.", 0, kDay},
-    {"limits", "steer_bytes", AT(limits.steer_bytes), "The text of one steer command.", 1, 16 * kMiB},
+    {"limits", "queue_ms", AT(limits.queue_ms), "… and how long they wait.", 0, day},
+    {"limits", "steer_bytes", AT(limits.steer_bytes), "The text of one steer command.", 1, 16 * mib},
     {"limits", "steers", AT(limits.steers), "Steer commands to one stream.", 0, 10'000},
-    {"limits", "upstream_event_bytes", AT(limits.upstream_event_bytes), "One event from an upstream.", 1024, kGiB},
+    {"limits", "upstream_event_bytes", AT(limits.upstream_event_bytes), "One event from an upstream.", 1024, gib},
     {"limits", "event_bytes", AT(limits.event_bytes), "One stored event; longer deltas are split at a code point.", 64,
      65'536},
     {"limits", "stream_bytes", AT(limits.stream_bytes), "One stream; longer fails with stream_too_long.", 1024,
-     16 * kGiB},
-    {"limits", "stream_ms", AT(limits.stream_ms), "One stream; longer fails with time_limit (1 h).", 100, 30 * kDay},
+     16 * gib},
+    {"limits", "stream_ms", AT(limits.stream_ms), "One stream; longer fails with time_limit (1 h).", 100, 30 * day},
     {"limits", "upstream_retries", AT(limits.upstream_retries),
      "An upstream call that fails before its first token is tried again so often.", 0, 20},
-    {"limits", "upstream_retry_ms", AT(limits.upstream_retry_ms), "… all within.", 0, kHour},
+    {"limits", "upstream_retry_ms", AT(limits.upstream_retry_ms), "… all within.", 0, hour},
     {"limits", "whole_read_bytes", AT(limits.whole_read_bytes),
      "What answers that are read whole (states, lists, answers that do not stream) may hold in memory at once, until "
      "their clients have taken them; more wait a little, then it is a 503. One alone may be larger.",
-     65'536, 64 * kGiB},
+     65'536, 64 * gib},
     {"limits", "write_stall_ms", AT(limits.write_stall_ms),
-     "A reader that takes no byte for so long with data due is cut.", 100, kDay},
+     "A reader that takes no byte for so long with data due is cut.", 100, day},
     {"limits", "heartbeat_ms", AT(limits.heartbeat_ms), "A heartbeat goes out after so much silence; at most 15 s.", 10,
      15'000},
     {"limits", "uncommitted_stream_bytes", AT(limits.uncommitted_stream_bytes),
-     "One stream's bytes that are not durable yet; above, its upstream is not read.", 1024, kGiB},
-    {"limits", "uncommitted_bytes", AT(limits.uncommitted_bytes), "… and those of all streams.", 65'536, 64 * kGiB},
+     "One stream's bytes that are not durable yet; above, its upstream is not read.", 1024, gib},
+    {"limits", "uncommitted_bytes", AT(limits.uncommitted_bytes), "… and those of all streams.", 65'536, 64 * gib},
     {"limits", "memory_bytes", AT(limits.memory_bytes),
      "Resident memory above which nothing new begins (503); 0: three quarters of what there is.", 0, INT64_MAX},
     {"limits", "commit_lag_ms", AT(limits.commit_lag_ms),
-     "An event that waits longer for its commit means that nothing new begins (503).", 10, kHour},
+     "An event that waits longer for its commit means that nothing new begins (503).", 10, hour},
     {"limits", "log_stall_ms", AT(limits.log_stall_ms), "A log that cannot commit for so long: generations are closed.",
-     100, kDay},
+     100, day},
 };
 
-const Key<UpstreamConfig> kUpstreamKeys[] = {
+const Key<UpstreamConfig> keys_of_upstream[] = {
     {"upstream", "kind", OF(kind),
      "The dialect: openai (Chat Completions, also vLLM, Ollama, llama.cpp, LiteLLM), openai-responses, anthropic, "
      "gemini, or demo.",
@@ -126,9 +126,9 @@ const Key<UpstreamConfig> kUpstreamKeys[] = {
      "\"backup=another-model\"]."},
     {"upstream", "background", OF(background),
      "openai-responses only: answers are made in background mode, so that a cut connection is taken up again."},
-    {"upstream", "connect_ms", OF(connect_ms), "Connect within.", 1, kHour},
-    {"upstream", "first_byte_ms", OF(first_byte_ms), "The answer begins within.", 1, kDay},
-    {"upstream", "idle_ms", OF(idle_ms), "Silence, once it has begun.", 1, kDay},
+    {"upstream", "connect_ms", OF(connect_ms), "Connect within.", 1, hour},
+    {"upstream", "first_byte_ms", OF(first_byte_ms), "The answer begins within.", 1, day},
+    {"upstream", "idle_ms", OF(idle_ms), "Silence, once it has begun.", 1, day},
     {"upstream", "max_concurrent", OF(max_concurrent), "Generations at once; 0: no limit. More wait their turn.", 0,
      1'000'000},
 };
@@ -172,10 +172,10 @@ std::vector<std::string> split(const std::string& text) {
 }  // namespace
 
 std::span<const Key<Config>> config_keys() {
-  return kKeys;
+  return keys;
 }
 std::span<const Key<UpstreamConfig>> upstream_keys() {
-  return kUpstreamKeys;
+  return keys_of_upstream;
 }
 
 std::string path_of(std::string_view section, std::string_view name) {
@@ -233,9 +233,9 @@ std::string set_from_text(const Key<Config>& key, Config& config, const std::str
 
 template <typename Owner>
 std::string_view type_name(const Key<Owner>& key) {
-  constexpr std::string_view kNames[] = {"text in quotes", "true or false",  "a whole number",
-                                         "a whole number", "a whole number", "a list of texts"};
-  return kNames[key.place.index()];
+  constexpr std::string_view environment_names[] = {"text in quotes", "true or false",  "a whole number",
+                                                    "a whole number", "a whole number", "a list of texts"};
+  return environment_names[key.place.index()];
 }
 
 template std::string set_number(const Key<Config>&, Config&, int64_t);

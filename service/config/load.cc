@@ -10,7 +10,7 @@ extern char** environ;
 namespace tokenrelay {
 namespace {
 
-constexpr std::string_view kPrefix = "TOKENRELAY_";
+constexpr std::string_view prefix = "TOKENRELAY_";
 
 Problem set(LayeredConfig& layered, const Key<Config>& key, const std::string& text, const std::string& origin) {
   const std::string path = path_of(key.section, key.name);
@@ -90,7 +90,7 @@ std::map<std::string, std::string> relay_environment() {
   for (char** at = environ; at != nullptr && *at != nullptr; ++at) {
     const std::string_view entry = *at;
     const size_t equals = entry.find('=');
-    if (entry.substr(0, kPrefix.size()) != kPrefix || equals == std::string_view::npos) continue;
+    if (entry.substr(0, prefix.size()) != prefix || equals == std::string_view::npos) continue;
     variables.emplace(entry.substr(0, equals), entry.substr(equals + 1));
   }
   return variables;
@@ -99,7 +99,7 @@ std::map<std::string, std::string> relay_environment() {
 std::vector<std::string> unknown_variables(const std::map<std::string, std::string>& environment) {
   std::vector<std::string> unknown;
   for (const auto& [name, value] : environment) {
-    const std::string_view rest = std::string_view(name).substr(kPrefix.size());
+    const std::string_view rest = std::string_view(name).substr(prefix.size());
     if (rest == "CONFIG" || rest == "UPSTREAM") continue;
     if (rest.substr(0, 8) == "SERVICE_" || rest.substr(0, 4) == "PORT")
       continue;  // Kubernetes, for a service of our name

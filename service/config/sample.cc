@@ -5,7 +5,7 @@
 namespace tokenrelay {
 namespace {
 
-constexpr std::string_view kHead =
+constexpr std::string_view head =
     R"(# tokenrelay: every key, with its default. Copy what you change; what is missing keeps its default.
 # Flags win over the environment, which wins over this file. A scalar key has an environment name of its own:
 # TOKENRELAY_LISTEN, TOKENRELAY_LIMITS_LIVE_STREAMS, and so on; a list is given there with commas.
@@ -13,7 +13,7 @@ constexpr std::string_view kHead =
 # Names end in their unit: _ms milliseconds, _us microseconds, _bytes bytes.
 )";
 
-constexpr std::string_view kUpstreams =
+constexpr std::string_view upstreams =
     R"(
 # Upstreams: where models are. With none, the relay serves its built-in model, demo. Each is a [[upstream]] of its own;
 # with several, each names its models, but for those that are only fallbacks. The flag --upstream KIND=BASE_URL stands
@@ -47,7 +47,7 @@ std::string value_of(const Key<Owner>& key, Owner& owner) {
 }  // namespace
 
 std::string sample_config() {
-  std::string text(kHead);
+  std::string text(head);
   Config defaults;
   std::string_view section;
   for (const auto& key : config_keys()) {
@@ -57,7 +57,7 @@ std::string sample_config() {
     }
     text += "\n# " + std::string(key.comment) + "\n" + std::string(key.name) + " = " + value_of(key, defaults) + "\n";
   }
-  text += kUpstreams;
+  text += upstreams;
   text += "# [[upstream]]\n";
   UpstreamConfig upstream;
   for (const auto& key : upstream_keys()) {

@@ -15,16 +15,16 @@ struct Kind {
   std::string_view name, key_variable, base_url;
 };
 
-constexpr Kind kKinds[] = {{"openai", "OPENAI_API_KEY", "it ends in /v1"},
-                           {"openai-responses", "OPENAI_API_KEY", "it ends in /v1"},
-                           {"anthropic", "ANTHROPIC_API_KEY", "as https://api.anthropic.com"},
-                           {"gemini", "GEMINI_API_KEY", "as https://generativelanguage.googleapis.com"},
-                           {"demo", "", ""}};
-constexpr const char* kKindNames = "openai, openai-responses, anthropic, gemini or demo";
+constexpr Kind kinds[] = {{"openai", "OPENAI_API_KEY", "it ends in /v1"},
+                          {"openai-responses", "OPENAI_API_KEY", "it ends in /v1"},
+                          {"anthropic", "ANTHROPIC_API_KEY", "as https://api.anthropic.com"},
+                          {"gemini", "GEMINI_API_KEY", "as https://generativelanguage.googleapis.com"},
+                          {"demo", "", ""}};
+constexpr const char* kind_names = "openai, openai-responses, anthropic, gemini or demo";
 
 const Kind* find_kind(const std::string& name) {
-  const auto* found = std::find_if(std::begin(kKinds), std::end(kKinds), [&](const Kind& k) { return k.name == name; });
-  return found == std::end(kKinds) ? nullptr : found;
+  const auto* found = std::find_if(std::begin(kinds), std::end(kinds), [&](const Kind& k) { return k.name == name; });
+  return found == std::end(kinds) ? nullptr : found;
 }
 
 bool is_variable_name(const std::string& text) {
@@ -42,25 +42,25 @@ bool is_label(const std::string& text) {
 }
 
 std::string wrong_header(const std::string& name, const std::string& value) {
-  static const std::set<std::string> kCredentials = {"authorization", "proxy-authorization", "x-api-key",
-                                                     "api-key",       "x-goog-api-key",      "cookie"};
-  static const std::set<std::string> kOurs = {"host",
-                                              "content-length",
-                                              "transfer-encoding",
-                                              "connection",
-                                              "content-type",
-                                              "accept",
-                                              "accept-encoding",
-                                              "expect",
-                                              "upgrade",
-                                              "te"};
-  constexpr std::string_view kToken = "!#$%&'*+-.^_`|~";
+  static const std::set<std::string> credentials = {"authorization", "proxy-authorization", "x-api-key",
+                                                    "api-key",       "x-goog-api-key",      "cookie"};
+  static const std::set<std::string> ours = {"host",
+                                             "content-length",
+                                             "transfer-encoding",
+                                             "connection",
+                                             "content-type",
+                                             "accept",
+                                             "accept-encoding",
+                                             "expect",
+                                             "upgrade",
+                                             "te"};
+  constexpr std::string_view token_characters = "!#$%&'*+-.^_`|~";
   const bool token = !name.empty() && std::all_of(name.begin(), name.end(), [&](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) || kToken.find(c) != std::string_view::npos;
+    return std::isalnum(static_cast<unsigned char>(c)) || token_characters.find(c) != std::string_view::npos;
   });
   if (!token) return "is not a header's name";
-  if (kCredentials.count(text::lower(name))) return "holds a credential: keys come from the environment (api_key_env)";
-  if (kOurs.count(text::lower(name))) return "is set by the relay itself";
+  if (credentials.count(text::lower(name))) return "holds a credential: keys come from the environment (api_key_env)";
+  if (ours.count(text::lower(name))) return "is set by the relay itself";
   const bool printable =
       std::all_of(value.begin(), value.end(), [](char c) { return static_cast<unsigned char>(c) >= ' ' && c != 0x7f; });
   return printable ? "" : "holds a control character";
@@ -103,9 +103,9 @@ Problem check_upstream(size_t index, LayeredConfig& layered) {
   const auto wrong = [&](const std::string& key, const std::string& what) {
     return layered.wrong(path_of_upstream(index, key), what);
   };
-  if (upstream.kind.empty()) return wrong("", std::string("kind is missing: ") + kKindNames);
+  if (upstream.kind.empty()) return wrong("", std::string("kind is missing: ") + kind_names);
   const Kind* kind = find_kind(upstream.kind);
-  if (!kind) return wrong("kind", std::string("must be ") + kKindNames);
+  if (!kind) return wrong("kind", std::string("must be ") + kind_names);
   if (upstream.name.empty()) upstream.name = upstream.kind;
   if (!is_label(upstream.name)) return wrong("name", "has 1 to 64 of A-Z a-z 0-9 . _ -");
   if (auto problem = check_address(index, *kind, upstream, layered)) return problem;
@@ -149,6 +149,98 @@ Problem check_upstreams(LayeredConfig& layered) {
   const bool found =
       std::any_of(upstreams.begin(), upstreams.end(), [&](const auto& u) { return answers_for(u, wanted); });
   if (!found) return layered.wrong("default_model", "no upstream has this model");
+  return {};
+}
+
+// ---- --upstream KIND=BASE_URL and TOKENRELAY_UPSTREAM: laid over the file's entries
+
+namespace {
+
+using Origins = std::map<std::string, std::string>;
+
+// What the file said of its upstreams, taken off the configuration: the flags stand for all of them.
+struct FileEntries {
+  std::vector<UpstreamConfig> entries;
+  std::vector<bool> used;
+  Origins origins;
+
+  explicit FileEntries(LayeredConfig& layered) : entries(std::move(layered.config.upstreams)), used(entries.size()) {
+    layered.config.upstreams.clear();
+    const auto from = layered.origins.lower_bound("upstream["), to = layered.origins.lower_bound("upstream\\");
+    origins.insert(from, to);
+    layered.origins.erase(from, to);
+  }
+
+  // The first of the kind that no flag has taken yet, now as upstream[index]; else an empty one.
+  UpstreamConfig take(const std::string& kind, size_t index, Origins& into) {
+    const auto entry = std::find_if(entries.begin(), entries.end(), [&](const auto& e) {
+      return e.kind == kind && !used[static_cast<size_t>(&e - entries.data())];
+    });
+    if (entry == entries.end()) return {};
+    const auto old = static_cast<size_t>(entry - entries.begin());
+    used[old] = true;
+    const std::string prefix = path_of_upstream(old, "") + ".";
+    for (const auto& [path, place] : origins) {
+      if (path.starts_with(prefix)) into[path_of_upstream(index, path.substr(prefix.size()))] = place;
+    }
+    return *entry;
+  }
+};
+
+}  // namespace
+
+Problem take_upstreams(const std::vector<std::string>& upstreams, const std::string& origin, LayeredConfig& layered) {
+  FileEntries of_file(layered);
+  for (size_t index = 0; index < upstreams.size(); ++index) {
+    const std::string& text = upstreams[index];
+    const size_t equals = std::min(text.find('='), text.size());
+    const std::string kind = text.substr(0, equals);
+    UpstreamConfig upstream = of_file.take(kind, index, layered.origins);
+    upstream.kind = kind;
+    upstream.base_url = equals < text.size() ? text.substr(equals + 1) : "";
+    if (upstreams.size() == 1) upstream.models.clear(), upstream.fallback.clear();
+    for (const char* key : {"", "kind", "base_url"}) layered.origins[path_of_upstream(index, key)] = origin;
+    layered.config.upstreams.push_back(std::move(upstream));
+  }
+  return {};
+}
+
+// ---- Who stands in for whom: `fallback` of each upstream
+
+namespace {
+
+constexpr size_t most_fallbacks = 16;  // of one upstream: each may be waited for, one after the other
+
+Problem take_fallback(size_t index, const std::string& text, LayeredConfig& layered) {
+  auto& upstreams = layered.config.upstreams;
+  UpstreamConfig& upstream = upstreams[index];
+  const auto wrong = [&](const std::string& what) { return layered.wrong(path_of_upstream(index, "fallback"), what); };
+  const size_t equals = std::min(text.find('='), text.size());
+  UpstreamConfig::Fallback fallback{text.substr(0, equals), text.substr(std::min(equals + 1, text.size()))};
+  if (fallback.upstream == upstream.name) return wrong("\"" + upstream.name + "\" cannot fall back to itself");
+  const auto named =
+      std::find_if(upstreams.begin(), upstreams.end(), [&](const auto& u) { return u.name == fallback.upstream; });
+  if (named == upstreams.end()) return wrong("no upstream is called \"" + fallback.upstream + "\"");
+  if (equals < text.size() && (fallback.model.empty() || fallback.model.size() > 256)) {
+    return wrong("a model's name has 1 to 256 characters: \"NAME\" or \"NAME=MODEL\"");
+  }
+  named->only_fallback = named->models.empty();
+  upstream.fallbacks.push_back(std::move(fallback));
+  return {};
+}
+
+}  // namespace
+
+Problem check_fallbacks(LayeredConfig& layered) {
+  const auto& upstreams = layered.config.upstreams;
+  for (size_t index = 0; index < upstreams.size(); ++index) {
+    if (upstreams[index].fallback.size() > most_fallbacks) {
+      return layered.wrong(path_of_upstream(index, "fallback"), "names at most 16 upstreams");
+    }
+    for (const std::string& text : upstreams[index].fallback) {
+      if (auto problem = take_fallback(index, text, layered)) return problem;
+    }
+  }
   return {};
 }
 

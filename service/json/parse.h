@@ -7,13 +7,11 @@
 #include <string_view>
 #include <tl/expected.hpp>
 
+#include "service/json/depth.h"
+
 namespace tokenrelay::json {
 
 using Value = nlohmann::ordered_json;
-
-// How deep what was accepted once may nest when it is read again: the most that limits.json_depth allows (512), and what
-// a translation may put around it.
-inline constexpr int deepest = 600;
 
 struct ParseError {
   std::string message;  // "line 3, column 14: expected ':'" - positions and syntax, never content

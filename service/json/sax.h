@@ -14,6 +14,8 @@
 #include <string>
 #include <string_view>
 
+#include "service/json/depth.h"
+
 namespace tokenrelay::json {
 
 // How far it is to the first quote or backslash; the size if there is none.

@@ -287,4 +287,71 @@ void Shard::close_generations() {
   for (const auto& stream : all_live()) stream->fail("log_unavailable", "the log could not commit for too long");
 }
 
+// ---- How a shard ends: nothing new, what runs may finish within a time, the rest is interrupted
+
+namespace {
+
+constexpr int64_t last_commit_ms = 5'000;  // of a drain: for its terminal events to become durable
+
+}  // namespace
+
+void Shard::drain(int64_t timeout_ms, std::function<void()> done) {
+  draining_ = true;
+  if (log_->status().state == storage::LogState::failed) return loop_.post(std::move(done));
+  drained_ = std::move(done);
+  drain_timer_.arm(timeout_ms);
+  if_drained();
+}
+
+// What is being created counts: its client will be told that it lives.
+void Shard::if_drained() {
+  if (drained_ && live_.empty() && creating_ == 0) loop_.post(std::exchange(drained_, nullptr));
+}
+
+void Shard::finish_drain() {
+  if (std::exchange(drain_is_over_, true)) {  // the log takes no terminal events: the next start appends them
+    if (drained_) loop_.post(std::exchange(drained_, nullptr));
+    return;
+  }
+  drain_timer_.arm(last_commit_ms);
+  for (const auto& stream : all_live()) interrupt(*stream);
+}
+
+void Shard::interrupt(Stream& stream) {
+  stream.interrupt("relay_drained", "the relay shut down before the answer was complete");
+}
+
+// ---- Finished streams go when they are old, or too many; one that is being read is spared for a while
+
+namespace {
+
+constexpr size_t expire_at_once = 200;
+constexpr int64_t expire_again_ms = 500;  // when that was not all
+
+}  // namespace
+
+void Shard::expire() {
+  expiry_timer_.arm(std::clamp<int64_t>(options_->retention_ms / 4, 100, 60'000));
+  if (!log_ || log_->status().state != storage::LogState::healthy) return;
+  log_->expired(context_->wall_ms() - options_->retention_ms, options_->retention_bytes, expire_at_once,
+                [this](storage::Result<std::vector<storage::StreamRow>> rows) {
+                  if (!rows) return;
+                  for (const auto& row : *rows) expire_one(row);
+                  if (rows->size() == expire_at_once) expiry_timer_.arm(expire_again_ms);  // there is more
+                });
+}
+
+void Shard::expire_one(const storage::StreamRow& row) {
+  const auto stream = in_memory(row.stream_id);
+  if (stream && !stream->ended()) return;  // a live one, never
+  if (stream && stream->subscribers() > 0) {
+    const auto since = expiring_since_ms_.try_emplace(row.stream_id, context_->now_ms()).first->second;
+    if (context_->now_ms() - since < options_->retention_reader_grace_ms) return;
+    stream->cut_readers(CutReason::retention);
+  }
+  expiring_since_ms_.erase(row.stream_id);
+  log_->remove(row.stream_id, context_->wall_ms(),
+               [this, id = row.stream_id](storage::Result<bool>) { known_.erase(id); });
+}
+
 }  // namespace tokenrelay::relay

@@ -157,15 +157,15 @@ asio::awaitable<Answer> resume_answer(api::Api& api, const Request& request, Pro
   co_return follow(api, std::move(profile), stream, std::move(encoder), std::move(share), std::move(first));
 }
 
-asio::awaitable<std::shared_ptr<Gathered>> gather(std::shared_ptr<relay::Stream> stream) {
-  auto gathered = std::make_shared<Gathered>();
+asio::awaitable<std::shared_ptr<Transcript>> read_transcript(std::shared_ptr<relay::Stream> stream) {
+  auto transcript = std::make_shared<Transcript>();
   const auto add = [&](storage::Seq, storage::EventKind kind, std::string_view payload) {
-    gathered->add(kind, payload);
+    transcript->add(kind, payload);
     return true;
   };
   const bool readable =
       co_await until<bool>([&](auto then) { relay::walk_events(stream, 0, relay::all_durable, add, std::move(then)); });
-  co_return readable ? gathered : nullptr;
+  co_return readable ? transcript : nullptr;
 }
 
 std::string id_with(std::string_view prefix, const relay::Stream& stream) {

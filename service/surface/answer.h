@@ -12,7 +12,7 @@
 #include "service/api/api.h"
 #include "service/surface/begin.h"
 #include "service/surface/encoder.h"
-#include "service/surface/gathered.h"
+#include "service/surface/transcript.h"
 
 namespace tokenrelay::surface {
 
@@ -38,12 +38,12 @@ asio::awaitable<http::Answer> resume_answer(api::Api& api, const http::Request& 
 
 // Waits for the end and answers what `render` makes of it. A failed stream is the surface's error, unless
 // `render_failures`.
-using Render = std::function<http::Reply(const relay::Stream& stream, const Gathered& gathered)>;
+using Render = std::function<http::Reply(const relay::Stream& stream, const Transcript& transcript)>;
 http::Answer whole_answer(api::Api& api, const http::Request& request, Dialect dialect,
                           std::shared_ptr<relay::Stream> stream, Render render, bool render_failures = false);
 
 // What a stream holds now, read back. Null: the log cannot be read. The caller has a share of the budget for it.
-asio::awaitable<std::shared_ptr<Gathered>> gather(std::shared_ptr<relay::Stream> stream);
+asio::awaitable<std::shared_ptr<Transcript>> read_transcript(std::shared_ptr<relay::Stream> stream);
 
 // The stream's id in a protocol's own form: strm_X is chatcmpl-X, resp_X, msg_X.
 std::string id_with(std::string_view prefix, const relay::Stream& stream);

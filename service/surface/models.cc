@@ -1,6 +1,8 @@
 // GET /v1/models and /v1/models/{id}: the models that the configuration names. Globs name no model; with one upstream
 // that takes every name, the default.
-#include "service/surface/chat/chat.h"
+#include "service/json/parse.h"
+#include "service/surface/chat/routes.h"
+#include "service/surface/error.h"
 
 namespace tokenrelay::surface {
 namespace {
@@ -35,8 +37,8 @@ Reply one(const api::Api& api, const Request& request) {
   if (const auto route = api.shard.models().find(name)) {
     return Reply{200, {}, json::dump(model_json(name, route->upstream->name)), "application/json"};
   }
-  const Error fault{404, "unknown_model", "no upstream serves the model " + name, "model", std::nullopt, false};
-  return error_reply(Dialect::chat, fault, request.request_id);
+  const Error error{404, "unknown_model", "no upstream serves the model " + name, "model", std::nullopt, false};
+  return error_reply(Dialect::chat, error, request.request_id);
 }
 
 }  // namespace

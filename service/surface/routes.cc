@@ -1,10 +1,10 @@
 #include "service/surface/routes.h"
 
-#include "service/surface/anthropic/anthropic.h"
-#include "service/surface/chat/chat.h"
-#include "service/surface/gemini/gemini.h"
-#include "service/surface/responses/responses.h"
-#include "service/surface/ui/ui.h"
+#include "service/surface/anthropic/routes.h"
+#include "service/surface/chat/routes.h"
+#include "service/surface/gemini/routes.h"
+#include "service/surface/responses/routes.h"
+#include "service/surface/ui/routes.h"
 
 namespace tokenrelay::surface {
 

@@ -13,15 +13,15 @@ class Gathering final : public relay::Format {
  public:
   void append(std::string&, const std::vector<relay::Run>&, relay::Seq, storage::EventKind kind,
               std::string_view payload) override {
-    gathered.add(kind, payload);
+    transcript.add(kind, payload);
   }
-  Gathered gathered;
+  Transcript transcript;
 };
 
 constexpr int64_t turn_ms = 60'000;  // an answer that was paid for waits for its turn
 
 // Waits for a stream's end on a connection that nothing has been written to; the status is known only then. Nothing is
-// gathered before: the log has it, and a share of the whole reads is asked for when its size is known.
+// transcript before: the log has it, and a share of the whole reads is asked for when its size is known.
 class WholeReader final : public api::Reader, private relay::Sink, private http::StreamingBody::Owner {
  public:
   WholeReader(api::Api& api, Dialect dialect, std::shared_ptr<relay::Stream> stream, Render render,
@@ -96,11 +96,11 @@ class WholeReader final : public api::Reader, private relay::Sink, private http:
   }
 
   http::Reply result() {
-    const auto& done = gathering_.gathered.done;
+    const auto& done = gathering_.transcript.done;
     if (done && done->failed() && done->error && !render_failures_) {
       return error_reply(dialect_, error_of(*done->error, stream_->failure()), request_id_);
     }
-    return render_(*stream_, gathering_.gathered);
+    return render_(*stream_, gathering_.transcript);
   }
 
   void answer(http::Reply reply) {
@@ -110,7 +110,7 @@ class WholeReader final : public api::Reader, private relay::Sink, private http:
     if (log_) log_(reply.status);
     body_.begin(reply.status, reply.headers);
     const std::string_view part = reply.body;
-    gathering_.gathered = {};
+    gathering_.transcript = {};
     if (share_ && !share_->resize(part.size())) {  // escapes have made it much longer
       body_.cut();
       return release();

@@ -5,8 +5,8 @@
 namespace tokenrelay {
 namespace {
 
-constexpr size_t kLongest = 4 << 20;
-constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+constexpr size_t longest = 4 << 20;
+constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
 
 }  // namespace
 
@@ -18,7 +18,7 @@ bool ChatEvents::feed(std::string_view bytes) {
     if (c == '\n' || c == '\r') {
       line(partial_);
       partial_.clear();
-    } else if (partial_.size() + data_.size() >= kLongest) {
+    } else if (partial_.size() + data_.size() >= longest) {
       return false;
     } else {
       partial_ += c;
@@ -37,7 +37,7 @@ void ChatEvents::reconnected() {
 }
 
 void ChatEvents::line(std::string_view text) {
-  if (first_line_ && text.substr(0, kByteOrderMark.size()) == kByteOrderMark) text.remove_prefix(kByteOrderMark.size());
+  if (first_line_ && text.substr(0, byte_order_mark.size()) == byte_order_mark) text.remove_prefix(byte_order_mark.size());
   first_line_ = false;
   if (text.empty()) return dispatch();
   if (text.front() == ':') return;

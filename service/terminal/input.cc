@@ -12,8 +12,8 @@
 namespace tokenrelay {
 namespace {
 
-constexpr size_t kLongestLine = 32 << 10;
-constexpr int kBackgroundPollMs = 200;
+constexpr size_t longest_line = 32 << 10;
+constexpr int background_poll_ms = 200;
 
 bool somebody_can_type(int fd) {
   struct stat facts {};
@@ -45,7 +45,7 @@ void ChatInput::watch() {
   while (true) {
     const bool background = in_background(fd_);
     pollfd waits[] = {{stop_[0], POLLIN, 0}, {background ? -1 : fd_, POLLIN, 0}};
-    if (::poll(waits, 2, background ? kBackgroundPollMs : -1) < 0 && errno != EINTR) return;
+    if (::poll(waits, 2, background ? background_poll_ms : -1) < 0 && errno != EINTR) return;
     if (waits[0].revents != 0) return;
     if (waits[1].revents != 0 && !read_some()) return;
   }
@@ -68,9 +68,9 @@ void ChatInput::take_lines() {
     partial_.erase(0, end + 1);
     if (!line.empty() && line.back() == '\r') line.pop_back();
     const bool blank = line.find_first_not_of(" \t") == std::string::npos;
-    if (!std::exchange(too_long_, false) && line.size() <= kLongestLine && !blank) on_line_(std::move(line));
+    if (!std::exchange(too_long_, false) && line.size() <= longest_line && !blank) on_line_(std::move(line));
   }
-  if (partial_.size() <= kLongestLine) return;
+  if (partial_.size() <= longest_line) return;
   partial_.clear();
   too_long_ = true;
 }

@@ -12,10 +12,10 @@
 namespace tokenrelay {
 namespace {
 
-constexpr int64_t kFirstBackoffMs = 200, kLongestBackoffMs = 5'000;
-constexpr int kCreateAttempts = 5;
-constexpr int kSilenceS = 40;  // heartbeats come at least every 15 s
-constexpr size_t kLargestAnswer = 1 << 20;
+constexpr int64_t first_backoff_ms = 200, longest_backoff_ms = 5'000;
+constexpr int create_attempts = 5;
+constexpr int silence_s = 40;  // heartbeats come at least every 15 s
+constexpr size_t largest_answer = 1 << 20;
 
 int64_t now_ms() {
   using namespace std::chrono;
@@ -98,7 +98,7 @@ bool ChatSession::create() {
   json::Value body = {{"prompt", options_.prompt}};
   if (!options_.model.empty()) body["model"] = options_.model;
   const auto http = client(30);
-  for (int attempt = 1; attempt <= kCreateAttempts; ++attempt) {
+  for (int attempt = 1; attempt <= create_attempts; ++attempt) {
     create_retry_ms_ = 0;
     {
       std::lock_guard lock(mutex_);
@@ -119,7 +119,7 @@ bool ChatSession::create() {
       printer_.notice("cannot reach " + options_.server + ": is the relay running there? (tokenrelay serve)");
       return false;
     }
-    if (!wait(std::max(create_retry_ms_, kFirstBackoffMs << attempt))) return false;
+    if (!wait(std::max(create_retry_ms_, first_backoff_ms << attempt))) return false;
   }
   printer_.notice("the relay at " + options_.server + " does not take the request");
   return false;
@@ -132,7 +132,7 @@ bool ChatSession::created(int status, const std::string& body, const std::string
     create_retry_ms_ = seconds_of(retry_after) * 1000;
     return false;
   }
-  const auto data = json::parse(body.substr(0, kLargestAnswer));
+  const auto data = json::parse(body.substr(0, largest_answer));
   const std::string id = data ? json::word(*data, "id") : "";
   if ((status == 200 || status == 201) && is_stream_id(id)) {
     std::lock_guard lock(mutex_);
@@ -145,7 +145,7 @@ bool ChatSession::created(int status, const std::string& body, const std::string
 }
 
 void ChatSession::tell_problem(int status, const std::string& body) {
-  const auto problem = json::parse(body.substr(0, kLargestAnswer));
+  const auto problem = json::parse(body.substr(0, largest_answer));
   std::string words = "the server answered " + std::to_string(status);
   if (problem) {
     const std::string code = json::word(*problem, "code"), detail = json::word(*problem, "detail");
@@ -157,7 +157,7 @@ void ChatSession::tell_problem(int status, const std::string& body) {
 }
 
 int ChatSession::read() {
-  int64_t backoff_ms = kFirstBackoffMs;
+  int64_t backoff_ms = first_backoff_ms;
   last_event_at_ms_ = now_ms();
   while (true) {
     const int64_t seen_before = last_event_at_ms_;
@@ -168,7 +168,7 @@ int ChatSession::read() {
       std::lock_guard lock(mutex_);
       if (cancelled_) break;
     }
-    if (last_event_at_ms_ != seen_before) backoff_ms = kFirstBackoffMs;
+    if (last_event_at_ms_ != seen_before) backoff_ms = first_backoff_ms;
     if (now_ms() - last_event_at_ms_ > options_.give_up_ms) {
       printer_.end_line();
       printer_.notice("giving up; the answer is kept as stream " + id_);
@@ -185,12 +185,12 @@ bool ChatSession::wait_before_retry(int64_t& backoff_ms) {
   printer_.notice("connection lost, resuming " + (last.empty() ? std::string("from the start") : "after " + last));
   const int64_t asked = std::min<int64_t>(events_.retry_ms().value_or(0), 30'000);
   const bool go_on = wait(std::max(backoff_ms, asked));
-  backoff_ms = std::min(backoff_ms * 2, kLongestBackoffMs);
+  backoff_ms = std::min(backoff_ms * 2, longest_backoff_ms);
   return go_on;
 }
 
 ChatSession::Attempt ChatSession::read_once() {
-  const auto http = client(kSilenceS);
+  const auto http = client(silence_s);
   {
     std::lock_guard lock(mutex_);
     if (cancelled_) return Attempt::lost;
@@ -209,7 +209,7 @@ ChatSession::Attempt ChatSession::read_once() {
                                 },
                                 [&](const char* data, size_t size) {
                                   if (status == 200) sane = events_.feed({data, size});
-                                  if (status != 200 && other_body.size() < kLargestAnswer)
+                                  if (status != 200 && other_body.size() < largest_answer)
                                     other_body.append(data, size);
                                   return sane && !printer_.ended();
                                 });
@@ -259,7 +259,7 @@ bool ChatSession::tell_server_to_cancel() {
 }
 
 void ChatSession::tell_cancelled(const std::string& body) {
-  const auto answer = json::parse(body.substr(0, kLargestAnswer));
+  const auto answer = json::parse(body.substr(0, largest_answer));
   std::string words = "the relay answers: " + (answer ? json::word(*answer, "status") : "");
   const auto number = [](const json::Value& object, const char* member) {
     return object.is_object() && object.contains(member) && object[member].is_number() ? json::dump(object[member])

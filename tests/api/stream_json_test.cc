@@ -33,7 +33,7 @@ TEST_CASE("the whole state, while it runs and afterwards", "[stream_json]") {
   auto what = f.what();
   what.metadata = R"({"user":"u"})";
   const auto stream = f.create(what)->stream;
-  relay::Transcript transcript;
+  relay::StreamText transcript;
   transcript.text = "Hel";
   transcript.tool_calls.push_back({0, "i", "n", "{}"});
   transcript.last_seq = 1;
@@ -68,7 +68,7 @@ TEST_CASE("a row of the list: from the live stream, or from the log, and without
   CHECK(listed["status"] == "streaming");
   CHECK(listed["last_event_id"] == stream->runs()[0].token + "-2");
   for (const char* absent : {"text", "reasoning", "tool_calls"}) CHECK_FALSE(listed.contains(absent));
-  f.model->last().fail(upstream::FailureCode::upstream_auth, false);
+  f.model->last().fail(upstream::ErrorCode::upstream_auth, false);
   f.commit();
   listed = list_row_json(f.stored(*stream).row, nullptr);
   CHECK(listed["status"] == "failed");

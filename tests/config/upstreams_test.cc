@@ -30,7 +30,7 @@ void check_says(const std::string& message, const std::string& part) {
   CHECK(message.find(part) != std::string::npos);
 }
 
-const char* const kTwo = R"(
+const char* const two_upstreams = R"(
 [[upstream]]
 kind = "openai"
 base_url = "http://one.example/v1/"
@@ -48,7 +48,7 @@ headers = { "X-Team" = "chat" }
 }  // namespace
 
 TEST_CASE("upstreams are read, and their defaults follow the kind") {
-  const auto loaded = load(kTwo);
+  const auto loaded = load(two_upstreams);
   if (!loaded) FAIL(loaded.error().message);
   REQUIRE(loaded->upstreams.size() == 2);
   CHECK(loaded->upstreams[0].name == "openai");
@@ -148,14 +148,14 @@ TEST_CASE("several upstreams each say which models are theirs") {
 }
 
 TEST_CASE("one flag takes every model; several take their models from the file") {
-  const auto one = load(kTwo, {"openai=http://127.0.0.1:9/v1"});
+  const auto one = load(two_upstreams, {"openai=http://127.0.0.1:9/v1"});
   REQUIRE(one);
   REQUIRE(one->upstreams.size() == 1);
   CHECK(one->upstreams[0].base_url == "http://127.0.0.1:9/v1");
   CHECK(one->upstreams[0].models.empty());
   CHECK(one->upstreams[0].max_concurrent == 7);
 
-  const auto two = load(kTwo, {"openai=http://127.0.0.1:9/v1", "openai=http://127.0.0.1:8/v1"});
+  const auto two = load(two_upstreams, {"openai=http://127.0.0.1:9/v1", "openai=http://127.0.0.1:8/v1"});
   if (!two) FAIL(two.error().message);
   REQUIRE(two->upstreams.size() == 2);
   CHECK(two->upstreams[0].models == std::vector<std::string>{"gpt-*"});

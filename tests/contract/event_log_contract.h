@@ -244,14 +244,14 @@ inline void check_expired(LogHarness& h) {
     h.text(keys.back(), 2, std::string(10'000, 'x'));
   }
   for (int i = 3; i >= 0; --i) h.finish(keys[static_cast<size_t>(i)], 3, 1000 + i);  // the last one goes on
-  constexpr uint64_t kAll = uint64_t{1} << 60;
-  CHECK(h.expired(1000, kAll, 10)->empty());
-  auto by_time = h.expired(1002, kAll, 10);
+  constexpr uint64_t all_events = uint64_t{1} << 60;
+  CHECK(h.expired(1000, all_events, 10)->empty());
+  auto by_time = h.expired(1002, all_events, 10);
   REQUIRE(by_time->size() == 2);
   CHECK((*by_time)[0].stream_id == "strm_0");
   CHECK((*by_time)[1].stream_id == "strm_1");
-  CHECK(h.expired(1002, kAll, 1)->size() == 1);
-  auto by_size = h.expired(0, 25'000, 10);  // four of about 10 kB and some: two fit
+  CHECK(h.expired(1002, all_events, 1)->size() == 1);
+  auto by_size = h.expired(0, 25'000, 10);  // four of about 10 b and some: two fit
   REQUIRE(by_size->size() == 2);
   CHECK((*by_size)[0].stream_id == "strm_0");
   CHECK((*by_size)[1].stream_id == "strm_1");

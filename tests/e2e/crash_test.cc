@@ -75,8 +75,8 @@ TEST_CASE("kill -9 many times under load: nothing shown is lost, and every strea
   std::mt19937 random(seed);
   std::map<std::string, std::vector<std::unique_ptr<Follower>>> readers;
   std::map<std::string, std::string> keys;  // idempotency key -> stream
-  constexpr int kKills = 20;
-  for (int kill = 0; kill < kKills; ++kill) {
+  constexpr int kills = 20;
+  for (int kill = 0; kill < kills; ++kill) {
     for (int i = 0; i < 12; ++i) {
       const std::string key = "key-" + std::to_string(kill) + "-" + std::to_string(i);
       const auto made = relay.post("/v1/streams", {{"prompt", key}}, {{"Idempotency-Key", key}});

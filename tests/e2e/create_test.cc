@@ -9,7 +9,7 @@ using namespace tokenrelay::support;
 
 namespace {
 
-const Fields kJson = {{"Content-Type", "application/json"}};
+const Fields json = {{"Content-Type", "application/json"}};
 
 ModelServer::Answer short_answer() {
   return [](ModelServer::Call& call) {

@@ -10,7 +10,7 @@ using namespace tokenrelay::support;
 
 namespace {
 using Strings = std::vector<std::string>;
-const char* const kLongDrain = "drain_timeout_ms = 600000\n";  // what ends sooner did not wait for it
+const char* const long_drain = "drain_timeout_ms = 600000\n";  // what ends sooner did not wait for it
 }  // namespace
 
 TEST_CASE("SIGTERM lets generations finish, serves their readers, and ends with 0", "[drain]") {
@@ -74,7 +74,7 @@ TEST_CASE("at the drain's end what still runs is interrupted, durably, and reade
 }
 
 TEST_CASE("an idle relay drains at once, and its port refuses", "[drain]") {
-  Relay relay({.config = kLongDrain});
+  Relay relay({.config = long_drain});
   HttpConnection idle(relay.port());
   REQUIRE(idle.open());
   CHECK(relay.stop(30s) == 0);
@@ -102,7 +102,7 @@ TEST_CASE("a second signal exits at once", "[drain]") {
     call.text("x");
     call.wait_closed(10min);
   });
-  Relay relay({.upstream = model.upstream(), .config = kLongDrain});
+  Relay relay({.upstream = model.upstream(), .config = long_drain});
   const std::string id = relay.create();
   Follower reader({.port = relay.port(), .stream_id = id, .reconnect = false});
   REQUIRE(reader.wait_text(1, 5s));

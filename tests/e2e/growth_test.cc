@@ -26,7 +26,7 @@ uint64_t bytes_in(const std::filesystem::path& dir, const std::string& suffix = 
 
 // The rates of the real thing times sixty: 64 MiB of journal or 60 s become 1 MiB or 1 s, 16 MiB of WAL 1 MiB,
 // retention 24 h a few seconds.
-const std::string kHourInAMinute =
+const std::string hour_in_a_minute =
     "[storage]\njournal_flush_bytes = 1048576\njournal_flush_ms = 1000\nwal_restart_bytes = 1048576\nretention_ms = "
     "3000\n"
     "retention_bytes = 30000000\nretention_reader_grace_ms = 3000\n";
@@ -48,7 +48,7 @@ TEST_CASE("an hour of writing: files and memory stay bounded", "[growth]") {
     }
     call.finish();
   });
-  Relay relay({.upstream = model.upstream(), .config = kHourInAMinute});
+  Relay relay({.upstream = model.upstream(), .config = hour_in_a_minute});
   const std::string slow = relay.create({{"prompt", "slow"}});
   Follower watcher({.port = relay.port(), .stream_id = slow, .query = "coalesce=0"});
   const std::string ignored = relay.create({{"prompt", "big"}});

@@ -45,51 +45,51 @@ std::vector<int> statuses_for(uint16_t port, const std::string& bytes, size_t le
   return out;
 }
 
-const std::string kHost = "Host: 127.0.0.1\r\n";
+const std::string host = "Host: 127.0.0.1\r\n";
 
 }  // namespace
 
 TEST_CASE("framing that two parsers could read differently is refused and the connection closed", "[hostile]") {
   Bystander bystander;
   const std::string json = "Content-Type: application/json\r\n", body = R"({"prompt":"a"})";
-  const std::string smuggled = "GET /v1/streams HTTP/1.1\r\n" + kHost + "\r\n";
+  const std::string smuggled = "GET /v1/streams HTTP/1.1\r\n" + host + "\r\n";
   const Strings bad = {
-      "POST /v1/streams HTTP/1.1\r\n" + kHost + json + "Content-Length: 14\r\nContent-Length: 14\r\n\r\n" + body,
-      "POST /v1/streams HTTP/1.1\r\n" + kHost + json + "Content-Length: 14\r\nContent-Length: 4\r\n\r\n" + body,
-      "POST /v1/streams HTTP/1.1\r\n" + kHost + json + "Content-Length: 14, 14\r\n\r\n" + body,
-      "POST /v1/streams HTTP/1.1\r\n" + kHost + json + "Content-Length: +14\r\n\r\n" + body,
-      "POST /v1/streams HTTP/1.1\r\n" + kHost + json + "Content-Length: 14abc\r\n\r\n" + body,
-      "POST /v1/streams HTTP/1.1\r\n" + kHost + json + "Content-Length: -1\r\n\r\n" + body,
-      "POST /v1/streams HTTP/1.1\r\n" + kHost + json + "Content-Length: \r\n\r\n" + body,
-      "POST /v1/streams HTTP/1.1\r\n" + kHost + json + "Content-Length: 99999999999999999999999\r\n\r\n" + body,
-      "POST /v1/streams HTTP/1.1\r\n" + kHost + json +
+      "POST /v1/streams HTTP/1.1\r\n" + host + json + "Content-Length: 14\r\nContent-Length: 14\r\n\r\n" + body,
+      "POST /v1/streams HTTP/1.1\r\n" + host + json + "Content-Length: 14\r\nContent-Length: 4\r\n\r\n" + body,
+      "POST /v1/streams HTTP/1.1\r\n" + host + json + "Content-Length: 14, 14\r\n\r\n" + body,
+      "POST /v1/streams HTTP/1.1\r\n" + host + json + "Content-Length: +14\r\n\r\n" + body,
+      "POST /v1/streams HTTP/1.1\r\n" + host + json + "Content-Length: 14abc\r\n\r\n" + body,
+      "POST /v1/streams HTTP/1.1\r\n" + host + json + "Content-Length: -1\r\n\r\n" + body,
+      "POST /v1/streams HTTP/1.1\r\n" + host + json + "Content-Length: \r\n\r\n" + body,
+      "POST /v1/streams HTTP/1.1\r\n" + host + json + "Content-Length: 99999999999999999999999\r\n\r\n" + body,
+      "POST /v1/streams HTTP/1.1\r\n" + host + json +
           "Content-Length: 14\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-      "POST /v1/streams HTTP/1.1\r\n" + kHost + json + "Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
-      "POST /v1/streams HTTP/1.1\r\n" + kHost + json + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
-      "POST /v1/streams HTTP/1.1\r\n" + kHost + json + "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
-      "POST /v1/streams HTTP/1.1\r\n" + kHost + json + "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
-      "POST /v1/streams HTTP/1.1\r\n" + kHost + json + "Transfer-Encoding: chunked\r\n\r\nxyz\r\nabc\r\n0\r\n\r\n",
-      "POST /v1/streams HTTP/1.1\r\n" + kHost + json + "Transfer-Encoding: chunked\r\n\r\n3\r\nabcdef\r\n0\r\n\r\n",
-      "POST /v1/streams HTTP/1.1\r\n" + kHost + json +
+      "POST /v1/streams HTTP/1.1\r\n" + host + json + "Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
+      "POST /v1/streams HTTP/1.1\r\n" + host + json + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+      "POST /v1/streams HTTP/1.1\r\n" + host + json + "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+      "POST /v1/streams HTTP/1.1\r\n" + host + json + "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+      "POST /v1/streams HTTP/1.1\r\n" + host + json + "Transfer-Encoding: chunked\r\n\r\nxyz\r\nabc\r\n0\r\n\r\n",
+      "POST /v1/streams HTTP/1.1\r\n" + host + json + "Transfer-Encoding: chunked\r\n\r\n3\r\nabcdef\r\n0\r\n\r\n",
+      "POST /v1/streams HTTP/1.1\r\n" + host + json +
           "Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\na\r\n0\r\n\r\n",
-      "POST /v1/streams HTTP/1.0\r\n" + kHost + json + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-      "GET /healthz HTTP/1.1\n" + kHost + "\n",
-      "GET /healthz HTTP/1.1\r\n" + kHost + "X: a\rb\r\n\r\n",
-      "GET /healthz HTTP/1.1\r\n" + kHost + "X: a\r\n folded\r\n\r\n",
-      "GET /healthz HTTP/1.1\r\n" + kHost + std::string("X: a\0b\r\n\r\n", 11),
-      "GET /healthz HTTP/1.1\r\n" + kHost + "X : a\r\n\r\n",
-      "GET /healthz HTTP/1.1\r\n" + kHost + "no colon\r\n\r\n",
-      "GET /healthz HTTP/1.1\r\n" + kHost + ": empty\r\n\r\n",
+      "POST /v1/streams HTTP/1.0\r\n" + host + json + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+      "GET /healthz HTTP/1.1\n" + host + "\n",
+      "GET /healthz HTTP/1.1\r\n" + host + "X: a\rb\r\n\r\n",
+      "GET /healthz HTTP/1.1\r\n" + host + "X: a\r\n folded\r\n\r\n",
+      "GET /healthz HTTP/1.1\r\n" + host + std::string("X: a\0b\r\n\r\n", 11),
+      "GET /healthz HTTP/1.1\r\n" + host + "X : a\r\n\r\n",
+      "GET /healthz HTTP/1.1\r\n" + host + "no colon\r\n\r\n",
+      "GET /healthz HTTP/1.1\r\n" + host + ": empty\r\n\r\n",
       "GET /healthz HTTP/1.1\r\n\r\n",  // no Host
-      "GET /healthz HTTP/1.1\r\n" + kHost + kHost + "\r\n",
-      "GET  /healthz HTTP/1.1\r\n" + kHost + "\r\n",
-      "GET /healthz  HTTP/1.1\r\n" + kHost + "\r\n",
-      "GET /healthz HTTP/1.1 \r\n" + kHost + "\r\n",
-      "GET /health\tz HTTP/1.1\r\n" + kHost + "\r\n",
+      "GET /healthz HTTP/1.1\r\n" + host + host + "\r\n",
+      "GET  /healthz HTTP/1.1\r\n" + host + "\r\n",
+      "GET /healthz  HTTP/1.1\r\n" + host + "\r\n",
+      "GET /healthz HTTP/1.1 \r\n" + host + "\r\n",
+      "GET /health\tz HTTP/1.1\r\n" + host + "\r\n",
       "GET /healthz\r\n\r\n",
-      "GET /healthz HTTP/2.0\r\n" + kHost + "\r\n",
-      "GET healthz HTTP/1.1\r\n" + kHost + "\r\n",
-      "G(T /healthz HTTP/1.1\r\n" + kHost + "\r\n",
+      "GET /healthz HTTP/2.0\r\n" + host + "\r\n",
+      "GET healthz HTTP/1.1\r\n" + host + "\r\n",
+      "G(T /healthz HTTP/1.1\r\n" + host + "\r\n",
       "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",  // TLS to a plain port
       "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
   };
@@ -108,7 +108,7 @@ TEST_CASE("framing that two parsers could read differently is refused and the co
 TEST_CASE("411 for a POST without a length, and the connection closed", "[hostile]") {
   Bystander bystander;
   CHECK(statuses_for(bystander.relay.port(),
-                     "POST /v1/streams HTTP/1.1\r\n" + kHost + "Content-Type: application/json\r\n\r\n")
+                     "POST /v1/streams HTTP/1.1\r\n" + host + "Content-Type: application/json\r\n\r\n")
             .front() == 411);
   bystander.check_undisturbed();
 }
@@ -116,7 +116,7 @@ TEST_CASE("411 for a POST without a length, and the connection closed", "[hostil
 TEST_CASE("a chunked body is a body", "[hostile]") {
   Bystander bystander;
   CHECK(statuses_for(bystander.relay.port(),
-                     "POST /v1/streams HTTP/1.1\r\n" + kHost +
+                     "POST /v1/streams HTTP/1.1\r\n" + host +
                          "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
                          "5;ext=\"a\"\r\n{\"pro\r\n9\r\nmpt\":\"a\"}\r\n0\r\nTrailer: x\r\n\r\n") ==
         std::vector<int>{201});
@@ -124,9 +124,9 @@ TEST_CASE("a chunked body is a body", "[hostile]") {
 
 TEST_CASE("pipelined requests are answered in order", "[hostile]") {
   Bystander bystander;
-  const std::string get = "GET /healthz HTTP/1.1\r\n" + kHost + "\r\n",
-                    miss = "GET /nothing HTTP/1.1\r\n" + kHost + "\r\n";
-  const std::string post = "POST /v1/streams HTTP/1.1\r\n" + kHost +
+  const std::string get = "GET /healthz HTTP/1.1\r\n" + host + "\r\n",
+                    miss = "GET /nothing HTTP/1.1\r\n" + host + "\r\n";
+  const std::string post = "POST /v1/streams HTTP/1.1\r\n" + host +
                            "Content-Type: application/json\r\nContent-Length: 14\r\n\r\n{\"prompt\":\"a\"}";
   CHECK(statuses_for(bystander.relay.port(), get + miss + post + get + get, 5) ==
         std::vector<int>{200, 404, 201, 200, 200});
@@ -134,7 +134,7 @@ TEST_CASE("pipelined requests are answered in order", "[hostile]") {
   for (int i = 0; i < 20; ++i) twenty += post;
   CHECK(statuses_for(bystander.relay.port(), twenty, 20) == std::vector<int>(20, 201));
   CHECK(statuses_for(bystander.relay.port(), "\r\n" + get) == std::vector<int>{200});  // RFC 9112 2.2
-  CHECK(statuses_for(bystander.relay.port(), "GET http://127.0.0.1/healthz HTTP/1.1\r\n" + kHost + "\r\n") ==
+  CHECK(statuses_for(bystander.relay.port(), "GET http://127.0.0.1/healthz HTTP/1.1\r\n" + host + "\r\n") ==
         std::vector<int>{200});
   bystander.check_undisturbed();
 }
@@ -142,7 +142,7 @@ TEST_CASE("pipelined requests are answered in order", "[hostile]") {
 TEST_CASE("a request that came in pieces of one byte", "[hostile]") {
   Bystander bystander;
   HttpConnection connection(bystander.relay.port());
-  for (const char c : "GET /healthz HTTP/1.1\r\n" + kHost + "\r\n") {
+  for (const char c : "GET /healthz HTTP/1.1\r\n" + host + "\r\n") {
     REQUIRE(connection.send(std::string(1, c)));
     std::this_thread::sleep_for(1ms);
   }
@@ -152,7 +152,7 @@ TEST_CASE("a request that came in pieces of one byte", "[hostile]") {
 TEST_CASE("100-continue", "[hostile]") {
   Bystander bystander("[limits]\nbody_bytes = 2000\n");
   const std::string head =
-      "POST /v1/streams HTTP/1.1\r\n" + kHost + "Content-Type: application/json\r\nExpect: 100-continue\r\n";
+      "POST /v1/streams HTTP/1.1\r\n" + host + "Content-Type: application/json\r\nExpect: 100-continue\r\n";
   HttpConnection connection(bystander.relay.port());
   connection.send(head + "Content-Length: 14\r\n\r\n");
   REQUIRE(connection.read_head(3s).value_or(Head{}).status == 100);
@@ -168,7 +168,7 @@ TEST_CASE("half-open and trickling connections end, and stop nobody", "[hostile]
   std::vector<std::unique_ptr<HttpConnection>> idle;
   const Strings beginnings = {
       "", "GET /heal", "GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nX: ",
-      "POST /v1/streams HTTP/1.1\r\n" + kHost + "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"};
+      "POST /v1/streams HTTP/1.1\r\n" + host + "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"};
   for (int i = 0; i < 100; ++i) {
     idle.push_back(std::make_unique<HttpConnection>(port));
     REQUIRE(idle.back()->open());
@@ -184,7 +184,7 @@ TEST_CASE("half-open and trickling connections end, and stop nobody", "[hostile]
     CHECK((head ? c->closes(2s) : c->end() != BodyEnd::timeout));
   }
   HttpConnection trickle(port);
-  trickle.send("GET /healthz HTTP/1.1\r\n" + kHost);
+  trickle.send("GET /healthz HTTP/1.1\r\n" + host);
   const Deadline much_later = 30s;  // a head_ms that each byte began anew would never be over
   while (trickle.send("X-A: b\r\n") && !much_later.passed()) {
     if (!trickle.pending().empty()) break;
@@ -192,7 +192,7 @@ TEST_CASE("half-open and trickling connections end, and stop nobody", "[hostile]
   }
   CHECK_FALSE(much_later.passed());
   HttpConnection kept(port);
-  kept.send("GET /healthz HTTP/1.1\r\n" + kHost + "\r\n");
+  kept.send("GET /healthz HTTP/1.1\r\n" + host + "\r\n");
   REQUIRE(kept.read_head());
   kept.read_body();
   CHECK(kept.closes(3s));

@@ -21,7 +21,7 @@ Request keyed(const std::string& key, const std::string& body, bool sse = false)
   return request;
 }
 
-const std::string kBody = R"({"prompt":"hi"})";
+const std::string one_body = R"({"prompt":"hi"})";
 
 ModelServer::Answer answer() {
   return [](ModelServer::Call& call) {
@@ -35,21 +35,21 @@ ModelServer::Answer answer() {
 TEST_CASE("the same key and body answer the first stream", "[idempotency]") {
   ModelServer model(answer());
   Relay relay({.upstream = model.upstream()});
-  const auto first = fetch(relay.port(), keyed("k-1", kBody));
+  const auto first = fetch(relay.port(), keyed("k-1", one_body));
   REQUIRE(first.status == 201);
   const std::string id = first.json().at("id");
-  const auto again = fetch(relay.port(), keyed("k-1", kBody));
+  const auto again = fetch(relay.port(), keyed("k-1", one_body));
   CHECK(again.status == 200);
   CHECK(again.json().at("id") == id);
   CHECK(again.head.get("Location") == "/v1/streams/" + id);
 
-  SseConnection joined(relay.port(), keyed("k-1", kBody, true));
+  SseConnection joined(relay.port(), keyed("k-1", one_body, true));
   const auto events = joined.rest();
   CHECK(joined.head()->status == 200);
   CHECK(transcript_of(events).text == "Hello");
   CHECK(joined.end() == BodyEnd::clean);
 
-  auto at_cursor = keyed("k-1", kBody, true);
+  auto at_cursor = keyed("k-1", one_body, true);
   at_cursor.fields.emplace_back("Last-Event-ID", *events[1].id);
   SseConnection later(relay.port(), at_cursor);
   const auto rest = later.rest();
@@ -66,7 +66,7 @@ TEST_CASE("the same key and body answer the first stream", "[idempotency]") {
     REQUIRE(relay.wait_status(id, "completed"));
     relay.kill_now();
     relay.start();
-    const auto after = fetch(relay.port(), keyed("k-1", kBody));
+    const auto after = fetch(relay.port(), keyed("k-1", one_body));
     CHECK(after.status == 200);
     CHECK(after.json().at("id") == id);
     CHECK(after.json().at("status") == "completed");
@@ -75,7 +75,7 @@ TEST_CASE("the same key and body answer the first stream", "[idempotency]") {
   SECTION("the key lives as long as its stream") {
     REQUIRE(relay.wait_status(id, "completed"));
     REQUIRE(fetch(relay.port(), {.method = "DELETE", .target = "/v1/streams/" + id}).status == 204);
-    const auto fresh = fetch(relay.port(), keyed("k-1", kBody));
+    const auto fresh = fetch(relay.port(), keyed("k-1", one_body));
     CHECK(fresh.status == 201);
     CHECK(fresh.json().at("id") != id);
     CHECK(model.wait_calls(2));
@@ -89,11 +89,11 @@ TEST_CASE("concurrent twins wait for the first", "[idempotency]") {
   Relay relay({.upstream = model.upstream()});
   for (int round = 0; round < 10; ++round) {
     const std::string key = "twin-" + std::to_string(round);
-    constexpr int kTwins = 8;
-    std::vector<Response> answers(kTwins);
+    constexpr int twin_count = 8;
+    std::vector<Response> answers(twin_count);
     std::vector<std::thread> threads;
-    for (int i = 0; i < kTwins; ++i) {
-      threads.emplace_back([&, i] { answers[static_cast<size_t>(i)] = fetch(relay.port(), keyed(key, kBody)); });
+    for (int i = 0; i < twin_count; ++i) {
+      threads.emplace_back([&, i] { answers[static_cast<size_t>(i)] = fetch(relay.port(), keyed(key, one_body)); });
     }
     for (auto& t : threads) t.join();
     std::set<std::string> ids;
@@ -116,7 +116,8 @@ TEST_CASE("a twin that is an event stream joins the first", "[idempotency]") {
     if (call.wait_released()) call.text("b"), call.finish();
   });
   Relay relay({.upstream = model.upstream()});
-  SseConnection first(relay.port(), keyed("joined", kBody, true)), second(relay.port(), keyed("joined", kBody, true));
+  SseConnection first(relay.port(), keyed("joined", one_body, true)),
+      second(relay.port(), keyed("joined", one_body, true));
   REQUIRE(first.head());
   REQUIRE(second.head());
   CHECK(first.head()->get("Location") == second.head()->get("Location"));
@@ -129,11 +130,11 @@ TEST_CASE("a twin that is an event stream joins the first", "[idempotency]") {
 TEST_CASE("a key is 1 to 255 visible ASCII characters", "[idempotency]") {
   ModelServer model(answer());
   Relay relay({.upstream = model.upstream()});
-  CHECK(fetch(relay.port(), keyed(std::string(255, 'k'), kBody)).status == 201);
-  CHECK(fetch(relay.port(), keyed(std::string(256, 'k'), kBody)).status == 400);
-  CHECK(fetch(relay.port(), keyed("", kBody)).status == 400);
-  CHECK(fetch(relay.port(), keyed("two words", kBody)).status == 400);
-  CHECK(fetch(relay.port(), keyed("caf\xc3\xa9", kBody)).status == 400);
+  CHECK(fetch(relay.port(), keyed(std::string(255, 'k'), one_body)).status == 201);
+  CHECK(fetch(relay.port(), keyed(std::string(256, 'k'), one_body)).status == 400);
+  CHECK(fetch(relay.port(), keyed("", one_body)).status == 400);
+  CHECK(fetch(relay.port(), keyed("two words", one_body)).status == 400);
+  CHECK(fetch(relay.port(), keyed("caf\xc3\xa9", one_body)).status == 400);
   REQUIRE(model.wait_calls(1));
   CHECK(model.calls() == 1);
 }
@@ -142,7 +143,7 @@ TEST_CASE("a refused request does not use the key up", "[idempotency]") {
   ModelServer model(answer());
   Relay relay({.upstream = model.upstream()});
   CHECK(fetch(relay.port(), keyed("k-2", R"({"prompt":5})")).status == 400);
-  CHECK(fetch(relay.port(), keyed("k-2", kBody)).status == 201);
+  CHECK(fetch(relay.port(), keyed("k-2", one_body)).status == 201);
 }
 
 TEST_CASE("a known key answers its stream though nothing new may start", "[idempotency]") {
@@ -152,15 +153,15 @@ TEST_CASE("a known key answers its stream though nothing new may start", "[idemp
     call.finish();
   });
   Relay relay({.upstream = model.upstream(), .config = "[limits]\nlive_streams = 1\n"});
-  const auto first = fetch(relay.port(), keyed("k-1", kBody));
+  const auto first = fetch(relay.port(), keyed("k-1", one_body));
   REQUIRE(first.status == 201);
   const std::string id = first.json().at("id");
 
-  const auto again = fetch(relay.port(), keyed("k-1", kBody));
+  const auto again = fetch(relay.port(), keyed("k-1", one_body));
   CHECK(again.status == 200);
   CHECK(again.json().at("id") == id);
   CHECK(fetch(relay.port(), keyed("k-1", R"({"prompt":"other"})")).status == 422);
-  const auto fresh = fetch(relay.port(), keyed("k-2", kBody));
+  const auto fresh = fetch(relay.port(), keyed("k-2", one_body));
   CHECK(fresh.status == 503);
   CHECK(fresh.json().at("code") == "overloaded");
   model.release();

@@ -38,7 +38,7 @@ struct Nginx {
   }
 };
 
-const std::string kBare = "server { listen @LISTEN@; location / { proxy_pass http://@RELAY@; } }";
+const std::string bare_server = "server { listen @LISTEN@; location / { proxy_pass http://@RELAY@; } }";
 
 // The sample as shipped, with our addresses for its own.
 std::string sample() {
@@ -72,7 +72,7 @@ TEST_CASE("a stream with a cut and a resume passes through nginx", "[proxy]") {
   const bool bare = GENERATE(true, false);
   INFO((bare ? "nginx's defaults" : "deploy/nginx"));
   Relay relay({.upstream = model.upstream(), .config = "[limits]\nheartbeat_ms = 200\n"});
-  Nginx nginx(bare ? kBare : sample(), relay.port());
+  Nginx nginx(bare ? bare_server : sample(), relay.port());
   const Fields host = {{"Host", "127.0.0.1:" + std::to_string(nginx.port)}};
   const auto made = fetch(nginx.port, {.method = "POST",
                                        .target = "/v1/streams",
@@ -117,7 +117,7 @@ TEST_CASE("a cut behind nginx never looks like a clean end", "[proxy]") {
   const bool bare = GENERATE(true, false);
   INFO((bare ? "nginx's defaults" : "deploy/nginx"));
   Relay relay({.upstream = model.upstream()});
-  Nginx nginx(bare ? kBare : sample(), relay.port());
+  Nginx nginx(bare ? bare_server : sample(), relay.port());
   const std::string id = relay.create();
   SseConnection reader(nginx.port, events_request(id));
   for (auto event = reader.next(); event && event->name != "message";) event = reader.next();

@@ -35,10 +35,10 @@ void check_failed(const Transcript& all, const std::string& code) {
   if (source == "unknown") CHECK(all.done->at("usage").value("output_tokens", Json()).is_null());
 }
 
-const std::string kChunk = R"(data: {"choices":[{"index":0,"delta":{"content":"x"}}]})"
-                           "\n\n";
-const std::string kStop = R"(data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]})"
+const std::string chunk = R"(data: {"choices":[{"index":0,"delta":{"content":"x"}}]})"
                           "\n\n";
+const std::string stop = R"(data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]})"
+                         "\n\n";
 
 }  // namespace
 
@@ -119,8 +119,8 @@ TEST_CASE("nothing is retried once something was forwarded", "[upstream]") {
 TEST_CASE("ends without the mark are truncated, whatever came before", "[upstream]") {
   ModelServer model([](Call& call) {
     const std::string how = call.prompt();
-    call.send(kChunk);
-    if (how.starts_with("finish")) call.send(kStop);
+    call.send(chunk);
+    if (how.starts_with("finish")) call.send(stop);
     if (how.starts_with("half")) call.send("data: [DO");
     call.pause(30ms);
     if (how.ends_with("clean")) return call.end();
@@ -140,12 +140,12 @@ TEST_CASE("ends without the mark are truncated, whatever came before", "[upstrea
 TEST_CASE("a mark that is complete is the end, whatever comes after", "[upstream]") {
   ModelServer model([](Call& call) {
     const std::string how = call.prompt();
-    call.send(kChunk);
-    if (how != "done alone") call.send(kStop);
+    call.send(chunk);
+    if (how != "done alone") call.send(stop);
     if (how != "finish held") call.send("data: [DONE]\n\n");
     if (how == "mark cut") return call.cut();
     if (how == "mark fin") return call.close();
-    if (how == "mark more") call.send(kChunk);
+    if (how == "mark more") call.send(chunk);
     call.wait_closed(20s);
   });
   Relay relay({.upstream = model.upstream()});

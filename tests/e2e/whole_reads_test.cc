@@ -12,7 +12,7 @@ using namespace tokenrelay::support;
 
 namespace {
 
-constexpr size_t kMiB = 1 << 20;
+constexpr size_t mib = 1 << 20;
 constexpr size_t stream_mib = 12;
 constexpr int clients = 24;
 
@@ -22,7 +22,7 @@ const std::string budget = "[limits]\nwhole_read_bytes = 60000000\n";
 ModelServer::Answer long_answer() {
   return [](ModelServer::Call& call) {
     const std::string piece(16'000, 'w');
-    for (size_t said = 0; said < stream_mib * kMiB; said += piece.size()) {
+    for (size_t said = 0; said < stream_mib * mib; said += piece.size()) {
       if (!call.text(piece)) return;
     }
     call.finish();
@@ -65,7 +65,7 @@ Heads heads_of(std::vector<HttpConnection>& connections) {
 uint64_t rss_after_one(Relay& relay, const std::string& target) {
   const auto whole = relay.get(target);
   REQUIRE(whole.status == 200);
-  REQUIRE(whole.body.size() > stream_mib * kMiB);
+  REQUIRE(whole.body.size() > stream_mib * mib);
   return relay.process().rss_kb();
 }
 
@@ -151,7 +151,7 @@ TEST_CASE("an answer that does not stream waits for its turn, and comes whole", 
   REQUIRE(head);
   CHECK(head->status == 200);
   CHECK(Json::parse(whole.read_body(30s)).at("choices")[0].at("message").at("content").get<std::string>().size() >=
-        stream_mib * kMiB);
+        stream_mib * mib);
 }
 
 TEST_CASE("a stream that is larger than the whole budget is read when nothing else is", "[whole_reads]") {
@@ -159,7 +159,7 @@ TEST_CASE("a stream that is larger than the whole budget is read when nothing el
   Relay relay({.upstream = model.upstream(), .config = "[limits]\nwhole_read_bytes = 65536\n"});
   const std::string id = relay.create();
   REQUIRE(wait_completed(relay));
-  CHECK(relay.get("/v1/streams/" + id).body.size() > stream_mib * kMiB);
+  CHECK(relay.get("/v1/streams/" + id).body.size() > stream_mib * mib);
   auto silent = unread(relay, {.target = "/v1/streams/" + id});
   REQUIRE(silent.read_head(20s)->status == 200);
   CHECK(relay.get("/v1/streams/" + id).status == 503);

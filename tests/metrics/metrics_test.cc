@@ -215,14 +215,14 @@ TEST_CASE("alerts and dashboard speak of metrics that exist") {
 // Run by hand: unit_metrics "[.cost]"
 TEST_CASE("what the token path costs", "[.cost]") {
   Metrics metrics("0.1.0");
-  constexpr int kTimes = 10'000'000;
+  constexpr int times = 10'000'000;
   const auto start = std::chrono::steady_clock::now();
-  for (int i = 0; i < kTimes; ++i) {
+  for (int i = 0; i < times; ++i) {
     metrics.delta(DeltaKind::text, 4);
     metrics.inter_delta(static_cast<double>(i & 1023) * 1e-4);
   }
   const std::chrono::duration<double, std::nano> spent = std::chrono::steady_clock::now() - start;
-  std::cout << "delta + inter_delta: " << spent.count() / kTimes << " ns\n";
+  std::cout << "delta + inter_delta: " << spent.count() / times << " ns\n";
   const auto scrape = std::chrono::steady_clock::now();
   const size_t size = metrics.exposition().size();
   const std::chrono::duration<double, std::micro> scraped = std::chrono::steady_clock::now() - scrape;

@@ -24,7 +24,7 @@ TEST_CASE("what the loop appends arrives in order, and is counted until it is se
   append(q, 2, 2, "b");
   q.finish({1, 3, 100, {"completed", "{}", 5}});
   CHECK(q.holds_finish());
-  CHECK(q.uncommitted_bytes() == 3 * (kRecordHead + kEntryHead) + 4);
+  CHECK(q.uncommitted_bytes() == 3 * (record_head + entry_head) + 4);
   auto batch = q.take();
   REQUIRE(batch);
   CHECK(batch->events == 3);

@@ -49,8 +49,8 @@ TEST_CASE("an empty file becomes ours once, and stays") {
   auto db = Database::open(directory.path() + "/a.db", Database::Mode::write, "");
   REQUIRE(db);
   REQUIRE(prepare_schema(*db));
-  CHECK(db->integer("PRAGMA user_version").value() == kFormatVersion);
-  CHECK(db->integer("PRAGMA application_id").value() == kApplicationId);
+  CHECK(db->integer("PRAGMA user_version").value() == format_version);
+  CHECK(db->integer("PRAGMA application_id").value() == tokenrelay_application_id);
   CHECK(db->integer("PRAGMA auto_vacuum").value() == 2);
   REQUIRE(prepare_schema(*db));
 }

@@ -1,5 +1,5 @@
 // SQLite's default VFS with a disk that can be made to fail: syncs that fail or take long, a disk without room.
-// Test code; one per process, registered on first use under kFaultVfs.
+// Test code; one per process, registered on first use under fault_vfs_name.
 #pragma once
 
 #include <sqlite3.h>
@@ -12,7 +12,7 @@
 
 namespace tokenrelay::storage {
 
-inline constexpr const char* kFaultVfs = "faults";
+inline constexpr const char* fault_vfs_name = "faults";
 
 struct Faults {
   std::atomic<bool> fail_sync{false};
@@ -96,7 +96,7 @@ inline int shm_unmap(sqlite3_file* f, int remove) {
   return real(f)->pMethods->xShmUnmap(real(f), remove);
 }
 
-inline const sqlite3_io_methods kMethods = {2,        close,       read,       write,   truncate, sync,   file_size,
+inline const sqlite3_io_methods methods = {2,        close,       read,       write,   truncate, sync,   file_size,
                                             lock,     unlock,      check_lock, control, sector,   device, shm_map,
                                             shm_lock, shm_barrier, shm_unmap,  nullptr, nullptr};
 
@@ -104,17 +104,17 @@ inline int open(sqlite3_vfs*, const char* name, sqlite3_file* f, int flags, int*
   f->pMethods = nullptr;
   std::memset(static_cast<void*>(real(f)), 0, static_cast<size_t>(below()->szOsFile));
   int rc = below()->xOpen(below(), name, real(f), flags, out);
-  if (real(f)->pMethods) f->pMethods = &kMethods;
+  if (real(f)->pMethods) f->pMethods = &methods;
   return rc;
 }
 
 }  // namespace fault_vfs
 
-// To be called before a log is opened with options.vfs = kFaultVfs.
+// To be called before a log is opened with options.vfs = fault_vfs_name.
 inline void register_fault_vfs() {
   static sqlite3_vfs vfs = [] {
     sqlite3_vfs v = *fault_vfs::below();
-    v.zName = kFaultVfs;
+    v.zName = fault_vfs_name;
     v.szOsFile += static_cast<int>(sizeof(fault_vfs::File));
     v.xOpen = fault_vfs::open;
     v.pNext = nullptr;

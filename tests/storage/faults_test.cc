@@ -12,7 +12,7 @@ namespace {
 std::unique_ptr<SqliteHarness> faulty(const std::function<void(SqliteLogOptions&)>& change = {}) {
   register_fault_vfs();
   return std::make_unique<SqliteHarness>([&](SqliteLogOptions& o) {
-    o.vfs = kFaultVfs;
+    o.vfs = fault_vfs_name;
     o.sync = SyncLevel::full;
     if (change) change(o);
   });

@@ -7,11 +7,11 @@ using namespace tokenrelay::storage;
 
 namespace {
 
-constexpr uint64_t kMiB = 1 << 20;
+constexpr uint64_t mib = 1 << 20;
 
 void hundredth(SqliteLogOptions& o) {
   o.journal_flush_bytes = 640 << 10;
-  o.wal_restart_bytes = 1 * kMiB;
+  o.wal_restart_bytes = 1 * mib;
   o.checkpoint_ms = 5;
   o.commit_interval_us = 100;
   o.scrub_ms = 50;
@@ -60,11 +60,11 @@ struct Hour {
 
 TEST_CASE("database, WAL and memory stay bounded over many turns of the journal, with one slow stream alive") {
   SqliteHarness h(hundredth);
-  Hour hour{h, 8 * kMiB, {}, {}};
+  Hour hour{h, 8 * mib, {}, {}};
   StreamKey slow = h.make("strm_slow");
   Seq slow_seq = 1;
   const std::string text(400, 't');
-  for (int tick = 0; hour.written < 40 * kMiB; ++tick) {
+  for (int tick = 0; hour.written < 40 * mib; ++tick) {
     hour.tick(text);
     if (tick % 20 == 0) {
       h.text(slow, ++slow_seq, "s");
@@ -78,8 +78,8 @@ TEST_CASE("database, WAL and memory stay bounded over many turns of the journal,
   // The journal is also what is in memory. It grows while it is flushed, here faster than the disk likes.
   CHECK(hour.peak_journal < 3 * 640 * 1024);
   // What retention keeps, a journal, what was removed and is not scrubbed yet, and room to work.
-  CHECK(hour.peak_database < 2 * 8 * kMiB + 4 * kMiB);
-  CHECK(hour.peak_wal < 8 * kMiB);
+  CHECK(hour.peak_database < 2 * 8 * mib + 4 * mib);
+  CHECK(hour.peak_wal < 8 * mib);
 
   h.finish(slow, slow_seq + 1);
   auto events = h.events(slow);
@@ -96,9 +96,9 @@ TEST_CASE("free pages go back to the disk") {
     REQUIRE(h.eventually([&] { return h.log().status().uncommitted_bytes < 128 << 10; }));
   }
   h.finish(key, 1000);
-  REQUIRE(h.eventually([&] { return h.size_of("log.db") > 14 * kMiB; }));
+  REQUIRE(h.eventually([&] { return h.size_of("log.db") > 14 * mib; }));
   REQUIRE(h.remove("strm_a", 10'000));
-  CHECK(h.eventually([&] { return h.size_of("log.db") < 3 * kMiB; }));
+  CHECK(h.eventually([&] { return h.size_of("log.db") < 3 * mib; }));
 }
 
 TEST_CASE("tombstones older than a day are dropped") {

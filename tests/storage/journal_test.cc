@@ -7,7 +7,7 @@ using namespace tokenrelay::storage;
 namespace {
 
 std::string sample_row(uint64_t id) {
-  std::string row(kJournalHead, '\0');
+  std::string row(journal_head, '\0');
   EventView two[] = {{EventKind::text, "Hel"}, {EventKind::reasoning, ""}};
   EventView one{EventKind::done, "{}"};
   append_record(row, 7, 2, two);
@@ -58,7 +58,7 @@ TEST_CASE("any changed byte, any cut and another id are found out") {
 TEST_CASE("a row whose lengths lie is refused though its checksum is right") {
   for (size_t at : {size_t{20}, size_t{16}, size_t{25}}) {  // the record's bytes, its count, the entry's size
     std::string row = sample_row(3);
-    row[kJournalHead + at] = static_cast<char>(row[kJournalHead + at] + 1);
+    row[journal_head + at] = static_cast<char>(row[journal_head + at] + 1);
     seal_row(row, 3);
     CHECK_FALSE(open_row(row, 3));
   }

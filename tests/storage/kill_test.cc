@@ -20,8 +20,8 @@ using Clock = std::chrono::steady_clock;
 
 namespace {
 
-constexpr int kReportFd = 9;
-constexpr const char* kChild = "writes streams until it is killed";
+constexpr int report_fd = 9;
+constexpr const char* child_program = "writes streams until it is killed";
 
 // What event `seq` of a stream holds, known to both sides.
 std::string payload_of(const std::string& id, Seq seq) {
@@ -56,7 +56,7 @@ class Reporter : public Observer {
       reports.push_back(r);
       ends[d.key] = d.seq;
     }
-    if (write(kReportFd, reports.data(), reports.size() * sizeof(Report)) < 0) _exit(0);
+    if (write(report_fd, reports.data(), reports.size() * sizeof(Report)) < 0) _exit(0);
   }
   void on_log_state() override {}
 
@@ -116,11 +116,11 @@ Child spawn(const std::string& directory, int round, unsigned seed) {
   const std::string round_text = "r" + std::to_string(round) + "_", seed_text = std::to_string(seed);
   pid_t pid = fork();
   if (pid == 0) {
-    dup2(fds[1], kReportFd);
+    dup2(fds[1], report_fd);
     setenv("KILL_TEST_DIRECTORY", directory.c_str(), 1);
     setenv("KILL_TEST_PREFIX", round_text.c_str(), 1);
     setenv("KILL_TEST_SEED", seed_text.c_str(), 1);
-    execl("/proc/self/exe", "unit_storage", kChild, nullptr);
+    execl("/proc/self/exe", "unit_storage", child_program, nullptr);
     _exit(4);
   }
   close(fds[1]);

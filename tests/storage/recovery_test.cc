@@ -200,7 +200,7 @@ TEST_CASE("an unknown format version is refused, and nothing is changed") {
   REQUIRE_FALSE(refused);
   CHECK(refused.error().code == Errc::bad_version);
   CHECK(RawDatabase(h.database()).integer("PRAGMA user_version") == version);
-  RawDatabase(h.database()).exec("PRAGMA user_version=" + std::to_string(kFormatVersion));
+  RawDatabase(h.database()).exec("PRAGMA user_version=" + std::to_string(format_version));
   REQUIRE(h.open());
   CHECK(h.find("strm_a")->status == "completed");
 }

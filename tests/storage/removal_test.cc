@@ -89,16 +89,17 @@ TEST_CASE("of many streams of all sizes none leaves a trace in a page that other
     o.journal_flush_bytes = 100 << 10;
     o.commit_interval_us = 0;
   });
-  constexpr int kStreams = 300;
-  for (int i = 0; i < kStreams; ++i) write_secret(h, i, static_cast<size_t>(i % 7), static_cast<size_t>((i * i) % 900));
+  constexpr int all_streams = 300;
+  for (int i = 0; i < all_streams; ++i)
+    write_secret(h, i, static_cast<size_t>(i % 7), static_cast<size_t>((i * i) % 900));
   RawDatabase raw(h.database());
   REQUIRE(h.eventually([&] { return h.log().figures().journal_bytes < 100 << 10; }));
-  for (int i = 0; i < kStreams; ++i) {
+  for (int i = 0; i < all_streams; ++i) {
     if (i % 3 != 0) REQUIRE(h.remove("strm_" + std::to_string(i), 10'000));
   }
   REQUIRE(scrubbed(h, raw));
   int traces = 0;
-  for (int i = 0; i < kStreams; ++i) {
+  for (int i = 0; i < all_streams; ++i) {
     if (i % 3 != 0) traces += h.on_disk(secret(i));
   }
   CHECK(traces == 0);

@@ -19,8 +19,8 @@ std::string entries_of(size_t count, size_t bytes) {
 }  // namespace
 
 TEST_CASE("segment ids order streams and seqs, and name both") {
-  CHECK(segment_id(kMaxKey, kMaxSeq) > 0);
-  CHECK(segment_id(5, kMaxSeq) < segment_id(6, 0));
+  CHECK(segment_id(max_key, max_seq) > 0);
+  CHECK(segment_id(5, max_seq) < segment_id(6, 0));
   CHECK(key_of_segment(segment_id(5, 77)) == 5);
   CHECK(first_of_segment(segment_id(5, 77)) == 77);
 }

@@ -46,12 +46,12 @@ TEST_CASE("chunks are of a segment's size, and one large event is one chunk") {
   Tails tails;
   tails.open(1, 0);
   std::vector<Durable> reached;
-  tails.commit(record(1, 1, 100, 4000) + record(1, 101, 1, 3 * kSegmentBytes) + record(1, 102, 1), 1, reached);
+  tails.commit(record(1, 1, 100, 4000) + record(1, 101, 1, 3 * segment_bytes) + record(1, 102, 1), 1, reached);
   const auto& chunks = tails.find(1)->chunks;
   Seq next = 1;
   for (const auto& c : chunks) {
     CHECK(c.first == next);
-    CHECK((c.entries.size() <= kSegmentBytes || c.count == 1));
+    CHECK((c.entries.size() <= segment_bytes || c.count == 1));
     next = c.last() + 1;
   }
   CHECK(next == 103);

@@ -36,9 +36,9 @@ std::string ws_frame(int opcode, const std::string& payload, bool final, bool ma
   const int first = length_bytes == 0 ? static_cast<int>(size) : length_bytes == 2 ? 126 : 127;
   out += static_cast<char>((masked ? 0x80 : 0) | first);
   for (int i = length_bytes; i-- > 0;) out += static_cast<char>(size >> (8 * i) & 0xff);
-  constexpr char kMask[] = {0x11, 0x22, 0x33, 0x44};
-  if (masked) out.append(kMask, 4);
-  for (size_t i = 0; i < size; ++i) out += static_cast<char>(masked ? payload[i] ^ kMask[i % 4] : payload[i]);
+  constexpr char mask[] = {0x11, 0x22, 0x33, 0x44};
+  if (masked) out.append(mask, 4);
+  for (size_t i = 0; i < size; ++i) out += static_cast<char>(masked ? payload[i] ^ mask[i % 4] : payload[i]);
   return out;
 }
 

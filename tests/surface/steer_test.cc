@@ -1,8 +1,9 @@
 // A steer in the middle of a tool call, out of every surface: the half call is closed where it was told, and nowhere
 // else.
-#include "service/surface/anthropic/anthropic.h"
-#include "service/surface/gemini/gemini.h"
-#include "service/surface/responses/responses.h"
+#include "service/surface/anthropic/encoder.h"
+#include "service/surface/anthropic/opaque.h"
+#include "service/surface/gemini/encoder.h"
+#include "service/surface/responses/encoder.h"
 #include "tests/support/catch.h"
 #include "tests/surface/wire_events.h"
 

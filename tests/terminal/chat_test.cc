@@ -8,7 +8,7 @@ using namespace tokenrelay;
 TEST_CASE("an answer is printed as it comes") {
   ScriptedRelay relay;
   relay.pieces = {resumed("start") + event("1", "start", "{}") + delta("2", "Hel") + ": hb\n" +
-                  event("3", "reasoning", "{\"delta\":\"hm\"}") + delta("4", "lo") + kDone};
+                  event("3", "reasoning", "{\"delta\":\"hm\"}") + delta("4", "lo") + done};
   const Outcome outcome = chat(relay.url());
   CHECK(outcome.status == 0);
   CHECK(outcome.out == "Hello\n");
@@ -19,7 +19,7 @@ TEST_CASE("an answer is printed as it comes") {
 
 TEST_CASE("model, reasoning and ids are shown when asked for") {
   ScriptedRelay relay;
-  relay.pieces = {resumed("start") + event("3", "reasoning", "{\"delta\":\"hm\"}") + delta("4", "lo") + kDone};
+  relay.pieces = {resumed("start") + event("3", "reasoning", "{\"delta\":\"hm\"}") + delta("4", "lo") + done};
   ChatOptions options;
   options.model = "demo";
   options.show_reasoning = options.show_ids = true;
@@ -33,7 +33,7 @@ TEST_CASE("model, reasoning and ids are shown when asked for") {
 TEST_CASE("a lost connection is resumed where it was, as often as it takes") {
   ScriptedRelay relay;
   relay.pieces = {resumed("start") + delta("2", "a") + delta("3", "b") + "id: r-4\ndata: {\"delta\":\"",
-                  resumed("exact"), resumed("exact") + delta("4", "c"), resumed("exact") + delta("5", "d") + kDone};
+                  resumed("exact"), resumed("exact") + delta("4", "c"), resumed("exact") + delta("5", "d") + done};
   const Outcome outcome = chat(relay.url());
   CHECK(outcome.status == 0);
   CHECK(outcome.out == "abcd\n");
@@ -44,7 +44,7 @@ TEST_CASE("a lost connection is resumed where it was, as often as it takes") {
 
 TEST_CASE("a reset starts the answer over, and says so") {
   ScriptedRelay relay;
-  relay.pieces = {resumed("start") + delta("2", "old"), resumed("reset") + delta("2", "new") + kDone};
+  relay.pieces = {resumed("start") + delta("2", "old"), resumed("reset") + delta("2", "new") + done};
   const Outcome outcome = chat(relay.url());
   CHECK(outcome.out == "old\nnew\n");
   has(outcome.err, "starts over");
@@ -70,7 +70,7 @@ TEST_CASE("a tool call is shown once, with its arguments in one piece") {
   relay.pieces = {resumed("start") +
                   event("1", "tool_call", R"({"index":0,"id":"c","name":"weather","arguments_delta":"{\"city\":"})") +
                   event("2", "tool_call", R"({"index":0,"id":"c","name":"weather","arguments_delta":"1}"})") +
-                  event("3", "tool_call", R"({"index":1,"id":"d","name":"time","arguments_delta":"{}"})") + kDone};
+                  event("3", "tool_call", R"({"index":1,"id":"d","name":"time","arguments_delta":"{}"})") + done};
   const Outcome outcome = chat(relay.url());
   CHECK(outcome.err ==
         "tokenrelay: the model calls weather with:\n{\"city\":1}\ntokenrelay: the model calls time with:\n{}\n");
@@ -81,7 +81,7 @@ TEST_CASE("a terminal gets no control characters, a pipe gets the exact text") {
   const std::string data = "{\"delta\":\"a\\u001b[31mb\\u009bc\\td\\u0007\\u00e9\\n\"}";
   for (const bool terminal : {true, false}) {
     ScriptedRelay relay;
-    relay.pieces = {resumed("start") + event("1", "", data) + kDone};
+    relay.pieces = {resumed("start") + event("1", "", data) + done};
     ChatOptions options;
     options.terminal = terminal;
     CHECK(chat(relay.url(), options).out == (terminal ? "a[31mbc\td\xC3\xA9\n"
@@ -106,7 +106,7 @@ TEST_CASE("a refusal is told in the server's words") {
 
 TEST_CASE("a busy relay is asked again with the same key") {
   ScriptedRelay relay;
-  relay.pieces = {resumed("start") + delta("1", "x") + kDone};
+  relay.pieces = {resumed("start") + delta("1", "x") + done};
   relay.on_create = [](int number, httplib::Response& response) {
     if (number > 0) return;
     response.status = 503;
@@ -152,7 +152,7 @@ TEST_CASE("an id that is no id is not put into a path") {
 TEST_CASE("what is not JSON, or not the JSON expected, stops nothing") {
   ScriptedRelay relay;
   relay.pieces = {resumed("start") + "data: {\n\n" + "data: []\n\n" + "data: {\"delta\":3}\n\n" + delta("4", "ok") +
-                  kDone};
+                  done};
   const Outcome outcome = chat(relay.url());
   CHECK(outcome.status == 0);
   CHECK(outcome.out == "ok\n");

@@ -84,7 +84,7 @@ TEST_CASE("a line typed while the answer runs steers it") {
   relay.hold = true;
   relay.pieces = {
       resumed("start") + delta("2", "long"),
-      resumed("exact") + event("3", "steer", R"({"content":"shorter\u0007"})") + delta("4", "short") + kDone};
+      resumed("exact") + event("3", "steer", R"({"content":"shorter\u0007"})") + delta("4", "short") + done};
   relay.on_steer = [&](httplib::Response&) { relay.hold = false; };
   keyboard.type("\n  \nshorter, \"please\"\r\nhalf a line");
   ChatOptions options;
@@ -102,7 +102,7 @@ TEST_CASE("a steer that is refused is told, and the answer goes on") {
   Keyboard keyboard;
   ScriptedRelay relay;
   relay.hold = true;
-  relay.pieces = {resumed("start") + delta("2", "a"), resumed("exact") + delta("3", "b") + kDone};
+  relay.pieces = {resumed("start") + delta("2", "a"), resumed("exact") + delta("3", "b") + done};
   relay.on_steer = [&](httplib::Response& response) {
     response.status = 409;
     response.set_content(R"({"code":"steer_limit","detail":"no more"})", "application/problem+json");
@@ -119,7 +119,7 @@ TEST_CASE("a steer that is refused is told, and the answer goes on") {
 
 TEST_CASE("input that has ended, and input that is a file, is left alone") {
   ScriptedRelay relay;
-  relay.pieces = {resumed("start") + delta("2", "a") + kDone};
+  relay.pieces = {resumed("start") + delta("2", "a") + done};
   ChatOptions options;
   SECTION("a pipe at its end") {
     Keyboard keyboard;

@@ -9,7 +9,7 @@ using tokenrelay::ChatEvents;
 
 namespace {
 
-const std::string kStream =
+const std::string stream =
     "\xEF\xBB\xBF"
     "retry: 1000\nevent: resumed\ndata: {\"verdict\":\"start\"}\n\n"
     "id: a-1\nevent: start\ndata: {}\n\n: hb\nid: a-2\r\ndata: {\"delta\":\"H\xC3\xA4\"}\r\n\r\n"
@@ -26,11 +26,11 @@ std::string shape(const std::vector<ChatEvents::Event>& events) {
 
 TEST_CASE("events come out whole, wherever the bytes are cut") {
   const std::string expected = "|a-2|{\"delta\":\"H\xC3\xA4\"};|a-3|x\ny;|a-4|;";
-  for (size_t cut = 0; cut <= kStream.size(); ++cut) {
+  for (size_t cut = 0; cut <= stream.size(); ++cut) {
     std::vector<ChatEvents::Event> events;
     ChatEvents parser([&](const auto& event) { events.push_back(event); });
-    REQUIRE(parser.feed(std::string_view(kStream).substr(0, cut)));
-    REQUIRE(parser.feed(std::string_view(kStream).substr(cut)));
+    REQUIRE(parser.feed(std::string_view(stream).substr(0, cut)));
+    REQUIRE(parser.feed(std::string_view(stream).substr(cut)));
     INFO("cut at " << cut);
     CHECK(shape(events) == "resumed||{\"verdict\":\"start\"};start|a-1|{};" + expected);
     CHECK(parser.retry_ms() == 1000);

@@ -117,7 +117,7 @@ inline std::string resumed(const std::string& verdict) {
   return "retry: 10\nevent: resumed\ndata: {\"stream\":\"strm_1\",\"verdict\":\"" + verdict +
          "\",\"status\":\"streaming\"}\n\n";
 }
-inline const std::string kDone = event("9", "done", "{\"status\":\"completed\",\"finish_reason\":\"stop\"}");
+inline const std::string done = event("9", "done", "{\"status\":\"completed\",\"finish_reason\":\"stop\"}");
 
 inline bool has(const std::string& text, const std::string& part) {
   INFO(text);

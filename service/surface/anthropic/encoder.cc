@@ -1,11 +1,13 @@
+#include "service/surface/anthropic/encoder.h"
+
 #include <algorithm>
 #include <optional>
 #include <vector>
 
 #include "service/json/write.h"
 #include "service/relay/event_codec.h"
-#include "service/surface/anthropic/anthropic.h"
 #include "service/surface/anthropic/blocks.h"
+#include "service/surface/anthropic/opaque.h"
 
 namespace tokenrelay::surface {
 namespace {

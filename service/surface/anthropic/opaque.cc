@@ -1,4 +1,5 @@
-#include "service/surface/anthropic/anthropic.h"
+#include "service/surface/anthropic/opaque.h"
+
 #include "service/surface/anthropic/blocks.h"
 
 namespace tokenrelay::surface {

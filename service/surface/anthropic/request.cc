@@ -1,9 +1,10 @@
+#include "service/surface/anthropic/request.h"
+
 #include <algorithm>
 #include <array>
 #include <utility>
 
 #include "service/api/create_request.h"
-#include "service/surface/anthropic/anthropic.h"
 #include "service/surface/anthropic/blocks.h"
 #include "service/surface/anthropic/tools.h"
 #include "service/surface/anthropic/turns.h"

@@ -1,5 +1,9 @@
-#include "service/surface/anthropic/anthropic.h"
+#include "service/surface/anthropic/routes.h"
+
 #include "service/surface/anthropic/blocks.h"
+#include "service/surface/anthropic/encoder.h"
+#include "service/surface/anthropic/opaque.h"
+#include "service/surface/anthropic/request.h"
 
 namespace tokenrelay::surface {
 namespace {
@@ -19,8 +23,8 @@ MessageFacts facts_of(const relay::Stream& stream) {
   return {id_with("msg_", stream), stream.row().model};
 }
 
-http::Reply render(const relay::Stream& stream, const Gathered& gathered) {
-  return http::Reply{200, {}, json::dump(anthropic_message(facts_of(stream), gathered)), "application/json"};
+http::Reply render(const relay::Stream& stream, const Transcript& transcript) {
+  return http::Reply{200, {}, json::dump(anthropic_message(facts_of(stream), transcript)), "application/json"};
 }
 
 asio::awaitable<Answer> message(api::Api& api, const Request& request) {
@@ -57,9 +61,9 @@ void add_opaque(const Value& opaque, Value& blocks) {
   blocks.back()["signature"] = json::word(opaque, "data");
 }
 
-Value blocks_of(const Gathered& gathered) {
+Value blocks_of(const Transcript& transcript) {
   Value blocks = Value::array();
-  for (const Item& item : gathered.items) {
+  for (const Item& item : transcript.items) {
     if (item.voided) continue;
     switch (item.kind) {
       case Item::Kind::text:
@@ -94,13 +98,13 @@ Value anthropic_usage(const Done& done) {
   return Value{{"input_tokens", done.input_tokens.value_or(0)}, {"output_tokens", done.output_tokens.value_or(0)}};
 }
 
-Value anthropic_message(const MessageFacts& facts, const Gathered& gathered) {
-  const Done done = gathered.done.value_or(Done{});
+Value anthropic_message(const MessageFacts& facts, const Transcript& transcript) {
+  const Done done = transcript.done.value_or(Done{});
   return Value{{"id", facts.id},
                {"type", "message"},
                {"role", "assistant"},
                {"model", facts.model},
-               {"content", blocks_of(gathered)},
+               {"content", blocks_of(transcript)},
                {"stop_reason", anthropic_stop_reason(done)},
                {"stop_sequence", nullptr},
                {"usage", anthropic_usage(done)}};

@@ -1,6 +1,7 @@
+#include "service/surface/chat/encoder.h"
+
 #include "service/json/write.h"
 #include "service/relay/event_codec.h"
-#include "service/surface/chat/chat.h"
 
 namespace tokenrelay::surface {
 namespace {

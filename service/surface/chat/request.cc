@@ -1,8 +1,9 @@
+#include "service/surface/chat/request.h"
+
 #include <algorithm>
 #include <array>
 
 #include "service/api/create_request.h"
-#include "service/surface/chat/chat.h"
 
 namespace tokenrelay::surface {
 namespace {

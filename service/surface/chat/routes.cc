@@ -1,6 +1,9 @@
+#include "service/surface/chat/routes.h"
+
 #include <map>
 
-#include "service/surface/chat/chat.h"
+#include "service/surface/chat/encoder.h"
+#include "service/surface/chat/request.h"
 
 namespace tokenrelay::surface {
 namespace {
@@ -25,10 +28,10 @@ asio::awaitable<Answer> complete(api::Api& api, const Request& request) {
                                    std::move(encoder));
 }
 
-Value tool_calls_of(const Gathered& gathered) {
+Value tool_calls_of(const Transcript& transcript) {
   Value calls = Value::array();
   std::map<uint64_t, size_t> places;  // by the call's index
-  for (const auto& item : gathered.items) {
+  for (const auto& item : transcript.items) {
     if (item.voided) continue;
     if (item.kind == Item::Kind::tool_call) {
       places[item.index] = calls.size();
@@ -58,14 +61,14 @@ Value chat_usage(const Done& done) {
   return Value{{"prompt_tokens", in}, {"completion_tokens", out}, {"total_tokens", in + out}};
 }
 
-http::Reply chat_completion(const relay::Stream& stream, const Gathered& gathered) {
+http::Reply chat_completion(const relay::Stream& stream, const Transcript& transcript) {
   Value message = {{"role", "assistant"}, {"content", nullptr}, {"refusal", nullptr}};
-  const Value calls = tool_calls_of(gathered);
-  const std::string text = gathered.text(), reasoning = gathered.reasoning();
+  const Value calls = tool_calls_of(transcript);
+  const std::string text = transcript.text(), reasoning = transcript.reasoning();
   if (!text.empty() || calls.empty()) message["content"] = text;
   if (!reasoning.empty()) message["reasoning_content"] = reasoning;
   if (!calls.empty()) message["tool_calls"] = calls;
-  const Done done = gathered.done.value_or(Done{});
+  const Done done = transcript.done.value_or(Done{});
   Value choice = {
       {"index", 0}, {"message", message}, {"logprobs", nullptr}, {"finish_reason", chat_finish_reason(done)}};
   Value out = {{"id", id_with("chatcmpl-", stream)},

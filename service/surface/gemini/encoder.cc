@@ -1,8 +1,9 @@
+#include "service/surface/gemini/encoder.h"
+
 #include <map>
 #include <utility>
 
 #include "service/relay/event_codec.h"
-#include "service/surface/gemini/gemini.h"
 #include "service/surface/gemini/opaque.h"
 #include "service/surface/gemini/wire.h"
 
@@ -30,7 +31,7 @@ class GeminiEncoder final : public Encoder {
         append_gemini_text(parts_, payload, kind == EventKind::reasoning);
         return chunk(merged);
       case EventKind::tool_call:
-        return gather(payload);
+        return read_transcript(payload);
       case EventKind::opaque:
         return opaque(payload);
       case EventKind::done:
@@ -48,7 +49,7 @@ class GeminiEncoder final : public Encoder {
   }
 
   // Calls may be told side by side: all wait for what follows them.
-  void gather(std::string_view payload) {
+  void read_transcript(std::string_view payload) {
     const auto piece = relay::decode_tool_call(payload);
     if (!piece) return;
     Call& call = calls_[piece->index];

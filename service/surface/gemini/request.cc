@@ -1,11 +1,12 @@
 // POST /v1beta/models/{model}:…, in neutral words.
+#include "service/surface/gemini/request.h"
+
 #include <algorithm>
 #include <array>
 #include <cctype>
 #include <cmath>
 
 #include "service/api/create_request.h"
-#include "service/surface/gemini/gemini.h"
 #include "service/surface/gemini/members.h"
 #include "service/surface/gemini/tools.h"
 #include "service/surface/gemini/turns.h"

@@ -1,7 +1,10 @@
+#include "service/surface/gemini/routes.h"
+
 #include <algorithm>
 
-#include "service/surface/gemini/gemini.h"
+#include "service/surface/gemini/encoder.h"
 #include "service/surface/gemini/opaque.h"
+#include "service/surface/gemini/request.h"
 #include "service/surface/gemini/wire.h"
 
 namespace tokenrelay::surface {
@@ -31,8 +34,8 @@ tl::expected<SurfaceRequest, Error> read_request(api::Api& api, const Request& r
   return read_gemini_request(*body, model, provider_of(api, model));
 }
 
-http::Reply whole(const relay::Stream& stream, const Gathered& gathered) {
-  return http::Reply{200, {}, gemini_response(gemini_facts(stream), gathered), "application/json"};
+http::Reply whole(const relay::Stream& stream, const Transcript& transcript) {
+  return http::Reply{200, {}, gemini_response(gemini_facts(stream), transcript), "application/json"};
 }
 
 asio::awaitable<Answer> generate(api::Api& api, const Request& request, bool streams) {
@@ -51,8 +54,8 @@ asio::awaitable<Answer> generate(api::Api& api, const Request& request, bool str
   co_return co_await stream_answer(api, request, std::move(profile), std::move(*started), std::move(encoder));
 }
 
-std::string signature_of_call(const Gathered& gathered, uint64_t index) {
-  for (const auto& item : gathered.items) {
+std::string signature_of_call(const Transcript& transcript, uint64_t index) {
+  for (const auto& item : transcript.items) {
     const bool of_call = item.kind == Item::Kind::opaque && item.opaque.value("index", Value()) == index;
     if (of_call) return gemini_signature(item.opaque);
   }
@@ -70,14 +73,14 @@ GeminiFacts gemini_facts(const relay::Stream& stream) {
   return {id_with("", stream), stream.row().model};
 }
 
-std::string gemini_response(const GeminiFacts& facts, const Gathered& gathered) {
+std::string gemini_response(const GeminiFacts& facts, const Transcript& transcript) {
   std::string parts;
   bool malformed = false;
-  for (const auto& item : gathered.items) {
+  for (const auto& item : transcript.items) {
     if (item.voided) continue;
     std::string part;
     if (item.kind == Item::Kind::tool_call) {
-      part = gemini_call_part(item.id, item.name, item.text, signature_of_call(gathered, item.index));
+      part = gemini_call_part(item.id, item.name, item.text, signature_of_call(transcript, item.index));
       malformed |= part.empty();
     } else if (item.kind != Item::Kind::opaque) {
       append_gemini_text(part, item.text, item.kind == Item::Kind::reasoning);
@@ -87,7 +90,7 @@ std::string gemini_response(const GeminiFacts& facts, const Gathered& gathered) 
     append_part(parts, part);
   }
   if (parts.empty()) parts = R"({"text":""})";
-  const Done done = gathered.done.value_or(Done{});
+  const Done done = transcript.done.value_or(Done{});
   std::string body;
   append_gemini_chunk(body, parts, gemini_finish_reason(done, malformed), gemini_usage(done), gemini_tail(facts));
   return body;

@@ -3,8 +3,8 @@
 
 #include <string>
 
-#include "service/surface/gathered.h"
-#include "service/surface/gemini/gemini.h"
+#include "service/surface/gemini/encoder.h"
+#include "service/surface/transcript.h"
 
 namespace tokenrelay::surface {
 

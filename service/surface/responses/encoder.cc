@@ -1,9 +1,10 @@
+#include "service/surface/responses/encoder.h"
+
 #include <map>
 
 #include "service/json/write.h"
 #include "service/relay/event_codec.h"
 #include "service/surface/error.h"
-#include "service/surface/responses/responses.h"
 
 namespace tokenrelay::surface {
 namespace {
@@ -19,9 +20,9 @@ class ResponsesEncoder final : public Encoder {
 
  private:
   void on_event(EventKind kind, std::string_view payload, uint64_t merged) override {
-    gathered_.add(kind, payload);
+    transcript_.add(kind, payload);
     keeps(held_bytes() + payload.size());
-    const bool begins = output_.follow(gathered_);
+    const bool begins = output_.follow(transcript_);
     switch (kind) {
       case EventKind::start:
         whole("response.created", "in_progress");
@@ -37,7 +38,7 @@ class ResponsesEncoder final : public Encoder {
       case EventKind::opaque:
         return opaque(begins);
       case EventKind::done:
-        return end(*gathered_.done);
+        return end(*transcript_.done);
       case EventKind::steer:
         return drop_calls();
       case EventKind::upstream:
@@ -48,20 +49,20 @@ class ResponsesEncoder final : public Encoder {
   // --- events about one item
   void event(std::string_view name, size_t number, Value members) {
     Value out = {{"type", std::string(name)}, {"sequence_number", number_of_next()}};
-    if (!members.contains("item")) out["item_id"] = item_id(facts_, gathered_, output_, number);
+    if (!members.contains("item")) out["item_id"] = item_id(facts_, transcript_, output_, number);
     out["output_index"] = number;
     out.update(members);
     write(name, json::dump(out));
   }
 
   void item_added(size_t number, Value without) {
-    Value item = item_json(facts_, gathered_, output_, number, "in_progress");
+    Value item = item_json(facts_, transcript_, output_, number, "in_progress");
     item.update(without);  // the deltas are still to come
     event("response.output_item.added", number, Value{{"item", std::move(item)}});
   }
 
   void item_done(size_t number, std::string_view status) {
-    Value item = item_json(facts_, gathered_, output_, number, status);
+    Value item = item_json(facts_, transcript_, output_, number, status);
     event("response.output_item.done", number, Value{{"item", std::move(item)}});
   }
 
@@ -88,7 +89,7 @@ class ResponsesEncoder final : public Encoder {
   }
 
   std::string place_of(size_t number) const {
-    return R"(,"item_id":")" + item_id(facts_, gathered_, output_, number) + R"(","output_index":)" +
+    return R"(,"item_id":")" + item_id(facts_, transcript_, output_, number) + R"(","output_index":)" +
            std::to_string(number);
   }
 
@@ -114,7 +115,7 @@ class ResponsesEncoder final : public Encoder {
     if (!open_) return;
     const size_t number = *open_;
     open_.reset();
-    const Item& said = gathered_.items[output_.items()[number].said];
+    const Item& said = transcript_.items[output_.items()[number].said];
     if (said.kind == Item::Kind::text) {
       event("response.output_text.done", number,
             Value{{"content_index", 0}, {"text", said.text}, {"logprobs", Value::array()}});
@@ -153,7 +154,7 @@ class ResponsesEncoder final : public Encoder {
   void close_calls(bool complete) {
     for (const auto& [index, number] : calls_) {
       const bool cut = !complete && number + 1 == output_.items().size();
-      const Item& said = gathered_.items[output_.items()[number].said];
+      const Item& said = transcript_.items[output_.items()[number].said];
       event("response.function_call_arguments.done", number, Value{{"name", said.name}, {"arguments", said.text}});
       item_done(number, cut ? "incomplete" : "completed");
     }
@@ -168,7 +169,7 @@ class ResponsesEncoder final : public Encoder {
   void whole(std::string_view name, std::string_view status) {
     write(name, json::dump(Value{{"type", std::string(name)},
                                  {"sequence_number", number_of_next()},
-                                 {"response", response_object(facts_, gathered_, output_, status)}}));
+                                 {"response", response_object(facts_, transcript_, output_, status)}}));
   }
 
   void end(const Done& done) {
@@ -193,7 +194,7 @@ class ResponsesEncoder final : public Encoder {
   }
 
   const ResponseFacts facts_;
-  Gathered gathered_;
+  Transcript transcript_;
   Output output_;
   std::optional<size_t> open_;        // the text or reasoning item being told
   std::string place_;                 // where its deltas go

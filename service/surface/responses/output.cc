@@ -75,12 +75,12 @@ ResponseFacts facts_of(const relay::Stream& stream) {
           stream.row().created_ms / 1000};
 }
 
-bool Output::follow(const Gathered& gathered) {
+bool Output::follow(const Transcript& transcript) {
   const size_t before = items_.size();
-  for (; seen_ < gathered.items.size(); ++seen_) {
-    const bool opaque = gathered.items[seen_].kind == Item::Kind::opaque;
+  for (; seen_ < transcript.items.size(); ++seen_) {
+    const bool opaque = transcript.items[seen_].kind == Item::Kind::opaque;
     const bool joins =
-        opaque && seen_ > 0 && gathered.items[seen_ - 1].kind == Item::Kind::reasoning && !items_.back().opaque;
+        opaque && seen_ > 0 && transcript.items[seen_ - 1].kind == Item::Kind::reasoning && !items_.back().opaque;
     if (joins) {
       items_.back().opaque = seen_;
     } else {
@@ -90,22 +90,22 @@ bool Output::follow(const Gathered& gathered) {
   return items_.size() > before;
 }
 
-std::string item_id(const ResponseFacts& facts, const Gathered& gathered, const Output& output, size_t number) {
-  const auto kind = gathered.items[output.items()[number].said].kind;
+std::string item_id(const ResponseFacts& facts, const Transcript& transcript, const Output& output, size_t number) {
+  const auto kind = transcript.items[output.items()[number].said].kind;
   return std::string(prefix_of(kind)) + facts.key + "_" + std::to_string(number);
 }
 
-Value item_json(const ResponseFacts& facts, const Gathered& gathered, const Output& output, size_t number,
+Value item_json(const ResponseFacts& facts, const Transcript& transcript, const Output& output, size_t number,
                 std::string_view status) {
   const auto& place = output.items()[number];
-  const Item& said = gathered.items[place.said];
-  Value item = {{"id", item_id(facts, gathered, output, number)}};
+  const Item& said = transcript.items[place.said];
+  Value item = {{"id", item_id(facts, transcript, output, number)}};
   if (said.kind == Item::Kind::tool_call) {
     item.update(Value{{"type", "function_call"}, {"call_id", said.id}, {"name", said.name}, {"arguments", said.text}});
   } else {
     item.update(said.kind == Item::Kind::text ? message_json(said) : reasoning_json(said));
   }
-  if (place.opaque) item["encrypted_content"] = json::dump(gathered.items[*place.opaque].opaque);
+  if (place.opaque) item["encrypted_content"] = json::dump(transcript.items[*place.opaque].opaque);
   item["status"] = std::string(status);
   return item;
 }
@@ -131,13 +131,13 @@ std::string_view response_status(const Done& done) {
   return done.finish_reason == "length" || done.finish_reason == "content_filter" ? "incomplete" : "completed";
 }
 
-Value response_object(const ResponseFacts& facts, const Gathered& gathered, const Output& output,
+Value response_object(const ResponseFacts& facts, const Transcript& transcript, const Output& output,
                       std::string_view status) {
   Value out = {{"id", "resp_" + facts.key},
                {"object", "response"},
                {"created_at", facts.created_s},
                {"status", std::string(status)},
-               {"background", gathered.start.is_object() && gathered.start.value("background", false)},
+               {"background", transcript.start.is_object() && transcript.start.value("background", false)},
                {"error", nullptr},
                {"incomplete_details", nullptr},
                {"instructions", nullptr},
@@ -152,23 +152,23 @@ Value response_object(const ResponseFacts& facts, const Gathered& gathered, cons
                {"tools", Value::array()},
                {"top_p", nullptr},
                {"usage", nullptr}};
-  if (gathered.done) add_ending(out, *gathered.done);
+  if (transcript.done) add_ending(out, *transcript.done);
   // Where an answer stops short, it is its last item that does; one that has what its provider signed is whole.
   const bool whole = out["status"] == "completed";
-  const std::string_view last = whole ? "completed" : gathered.done ? "incomplete" : "in_progress";
+  const std::string_view last = whole ? "completed" : transcript.done ? "incomplete" : "in_progress";
   for (size_t i = 0; i < output.items().size(); ++i) {
-    if (gathered.items[output.items()[i].said].voided) continue;
+    if (transcript.items[output.items()[i].said].voided) continue;
     const bool open = i + 1 == output.items().size() && !output.items()[i].opaque;
-    out["output"].push_back(item_json(facts, gathered, output, i, open ? last : "completed"));
+    out["output"].push_back(item_json(facts, transcript, output, i, open ? last : "completed"));
   }
   return out;
 }
 
-Value response_object(const relay::Stream& stream, const Gathered& gathered) {
+Value response_object(const relay::Stream& stream, const Transcript& transcript) {
   Output output;
-  output.follow(gathered);
+  output.follow(transcript);
   const bool queued = stream.status() == "queued";
-  return response_object(facts_of(stream), gathered, output, queued ? "queued" : "in_progress");
+  return response_object(facts_of(stream), transcript, output, queued ? "queued" : "in_progress");
 }
 
 }  // namespace tokenrelay::surface

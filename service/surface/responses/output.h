@@ -14,7 +14,7 @@
 
 #include "service/json/parse.h"
 #include "service/relay/stream.h"
-#include "service/surface/gathered.h"
+#include "service/surface/transcript.h"
 
 namespace tokenrelay::surface {
 
@@ -28,15 +28,15 @@ struct ResponseFacts {
 ResponseFacts facts_of(const relay::Stream& stream);
 
 struct OutputItem {
-  size_t said = 0;               // its place in Gathered::items
+  size_t said = 0;               // its place in Transcript::items
   std::optional<size_t> opaque;  // the place of what belongs to it; its own, if it is nothing else
 };
 
 // Output items as they begin: an opaque object joins the reasoning before it, or is an item of its own.
 class Output {
  public:
-  // Takes in what was gathered since; true: an item has started.
-  bool follow(const Gathered& gathered);
+  // Takes in what was transcript since; true: an item has started.
+  bool follow(const Transcript& transcript);
   const std::vector<OutputItem>& items() const { return items_; }
 
  private:
@@ -44,8 +44,8 @@ class Output {
   size_t seen_ = 0;
 };
 
-std::string item_id(const ResponseFacts& facts, const Gathered& gathered, const Output& output, size_t number);
-json::Value item_json(const ResponseFacts& facts, const Gathered& gathered, const Output& output, size_t number,
+std::string item_id(const ResponseFacts& facts, const Transcript& transcript, const Output& output, size_t number);
+json::Value item_json(const ResponseFacts& facts, const Transcript& transcript, const Output& output, size_t number,
                       std::string_view status);
 
 // Where an item's id points: the stream and the item's number. nullopt: no item of ours.
@@ -59,8 +59,8 @@ std::optional<ItemPlace> place_of_item(std::string_view item_id);
 std::string_view response_status(const Done& done);
 
 // `status` is that of a stream that has not ended. A failed one has its error.
-json::Value response_object(const ResponseFacts& facts, const Gathered& gathered, const Output& output,
+json::Value response_object(const ResponseFacts& facts, const Transcript& transcript, const Output& output,
                             std::string_view status);
-json::Value response_object(const relay::Stream& stream, const Gathered& gathered);
+json::Value response_object(const relay::Stream& stream, const Transcript& transcript);
 
 }  // namespace tokenrelay::surface

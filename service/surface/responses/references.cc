@@ -1,11 +1,14 @@
 // item_reference: an item that an earlier response of this relay said, by its id. @ai-sdk/openai sends every earlier
 // turn this way.
+#include "service/surface/responses/references.h"
+
 #include <algorithm>
 #include <map>
 
 #include "service/api/whole_answer.h"
+#include "service/surface/answer.h"
+#include "service/surface/responses/output.h"
 #include "service/surface/responses/parts.h"
-#include "service/surface/responses/responses.h"
 
 namespace tokenrelay::surface {
 namespace {
@@ -52,19 +55,19 @@ tl::expected<References, Error> references_in(const Value& input) {
 }
 
 // Replaces this stream's references. Adds to `bytes` what came in their place.
-std::optional<Error> replace(const relay::Stream& stream, const Gathered& gathered,
+std::optional<Error> replace(const relay::Stream& stream, const Transcript& transcript,
                              const std::vector<Reference>& references, Value& input, size_t& bytes) {
   const ResponseFacts facts = facts_of(stream);
   Output output;
-  output.follow(gathered);
+  output.follow(transcript);
   for (const auto& reference : references) {
-    const bool known =
-        reference.number < output.items().size() && item_id(facts, gathered, output, reference.number) == reference.id;
+    const bool known = reference.number < output.items().size() &&
+                       item_id(facts, transcript, output, reference.number) == reference.id;
     if (!known) return unknown(reference);
-    if (gathered.items[output.items()[reference.number].said].voided) return unknown(reference);  // by a steer
-    bytes += gathered.items[output.items()[reference.number].said].text.size();
+    if (transcript.items[output.items()[reference.number].said].voided) return unknown(reference);  // by a steer
+    bytes += transcript.items[output.items()[reference.number].said].text.size();
     if (bytes > max_referenced_bytes) return invalid("input", "what it refers to is too long");
-    input[reference.at] = item_json(facts, gathered, output, reference.number, "completed");
+    input[reference.at] = item_json(facts, transcript, output, reference.number, "completed");
   }
   return std::nullopt;
 }
@@ -84,7 +87,7 @@ asio::awaitable<tl::expected<Streams, Reply>> find_streams(api::Api& api, const 
   co_return streams;
 }
 
-// They are gathered one after the other; what is referred to stays.
+// They are transcript one after the other; what is referred to stays.
 size_t needed_for(const Streams& streams) {
   uint64_t largest = 0, all = 0;
   for (const auto& stream : streams) {
@@ -107,11 +110,11 @@ asio::awaitable<Resolved> resolve_references(api::Api& api, const Request& reque
   if (!share) co_return tl::make_unexpected(api::too_many_whole_reads(request));
   size_t bytes = 0;
   for (const auto& stream : *streams) {
-    const auto gathered = co_await gather(stream);
-    if (!gathered) {
+    const auto transcript = co_await read_transcript(stream);
+    if (!transcript) {
       co_return tl::make_unexpected(api::problem_of({relay::Errc::unreadable, "the log cannot be read"}, request));
     }
-    const auto fault = replace(*stream, *gathered, found->at(stream->id()), *input, bytes);
+    const auto fault = replace(*stream, *transcript, found->at(stream->id()), *input, bytes);
     if (fault) co_return refused(*fault, request);
   }
   (void)share->resize(std::min(share->bytes(), body_copies * bytes));

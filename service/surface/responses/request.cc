@@ -1,10 +1,11 @@
 // POST /v1/responses, in neutral words.
+#include "service/surface/responses/request.h"
+
 #include <algorithm>
 #include <array>
 
 #include "service/api/create_request.h"
 #include "service/surface/responses/parts.h"
-#include "service/surface/responses/responses.h"
 #include "service/surface/responses/tools.h"
 #include "service/surface/responses/turns.h"
 

@@ -1,9 +1,13 @@
+#include "service/surface/responses/routes.h"
+
 #include <charconv>
 
 #include "service/api/await.h"
 #include "service/api/whole_answer.h"
+#include "service/surface/responses/encoder.h"
 #include "service/surface/responses/parts.h"
-#include "service/surface/responses/responses.h"
+#include "service/surface/responses/references.h"
+#include "service/surface/responses/request.h"
 
 namespace tokenrelay::surface {
 namespace {
@@ -36,19 +40,19 @@ Reply object_reply(const Value& object) {
 asio::awaitable<Answer> object_now(api::Api& api, const Request& request, std::shared_ptr<relay::Stream> stream) {
   const auto share = co_await api::share_for(api, api::gathered_twice(stream->bytes()));
   if (!share) co_return api::too_many_whole_reads(request);
-  const auto gathered = co_await gather(stream);
-  if (!gathered) co_return api::problem_of({relay::Errc::unreadable, "the log cannot be read"}, request);
-  Reply reply = object_reply(response_object(*stream, *gathered));
+  const auto transcript = co_await read_transcript(stream);
+  if (!transcript) co_return api::problem_of({relay::Errc::unreadable, "the log cannot be read"}, request);
+  Reply reply = object_reply(response_object(*stream, *transcript));
   reply.headers = {{"Stream-Id", stream->id()}, {"Cache-Control", "no-store"}};
   co_return api::held_reply(std::move(reply), share, request);
 }
 
 // A run that failed before it said anything is the request's error; afterwards, a response that failed.
 Render render_for(const Request& request) {
-  return [request_id = request.request_id](const relay::Stream& stream, const Gathered& gathered) {
-    const auto& done = gathered.done;
-    const bool said_nothing = done && done->failed() && done->error && gathered.items.empty();
-    if (!said_nothing) return object_reply(response_object(stream, gathered));
+  return [request_id = request.request_id](const relay::Stream& stream, const Transcript& transcript) {
+    const auto& done = transcript.done;
+    const bool said_nothing = done && done->failed() && done->error && transcript.items.empty();
+    if (!said_nothing) return object_reply(response_object(stream, transcript));
     return error_reply(Dialect::responses, error_of(*done->error, stream.failure()), request_id);
   };
 }

@@ -1,8 +1,10 @@
+#include "service/surface/ui/encoder.h"
+
 #include <map>
 
 #include "service/json/write.h"
 #include "service/relay/event_codec.h"
-#include "service/surface/ui/ui.h"
+#include "service/surface/ui/chats.h"
 
 namespace tokenrelay::surface {
 namespace {

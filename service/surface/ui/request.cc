@@ -1,7 +1,10 @@
+#include "service/surface/ui/request.h"
+
 #include <algorithm>
 
 #include "service/api/create_request.h"
-#include "service/surface/ui/ui.h"
+#include "service/surface/ui/chats.h"
+#include "service/surface/ui/turns.h"
 
 namespace tokenrelay::surface {
 namespace {

@@ -1,5 +1,8 @@
+#include "service/surface/ui/routes.h"
+
 #include "service/api/await.h"
-#include "service/surface/ui/ui.h"
+#include "service/surface/ui/encoder.h"
+#include "service/surface/ui/request.h"
 
 namespace tokenrelay::surface {
 namespace {

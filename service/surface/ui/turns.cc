@@ -1,5 +1,6 @@
+#include "service/surface/ui/turns.h"
+
 #include "service/surface/content.h"
-#include "service/surface/ui/ui.h"
 
 namespace tokenrelay::surface {
 namespace {

@@ -23,7 +23,7 @@ void append_member(std::string& out, std::string_view name, std::string_view raw
 
 void append_parameters(std::string& out, std::string_view parameters) {
   std::string scratch;
-  json::Reader in(parameters, scratch);
+  json::Reader in(parameters, scratch, json::deepest);
   if (parameters.empty() || in.peek() != json::Reader::Kind::object) return;
   in.object([&](std::string_view key) {
     const std::string name(key);
@@ -51,7 +51,7 @@ std::string openai_body(const ModelRequest& request, bool with_stream_options) {
 std::optional<UnsupportedField> openai_refuses(const ModelRequest& request) {
   std::optional<UnsupportedField> refused;
   std::string scratch;
-  json::Reader in(request.parameters, scratch);
+  json::Reader in(request.parameters, scratch, json::deepest);
   if (request.parameters.empty() || in.peek() != json::Reader::Kind::object) return refused;
   in.object([&](std::string_view key) {
     if (key != "x_anthropic" && key != "x_gemini" && key != "x_responses") return;

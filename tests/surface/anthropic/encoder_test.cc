@@ -1,6 +1,8 @@
 // The Messages surface's answers: blocks, signatures and reasons, in a stream and whole.
+#include "service/surface/anthropic/encoder.h"
+
 #include "service/relay/event_codec.h"
-#include "service/surface/anthropic/anthropic.h"
+#include "service/surface/anthropic/opaque.h"
 #include "tests/support/catch.h"
 
 namespace tokenrelay::surface {
@@ -70,9 +72,9 @@ std::string told(const Log& log) {
 }
 
 Value whole(const Log& log) {
-  Gathered gathered;
-  for (const auto& event : log) gathered.add(event.kind, event.payload);
-  return anthropic_message(facts, gathered);
+  Transcript transcript;
+  for (const auto& event : log) transcript.add(event.kind, event.payload);
+  return anthropic_message(facts, transcript);
 }
 
 Value parsed(const std::string& text) {

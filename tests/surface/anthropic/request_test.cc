@@ -1,5 +1,7 @@
 // POST /v1/messages in neutral words for each kind of upstream, and what is refused by which name.
-#include "service/surface/anthropic/anthropic.h"
+#include "service/surface/anthropic/request.h"
+
+#include "service/surface/anthropic/opaque.h"
 #include "tests/support/catch.h"
 
 namespace tokenrelay::surface {

@@ -1,5 +1,6 @@
 // The Chat Completions surface's chunks: their order, their shape, their numbers whatever was merged.
-#include "service/surface/chat/chat.h"
+#include "service/surface/chat/encoder.h"
+
 #include "tests/relay/relay_fixture.h"
 #include "tests/support/catch.h"
 #include "tests/surface/wire_events.h"
@@ -101,9 +102,9 @@ TEST_CASE("a call that a steer closed: no arguments are made up in chunks, and i
   REQUIRE(chunks.size() == 5);
   CHECK(delta_of(chunks[2])["tool_calls"][0]["function"]["arguments"] == "{\"x");
   CHECK(delta_of(chunks[3]) == Value{{"content", "b"}});
-  Gathered gathered;
-  for (const auto& one : log) gathered.add(one.kind, one.payload);
-  const auto choice = json::parse(chat_completion(*f.answer, gathered).body).value()["choices"][0];
+  Transcript transcript;
+  for (const auto& one : log) transcript.add(one.kind, one.payload);
+  const auto choice = json::parse(chat_completion(*f.answer, transcript).body).value()["choices"][0];
   CHECK(choice["message"]["content"] == "ab");
   CHECK_FALSE(choice["message"].contains("tool_calls"));
   CHECK(choice["finish_reason"] == "stop");
@@ -149,11 +150,11 @@ TEST_CASE("chunks are a pure function of the log, and merged deltas carry their 
 
 TEST_CASE("a whole completion", "[chat_face]") {
   ChatFixture f;
-  Gathered gathered;
+  Transcript transcript;
   for (const auto& one : Written{started(), reasoning("hm"), text("I "), text("look"), call(0, "{}"), completed()}) {
-    gathered.add(one.kind, one.payload);
+    transcript.add(one.kind, one.payload);
   }
-  const auto body = json::parse(chat_completion(*f.answer, gathered).body).value();
+  const auto body = json::parse(chat_completion(*f.answer, transcript).body).value();
   CHECK(body["object"] == "chat.completion");
   const auto& message = body["choices"][0]["message"];
   CHECK(message["content"] == "I look");
@@ -166,12 +167,12 @@ TEST_CASE("a signature stands on the call that it names", "[chat_face]") {
   ChatFixture f;
   const auto signature = R"({"provider":"gemini","type":"thought_signature","data":"c2ln","index":0})";
   const auto unknown = R"({"provider":"gemini","type":"thought_signature","data":"x","index":7})";
-  Gathered gathered;
+  Transcript transcript;
   for (const auto& one : Written{call(0, "{}"), call(1, "{}"), event(EventKind::opaque, signature),
                                  event(EventKind::opaque, unknown), completed("tool_calls")}) {
-    gathered.add(one.kind, one.payload);
+    transcript.add(one.kind, one.payload);
   }
-  const auto body = json::parse(chat_completion(*f.answer, gathered).body).value();
+  const auto body = json::parse(chat_completion(*f.answer, transcript).body).value();
   const auto& calls = body["choices"][0]["message"]["tool_calls"];
   CHECK(calls[0]["extra_content"]["google"]["thought_signature"] == "c2ln");
   CHECK_FALSE(calls[1].contains("extra_content"));
@@ -179,10 +180,10 @@ TEST_CASE("a signature stands on the call that it names", "[chat_face]") {
 
 TEST_CASE("a completion without text: null beside tool calls, else empty", "[chat_face]") {
   ChatFixture f;
-  Gathered calls, nothing;
+  Transcript calls, nothing;
   calls.add(EventKind::tool_call, call(0, "{}").payload);
-  const auto content = [&](const Gathered& gathered) {
-    return json::parse(chat_completion(*f.answer, gathered).body).value()["choices"][0]["message"]["content"];
+  const auto content = [&](const Transcript& transcript) {
+    return json::parse(chat_completion(*f.answer, transcript).body).value()["choices"][0]["message"]["content"];
   };
   CHECK(content(calls).is_null());
   CHECK(content(nothing) == "");

@@ -1,5 +1,6 @@
 // Chat Completions requests: what the relay reads itself, what it passes on, what it refuses and by which name.
-#include "service/surface/chat/chat.h"
+#include "service/surface/chat/request.h"
+
 #include "tests/support/catch.h"
 
 namespace tokenrelay::surface {

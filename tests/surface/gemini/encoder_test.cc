@@ -127,9 +127,9 @@ TEST_CASE("Gemini encoder: merging changes no word, and the whole answer says th
     CHECK(joined_text(plain, true) == joined_text(merged, true));
     CHECK(calls_of(plain) == calls_of(merged));
     CHECK(plain.back() == merged.back());
-    Gathered gathered;
-    for (const auto& event : log) gathered.add(event.kind, event.payload);
-    const std::vector<Value> whole = {json::parse(gemini_response({"id", "m"}, gathered)).value()};
+    Transcript transcript;
+    for (const auto& event : log) transcript.add(event.kind, event.payload);
+    const std::vector<Value> whole = {json::parse(gemini_response({"id", "m"}, transcript)).value()};
     CHECK(joined_text(plain, false) == joined_text(whole, false));
     CHECK(joined_text(plain, true) == joined_text(whole, true));
     CHECK(calls_of(plain).size() == calls_of(whole).size());

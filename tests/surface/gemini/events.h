@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "service/relay/event_codec.h"
-#include "service/surface/gemini/gemini.h"
+#include "service/surface/gemini/encoder.h"
 
 namespace tokenrelay::surface {
 

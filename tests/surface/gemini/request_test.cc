@@ -1,8 +1,8 @@
 // Gemini requests in neutral words, what is refused by which name, and the way back into Gemini's own.
 #include "service/upstream/gemini/request.h"
 
-#include "service/surface/gemini/gemini.h"
 #include "service/surface/gemini/opaque.h"
+#include "service/surface/gemini/request.h"
 #include "tests/support/catch.h"
 
 namespace tokenrelay::surface {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "service/relay/event_codec.h"
-#include "service/surface/responses/responses.h"
+#include "service/surface/responses/encoder.h"
 
 namespace tokenrelay::surface {
 

@@ -1,4 +1,6 @@
 // POST /v1/responses in neutral words, and what is refused by which name.
+#include "service/surface/responses/request.h"
+
 #include "tests/support/catch.h"
 #include "tests/surface/responses/events.h"
 

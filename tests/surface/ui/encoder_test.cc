@@ -1,8 +1,10 @@
 // The UI surface's parts: their order, and that every part finds the one it speaks of.
+#include "service/surface/ui/encoder.h"
+
 #include <map>
 #include <set>
 
-#include "service/surface/ui/ui.h"
+#include "service/surface/ui/chats.h"
 #include "tests/relay/relay_fixture.h"
 #include "tests/support/catch.h"
 #include "tests/surface/wire_events.h"

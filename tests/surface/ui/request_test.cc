@@ -1,5 +1,8 @@
 // useChat's requests: UIMessages as a model's messages, the page's own members, what is refused and by which name.
-#include "service/surface/ui/ui.h"
+#include "service/surface/ui/request.h"
+
+#include "service/surface/ui/chats.h"
+#include "service/surface/ui/turns.h"
 #include "tests/support/catch.h"
 
 namespace tokenrelay::surface {

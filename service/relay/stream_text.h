@@ -1,4 +1,4 @@
-// Transcript: what a stream's events add up to: the text, the reasoning, the tool calls, over all generations.
+// StreamText: what a stream's events add up to: the text, the reasoning, the tool calls, over all generations.
 #pragma once
 
 #include <functional>
@@ -17,7 +17,7 @@ struct ToolCall {
   std::string id, name, arguments;
 };
 
-struct Transcript {
+struct StreamText {
   std::string text, reasoning;
   std::vector<ToolCall> tool_calls;  // by index
   storage::Seq last_seq = 0;         // everything up to here is in it
@@ -26,7 +26,7 @@ struct Transcript {
 };
 
 // Reads what is durable now from the log, block by block. The result is null if the log could not be read.
-void read_transcript(const std::shared_ptr<Stream>& stream,
-                     std::function<void(std::shared_ptr<const Transcript>)> done);
+void read_stream_text(const std::shared_ptr<Stream>& stream,
+                     std::function<void(std::shared_ptr<const StreamText>)> done);
 
 }  // namespace tokenrelay::relay

@@ -1,4 +1,4 @@
-#include "service/relay/transcript.h"
+#include "service/relay/stream_text.h"
 
 #include "service/relay/event_codec.h"
 #include "service/relay/event_walk.h"
@@ -6,7 +6,7 @@
 
 namespace tokenrelay::relay {
 
-void Transcript::add(storage::EventKind kind, std::string_view payload) {
+void StreamText::add(storage::EventKind kind, std::string_view payload) {
   if (kind == storage::EventKind::text) text += payload;
   if (kind == storage::EventKind::reasoning) reasoning += payload;
   if (kind != storage::EventKind::tool_call) return;
@@ -21,9 +21,9 @@ void Transcript::add(storage::EventKind kind, std::string_view payload) {
 }
 
 // To what is durable when it gets there: an end that comes meanwhile is told with its last words.
-void read_transcript(const std::shared_ptr<Stream>& stream,
-                     std::function<void(std::shared_ptr<const Transcript>)> done) {
-  const auto transcript = std::make_shared<Transcript>();
+void read_stream_text(const std::shared_ptr<Stream>& stream,
+                      std::function<void(std::shared_ptr<const StreamText>)> done) {
+  const auto transcript = std::make_shared<StreamText>();
   const auto add = [transcript](storage::Seq seq, storage::EventKind kind, std::string_view payload) {
     transcript->add(kind, payload);
     transcript->last_seq = seq;

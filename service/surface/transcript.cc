@@ -1,4 +1,4 @@
-#include "service/surface/gathered.h"
+#include "service/surface/transcript.h"
 
 #include "service/relay/event_codec.h"
 
@@ -37,7 +37,7 @@ Done read_done(std::string_view payload) {
   return done;
 }
 
-void Gathered::add(EventKind kind, std::string_view payload) {
+void Transcript::add(EventKind kind, std::string_view payload) {
   const auto piece = kind == EventKind::tool_call ? relay::decode_tool_call(payload) : std::nullopt;
   const auto grows = [&](Item::Kind as) { return !items.empty() && items.back().kind == as; };
   switch (kind) {
@@ -83,7 +83,7 @@ void Gathered::add(EventKind kind, std::string_view payload) {
   }
 }
 
-std::string Gathered::text() const {
+std::string Transcript::text() const {
   std::string out;
   for (const auto& item : items) {
     if (item.kind == Item::Kind::text) out += item.text;
@@ -91,7 +91,7 @@ std::string Gathered::text() const {
   return out;
 }
 
-std::string Gathered::reasoning() const {
+std::string Transcript::reasoning() const {
   std::string out;
   for (const auto& item : items) {
     if (item.kind == Item::Kind::reasoning) out += item.text;

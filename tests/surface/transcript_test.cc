@@ -1,5 +1,5 @@
 // A stream's events as items.
-#include "service/surface/gathered.h"
+#include "service/surface/transcript.h"
 
 #include "tests/support/catch.h"
 #include "tests/surface/wire_events.h"
@@ -10,16 +10,16 @@ namespace {
 using storage::EventKind;
 using Kind = Item::Kind;
 
-Gathered gathered(const Written& log) {
-  Gathered out;
+Transcript transcript(const Written& log) {
+  Transcript out;
   for (const auto& one : log) out.add(one.kind, one.payload);
   return out;
 }
 
 }  // namespace
 
-TEST_CASE("neighbouring deltas of one kind grow one item", "[gathered]") {
-  const auto all = gathered(
+TEST_CASE("neighbouring deltas of one kind grow one item", "[transcript]") {
+  const auto all = transcript(
       {started(), reasoning("h"), reasoning("m"), text("a"), text("b"), reasoning("n"), text("c"), completed()});
   REQUIRE(all.items.size() == 4);
   CHECK(all.items[0].kind == Kind::reasoning);
@@ -30,8 +30,8 @@ TEST_CASE("neighbouring deltas of one kind grow one item", "[gathered]") {
   CHECK(all.start["model"] == "m");
 }
 
-TEST_CASE("tool calls told side by side each keep their own arguments", "[gathered]") {
-  const auto all = gathered({call(0, "{"), call(1, "["), text("x"), call(0, "}"), call(1, "]")});
+TEST_CASE("tool calls told side by side each keep their own arguments", "[transcript]") {
+  const auto all = transcript({call(0, "{"), call(1, "["), text("x"), call(0, "}"), call(1, "]")});
   REQUIRE(all.items.size() == 3);
   CHECK(all.items[0].id == "call_0");
   CHECK(all.items[0].name == "weather");
@@ -40,21 +40,21 @@ TEST_CASE("tool calls told side by side each keep their own arguments", "[gather
   CHECK(all.text() == "x");
 }
 
-TEST_CASE("a steer and a seam do not split an item", "[gathered]") {
-  const auto all = gathered({text("a"), event(EventKind::steer, "{}"), event(EventKind::upstream, "{}"), text("b")});
+TEST_CASE("a steer and a seam do not split an item", "[transcript]") {
+  const auto all = transcript({text("a"), event(EventKind::steer, "{}"), event(EventKind::upstream, "{}"), text("b")});
   REQUIRE(all.items.size() == 1);
   CHECK(all.text() == "ab");
 }
 
-TEST_CASE("merged or not, the same items", "[gathered]") {
-  const auto apart = gathered({text("a"), text("b"), call(0, "{"), call(0, "}")});
-  const auto merged = gathered({text("ab", 2), call(0, "{}", 2)});
+TEST_CASE("merged or not, the same items", "[transcript]") {
+  const auto apart = transcript({text("a"), text("b"), call(0, "{"), call(0, "}")});
+  const auto merged = transcript({text("ab", 2), call(0, "{}", 2)});
   REQUIRE(apart.items.size() == merged.items.size());
   for (size_t i = 0; i < apart.items.size(); ++i) CHECK(apart.items[i].text == merged.items[i].text);
 }
 
-TEST_CASE("the terminal event, read", "[gathered]") {
-  const auto good = gathered({completed("length")}).done.value();
+TEST_CASE("the terminal event, read", "[transcript]") {
+  const auto good = transcript({completed("length")}).done.value();
   CHECK(good.status == "completed");
   CHECK(good.finish_reason == "length");
   CHECK(good.input_tokens == 7u);
@@ -70,8 +70,8 @@ TEST_CASE("the terminal event, read", "[gathered]") {
   CHECK(bad.error->retryable);
 }
 
-TEST_CASE("payloads that are not what they should be leave nothing behind and break nothing", "[gathered]") {
-  Gathered all;
+TEST_CASE("payloads that are not what they should be leave nothing behind and break nothing", "[transcript]") {
+  Transcript all;
   all.add(EventKind::tool_call, "");
   all.add(EventKind::start, "[1]");
   all.add(EventKind::opaque, "nonsense");
@@ -82,8 +82,8 @@ TEST_CASE("payloads that are not what they should be leave nothing behind and br
   CHECK(all.done->status.empty());
 }
 
-TEST_CASE("calls that a steer closed are void, and what belongs to them; later ones count", "[gathered]") {
-  Gathered all;
+TEST_CASE("calls that a steer closed are void, and what belongs to them; later ones count", "[transcript]") {
+  Transcript all;
   all.add(storage::EventKind::text, "I look.");
   all.add(storage::EventKind::tool_call, call(0, "{\"x").payload);
   all.add(storage::EventKind::opaque, R"({"type":"thought_signature","data":"s","index":0})");

@@ -1,4 +1,4 @@
-// Gathered: a stream's events as the items of one answer, in order: what a surface needs to write it whole.
+// Transcript: a stream's events as the items of one answer, in order: what a surface needs to write it whole.
 //
 // Pure function of the log. `steer` and `upstream` events are invisible: text goes on in the same item. But a tool call
 // that was made before a steer is void: its generation was closed, nobody will answer it.
@@ -38,7 +38,7 @@ struct Done {
 };
 Done read_done(std::string_view payload);
 
-struct Gathered {
+struct Transcript {
   json::Value start;  // the start event
   std::vector<Item> items;
   std::optional<Done> done;

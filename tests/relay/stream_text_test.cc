@@ -1,4 +1,4 @@
-#include "service/relay/transcript.h"
+#include "service/relay/stream_text.h"
 
 #include "tests/relay/relay_fixture.h"
 
@@ -8,9 +8,9 @@ using storage::EventKind;
 
 namespace {
 
-std::shared_ptr<const Transcript> read(RelayFixture& f, const std::shared_ptr<Stream>& stream) {
-  auto answer = std::make_shared<std::optional<std::shared_ptr<const Transcript>>>();
-  read_transcript(stream, [answer](std::shared_ptr<const Transcript> whole) { *answer = std::move(whole); });
+std::shared_ptr<const StreamText> read(RelayFixture& f, const std::shared_ptr<Stream>& stream) {
+  auto answer = std::make_shared<std::optional<std::shared_ptr<const StreamText>>>();
+  read_stream_text(stream, [answer](std::shared_ptr<const StreamText> whole) { *answer = std::move(whole); });
   f.time.settle();
   REQUIRE(answer->has_value());
   return **answer;
@@ -19,7 +19,7 @@ std::shared_ptr<const Transcript> read(RelayFixture& f, const std::shared_ptr<St
 }  // namespace
 
 TEST_CASE("a transcript joins text, reasoning and each call's arguments", "[transcript]") {
-  Transcript t;
+  StreamText t;
   t.add(EventKind::start, "{}");
   t.add(EventKind::text, "Hel");
   t.add(EventKind::reasoning, "hm");
@@ -62,8 +62,8 @@ TEST_CASE("a transcript of a stream that ends meanwhile goes to its end", "[tran
   const auto stream = f.stream();
   f.say_and_commit("a");
   f.log->hold_reads = true;
-  std::shared_ptr<const Transcript> whole;
-  read_transcript(stream, [&](std::shared_ptr<const Transcript> t) { whole = std::move(t); });
+  std::shared_ptr<const StreamText> whole;
+  read_stream_text(stream, [&](std::shared_ptr<const StreamText> t) { whole = std::move(t); });
   f.say("b");
   f.model->last().complete();
   f.commit();
