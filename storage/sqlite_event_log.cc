@@ -7,6 +7,7 @@
 #include <cassert>
 #include <cerrno>
 #include <cstring>
+#include <thread>
 
 #include "storage/checkpointer.h"
 #include "storage/directory_lock.h"
@@ -59,6 +60,11 @@ class SqliteEventLog final : public EventLog {
   void close() override;
 
  private:
+  // Everything but the completions of its threads happens on one thread: that of the first call.
+  bool on_owner_thread() {
+    if (owner_ == std::thread::id{}) owner_ = std::this_thread::get_id();
+    return owner_ == std::this_thread::get_id();
+  }
   Result<void> configure(Database& db);
   void deliver();
 
@@ -71,6 +77,7 @@ class SqliteEventLog final : public EventLog {
     });
   }
 
+  std::thread::id owner_;
   Observer& observer_;
   DirectoryLock lock_;
   std::shared_ptr<Gate> gate_ = std::make_shared<Gate>();
@@ -136,6 +143,7 @@ Result<void> SqliteEventLog::open() {
 }
 
 void SqliteEventLog::deliver() {
+  assert(on_owner_thread());
   const auto gate = gate_;  // a completion may destroy the log
   Delivery delivery = deliveries_.take();
   const auto late = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - delivery.since);
@@ -152,6 +160,7 @@ void SqliteEventLog::deliver() {
 }
 
 void SqliteEventLog::create(NewStream stream, Completion<Created> done) {
+  assert(on_owner_thread());
   const LogState state = context_.health.state();
   if (state != LogState::healthy) {
     Errc code = state == LogState::failed ? Errc::log_failed : Errc::log_stalled;
@@ -161,6 +170,7 @@ void SqliteEventLog::create(NewStream stream, Completion<Created> done) {
 }
 
 void SqliteEventLog::append(StreamKey key, Seq first, std::span<const EventView> events) {
+  assert(on_owner_thread());
   OpenStream* const stream = open_.find(key);
   assert(stream != nullptr && "the stream is not open");
   assert(first == stream->next && first + events.size() <= max_seq && "a gap or a repeat");
@@ -172,12 +182,14 @@ void SqliteEventLog::append(StreamKey key, Seq first, std::span<const EventView>
 }
 
 void SqliteEventLog::keep_continuation(StreamKey key, std::string continuation) {
+  assert(on_owner_thread());
   assert(open_.find(key) != nullptr && "the stream is not open");
   if (context_.health.state() == LogState::failed) return;
   queue_.keep({key, std::move(continuation)});
 }
 
 void SqliteEventLog::finish(StreamKey key, Seq seq, Ending ending) {
+  assert(on_owner_thread());
   const OpenStream* const stream = open_.find(key);
   assert(stream != nullptr && "the stream is not open");
   assert(seq == stream->next && "a gap or a repeat");
@@ -188,6 +200,7 @@ void SqliteEventLog::finish(StreamKey key, Seq seq, Ending ending) {
 }
 
 void SqliteEventLog::read(StreamKey key, Seq after, size_t max_bytes, Completion<std::shared_ptr<const Block>> done) {
+  assert(on_owner_thread());
   auto answer = context_.tails.read(key, after, max_bytes);
   if (answer.here)
     return context_.outbox.complete<std::shared_ptr<const Block>>(std::move(done), std::move(answer.block));

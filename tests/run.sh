@@ -32,6 +32,7 @@ source tests/support/steps.sh
 
 prepare || finish
 check "layers" tests/layers_test.sh
+check "layers: what goes upward is found" planted_includes
 check "documents" tests/documents_test.sh
 check "format" format_check
 check "alert rules" promtool check rules deploy/prometheus/tokenrelay.rules.yml

@@ -29,7 +29,6 @@ ControlSocket::ControlSocket(Api& api, std::shared_ptr<relay::Stream> stream, ht
     : api_(api),
       stream_(std::move(stream)),
       request_id_(connection.request_id),
-      alive_(std::make_shared<bool>(true)),
       budget_(burst),
       socket_(std::move(connection), socket_options(api.settings(), std::move(handshake)), *this),
       after_end_(api.loop.timers(), [this] { on_after_end(); }) {
@@ -37,7 +36,7 @@ ControlSocket::ControlSocket(Api& api, std::shared_ptr<relay::Stream> stream, ht
 }
 
 ControlSocket::~ControlSocket() {
-  *alive_ = false;
+  alive_.end();
   if (subscriber_) api_.metrics.subscriber_left(metrics::Transport::websocket);
 }
 
@@ -89,8 +88,8 @@ void ControlSocket::run(SocketCommand command) {
   ++open_commands_;
   if (command.kind == SocketCommand::Kind::cancel) {
     return relay::cancel(
-        *stream_, [this, alive = alive_, command](tl::expected<relay::Cancelled, relay::Refusal> outcome) {
-          if (!*alive) return;
+        *stream_, [this, here = alive_.mark(), command](tl::expected<relay::Cancelled, relay::Refusal> outcome) {
+          if (!here) return;
           outcome ? acknowledge(command, stream_->durable())
                   : refuse(command, http::name_of(code_of(outcome.error())), detail_of(outcome.error()));
           answered();
@@ -98,8 +97,8 @@ void ControlSocket::run(SocketCommand command) {
   }
   std::string content = std::move(command.content);
   relay::steer(*stream_, std::move(content),
-               [this, alive = alive_, command](tl::expected<relay::Steered, relay::Refusal> outcome) {
-                 if (!*alive) return;
+               [this, here = alive_.mark(), command](tl::expected<relay::Steered, relay::Refusal> outcome) {
+                 if (!here) return;
                  outcome ? acknowledge(command, outcome->seq)
                          : refuse(command, http::name_of(code_of(outcome.error())), detail_of(outcome.error()));
                  answered();
@@ -182,7 +181,7 @@ void ControlSocket::cut(relay::CutReason reason) {
 
 void ControlSocket::on_gone(int close_code) {
   if (std::exchange(released_, true)) return;
-  *alive_ = false;
+  alive_.end();
   after_end_.cancel();
   if (subscriber_) subscriber_->detach(false);
   api_.metrics.websocket_closed(close_code);

@@ -15,6 +15,7 @@
 #include "service/http/websocket.h"
 #include "service/relay/commands.h"
 #include "service/relay/subscriber.h"
+#include "service/transport/lifeline.h"
 
 namespace tokenrelay::api {
 
@@ -54,7 +55,7 @@ class ControlSocket final : public Reader, private relay::Sink, private http::We
   Api& api_;
   std::shared_ptr<relay::Stream> stream_;
   std::string request_id_;
-  std::shared_ptr<bool> alive_;  // guards answers that come after the socket's end
+  transport::Alive alive_;  // guards answers that come after the socket's end
   int open_commands_ = 0;
   std::optional<std::pair<uint16_t, std::string>> closing_;  // once every command is answered
   double budget_;                                            // messages that may come now

@@ -5,10 +5,10 @@
 
 namespace tokenrelay::api {
 
-Readers::Readers(transport::Loop& loop) : loop_(loop), alive_(std::make_shared<bool>(true)) {}
+Readers::Readers(transport::Loop& loop) : loop_(loop) {}
 
 Readers::~Readers() {
-  *alive_ = false;
+  alive_.end();  // before the readers go
 }
 
 void Readers::keep(std::unique_ptr<Reader> reader) {
@@ -28,8 +28,8 @@ void Readers::leave_all() {
 }
 
 void Readers::release(Reader& reader) {
-  loop_.post([this, alive = alive_, which = &reader] {
-    if (*alive) readers_.erase(which);
+  loop_.post([this, here = alive_.mark(), which = &reader] {
+    if (here) readers_.erase(which);
   });
 }
 

@@ -5,6 +5,7 @@
 #include <memory>
 #include <unordered_map>
 
+#include "service/transport/lifeline.h"
 #include "service/transport/loop.h"
 
 namespace tokenrelay::api {
@@ -33,7 +34,7 @@ class Readers {
 
  private:
   transport::Loop& loop_;
-  std::shared_ptr<bool> alive_;
+  transport::Alive alive_;
   std::unordered_map<Reader*, std::unique_ptr<Reader>> readers_;
   bool closed_ = false;
 };

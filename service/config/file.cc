@@ -36,7 +36,7 @@ struct Reader {
 
 template <typename Owner>
 std::string set_list(const Key<Owner>& key, Owner& owner, const toml::array& array) {
-  const auto* place = std::get_if<std::vector<std::string>& (*)(Owner&)>(&key.place);
+  const auto* place = std::get_if<std::vector<std::string>& (*)(Owner&)>(&key.member);
   if (!place) return "must be " + std::string(type_name(key));
   std::vector<std::string> list;
   for (const toml::node& each : array) {
@@ -54,7 +54,7 @@ std::string set_value(const Key<Owner>& key, Owner& owner, const toml::node& nod
   if (const auto text = node.value_exact<std::string>()) return set_text(key, owner, *text);
   if (const auto number = node.value_exact<int64_t>()) return set_number(key, owner, *number);
   const auto flag = node.value_exact<bool>();
-  const auto* place = std::get_if<bool& (*)(Owner&)>(&key.place);
+  const auto* place = std::get_if<bool& (*)(Owner&)>(&key.member);
   if (!flag || !place) return "must be " + std::string(type_name(key));
   (*place)(owner) = *flag;
   return "";

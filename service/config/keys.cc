@@ -201,12 +201,12 @@ std::string set_number(const Key<Owner>& key, Owner& owner, int64_t value) {
           return "must be " + std::string(type_name(key));
         }
       },
-      key.place);
+      key.member);
 }
 
 template <typename Owner>
 std::string set_text(const Key<Owner>& key, Owner& owner, std::string value) {
-  const auto* place = std::get_if<std::string& (*)(Owner&)>(&key.place);
+  const auto* place = std::get_if<std::string& (*)(Owner&)>(&key.member);
   if (!place) return "must be " + std::string(type_name(key));
   if (!key.choices.empty() && !among(value, key.choices)) return "must be one of " + spoken(key.choices);
   if (value.find('\0') != std::string::npos) return "must not hold a NUL";
@@ -215,16 +215,16 @@ std::string set_text(const Key<Owner>& key, Owner& owner, std::string value) {
 }
 
 std::string set_from_text(const Key<Config>& key, Config& config, const std::string& text) {
-  if (const auto* flag = std::get_if<bool& (*)(Config&)>(&key.place)) {
+  if (const auto* flag = std::get_if<bool& (*)(Config&)>(&key.member)) {
     if (text != "true" && text != "false") return "must be true or false";
     (*flag)(config) = text == "true";
     return "";
   }
-  if (const auto* list = std::get_if<std::vector<std::string>& (*)(Config&)>(&key.place)) {
+  if (const auto* list = std::get_if<std::vector<std::string>& (*)(Config&)>(&key.member)) {
     (*list)(config) = split(text);
     return "";
   }
-  if (std::holds_alternative<std::string& (*)(Config&)>(key.place)) return set_text(key, config, text);
+  if (std::holds_alternative<std::string& (*)(Config&)>(key.member)) return set_text(key, config, text);
   int64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc() || end != text.data() + text.size()) return "must be a whole number";
@@ -235,7 +235,7 @@ template <typename Owner>
 std::string_view type_name(const Key<Owner>& key) {
   constexpr std::string_view environment_names[] = {"text in quotes", "true or false",  "a whole number",
                                                     "a whole number", "a whole number", "a list of texts"};
-  return environment_names[key.place.index()];
+  return environment_names[key.member.index()];
 }
 
 template std::string set_number(const Key<Config>&, Config&, int64_t);

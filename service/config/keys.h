@@ -14,14 +14,14 @@ namespace tokenrelay {
 
 // Where a key's value lies in its owner (Config or UpstreamConfig), and by that its type.
 template <typename Owner>
-using Place = std::variant<std::string& (*)(Owner&), bool& (*)(Owner&), int64_t& (*)(Owner&), uint64_t& (*)(Owner&),
-                           uint32_t& (*)(Owner&), std::vector<std::string>& (*)(Owner&)>;
+using Member = std::variant<std::string& (*)(Owner&), bool& (*)(Owner&), int64_t& (*)(Owner&), uint64_t& (*)(Owner&),
+                            uint32_t& (*)(Owner&), std::vector<std::string>& (*)(Owner&)>;
 
 template <typename Owner>
 struct Key {
   std::string_view section;  // "": top level
   std::string_view name;
-  Place<Owner> place;
+  Member<Owner> member;
   std::string_view comment;
   int64_t min = 0, max = INT64_MAX;  // numbers
   std::string_view choices = "";     // strings: allowed values, split by '|'; "": any

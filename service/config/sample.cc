@@ -41,7 +41,7 @@ std::string value_of(const Key<Owner>& key, Owner& owner) {
           return std::to_string(value);
         }
       },
-      key.place);
+      key.member);
 }
 
 }  // namespace

@@ -41,7 +41,7 @@ Generation::~Generation() {
 }
 
 void Generation::begin() {
-  find_place();
+  take_slot();
 }
 
 void Generation::take_up(const Continuation& from, Progress said) {
@@ -49,14 +49,14 @@ void Generation::take_up(const Continuation& from, Progress said) {
   known_ = std::move(said);
   attempts_.go_on_from(from.attempt + 1);
   last_delta_us_ = context_.loop.clock().mono_us();
-  find_place();
+  take_slot();
 }
 
-void Generation::find_place() {
-  place_ = attempts_.route().upstream;
-  if (place_->slots.take()) return on_slot();
+void Generation::take_slot() {
+  upstream_ = attempts_.route().upstream;
+  if (upstream_->slots.take()) return on_slot();
   state_ = State::queued;
-  place_->slots.wait_for(*this);
+  upstream_->slots.wait_for(*this);
   timer_.arm(options_->queue_ms);
 }
 
@@ -72,11 +72,11 @@ void Generation::on_slot() {
   start_call();
 }
 
-void Generation::give_up_place() {
-  if (state_ == State::queued) place_->slots.leave(*this);
+void Generation::leave_slot() {
+  if (state_ == State::queued) upstream_->slots.leave(*this);
   if (!std::exchange(has_slot_, false)) return;
   context_.metrics.generation_ended();
-  place_->slots.give_back();
+  upstream_->slots.give_back();
 }
 
 void Generation::on_timer() {
@@ -85,7 +85,7 @@ void Generation::on_timer() {
   outcome.failure =
       upstream::Error{ErrorCode::upstream_overloaded, "no upstream slot became free in time", true, std::nullopt, 0};
   if (fall_back(*outcome.failure)) return;
-  give_up_place();
+  leave_slot();
   state_ = State::closed;
   owner_.on_generation_end(std::move(outcome));
 }
@@ -101,14 +101,14 @@ void Generation::start_call() {
         upstream::Error{ErrorCode::upstream_error, "this upstream cannot take it up", false, std::nullopt, 0};
     return on_end(std::move(outcome));
   }
-  if (!token_.empty()) owner_.on_generation_resumable(place_->name, token_, attempts_.number());
+  if (!token_.empty()) owner_.on_generation_resumable(upstream_->name, token_, attempts_.number());
   if (paused_) call_->pause();
 }
 
 void Generation::close() {
   call_.reset();
   timer_.cancel();
-  give_up_place();
+  leave_slot();
   state_ = State::closed;
 }
 
@@ -222,17 +222,17 @@ std::string Generation::draw_call_id() const {
 
 void Generation::on_resumable(std::string_view token) {
   token_ = token;
-  owner_.on_generation_resumable(place_->name, token_, attempts_.number());
+  owner_.on_generation_resumable(upstream_->name, token_, attempts_.number());
 }
 
 void Generation::on_seam(std::string_view reason) {
   attempts_.taken_up();
-  if (!token_.empty()) owner_.on_generation_resumable(place_->name, token_, attempts_.number());
+  if (!token_.empty()) owner_.on_generation_resumable(upstream_->name, token_, attempts_.number());
   append_seam(reason);
 }
 
 void Generation::forget_token() {
-  if (!std::exchange(token_, {}).empty()) owner_.on_generation_resumable(place_->name, {}, attempts_.number());
+  if (!std::exchange(token_, {}).empty()) owner_.on_generation_resumable(upstream_->name, {}, attempts_.number());
 }
 
 bool Generation::append_seam(std::string_view reason) {
@@ -268,9 +268,9 @@ bool Generation::fall_back(const upstream::Error& failure) {
   if (!attempts_.fall_back(failure, request_)) return false;
   call_.reset();
   forget_token();
-  give_up_place();
+  leave_slot();
   state_ = State::idle;
-  if (append_seam(upstream::name_of(failure.code))) find_place();
+  if (append_seam(upstream::name_of(failure.code))) take_slot();
   return true;
 }
 

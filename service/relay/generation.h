@@ -67,8 +67,8 @@ class Generation final : private upstream::CallHandler, private Slots::Waiter {
   void on_seam(std::string_view reason) override;
   void on_end(upstream::Outcome outcome) override;
 
-  void find_place();
-  void give_up_place();
+  void take_slot();
+  void leave_slot();
   void on_timer();
   void start_call();
   bool try_again(const upstream::Error& failure);
@@ -94,7 +94,7 @@ class Generation final : private upstream::CallHandler, private Slots::Waiter {
   bool has_slot_ = false, answered_ = false, paused_ = false;
   Attempts attempts_;
   upstream::ModelRequest request_;
-  std::shared_ptr<Upstream> place_;                         // where it has a place, or waits for one
+  std::shared_ptr<Upstream> upstream_;                      // whose slot it has, or waits for
   std::string token_;                                       // of an answer that can be taken up
   std::vector<std::pair<std::string, std::string>> tools_;  // id and name of each tool call so far
 };

@@ -187,6 +187,7 @@ std::shared_ptr<Stream> Shard::in_memory(const std::string& stream_id) {
 }
 
 void Shard::on_row(storage::Result<storage::StreamRow> row, const Completion<std::shared_ptr<Stream>>& done) {
+  assert(loop_.may_touch());
   if (!row) return done(tl::make_unexpected(to_error(row.error())));
   if (auto stream = in_memory(row->stream_id)) return done(std::move(stream));
   if (row->status.empty()) return done(tl::make_unexpected(Error{Errc::unreadable, "the stream is not loaded"}));
@@ -238,6 +239,7 @@ void Shard::remove_now(const std::shared_ptr<Stream>& stream, const Completion<b
 // ---- what the log says
 
 void Shard::on_durable(std::span<const storage::Durable> streams, int64_t late_ms) {
+  assert(loop_.may_touch());
   context_->crowded = late_ms >= crowded_ms;
   const int64_t now_ms = context_->wall_ms();
   for (const auto& [key, seq] : streams) {
@@ -254,11 +256,13 @@ void Shard::on_durable(std::span<const storage::Durable> streams, int64_t late_m
 }
 
 void Shard::on_ended(Stream& stream) {
+  assert(loop_.may_touch());
   live_.erase(stream.row().key);
   if_drained();
 }
 
 void Shard::on_log_state() {
+  assert(loop_.may_touch());
   switch (log_->status().state) {
     case storage::LogState::healthy:
       stall_timer_.cancel();

@@ -109,15 +109,18 @@ void Stream::make_generation(upstream::ModelRequest request, uint64_t prompt_byt
 }
 
 void Stream::on_generation_started() {
+  assert(context_.loop.may_touch());
   phase_ = Phase::streaming;
 }
 
 void Stream::on_generation_answered() {
+  assert(context_.loop.may_touch());
   answered_ = true;
   if (!waiting_for_answer_.empty()) answered_timer_->arm(0);  // not from inside the upstream's turn
 }
 
 void Stream::on_generation_resumable(const std::string& upstream, const std::string& token, uint32_t attempt) {
+  assert(context_.loop.may_touch());
   resumable_ = !token.empty();
   const Continuation now{upstream, token, attempt, prompt_bytes_, request_id_, on_disconnect_};
   context_.log.keep_continuation(row_.key, resumable_ ? stored_continuation(now) : std::string());
@@ -154,6 +157,7 @@ void Stream::resume_upstream() {
 }
 
 void Stream::on_generation_end(upstream::Outcome outcome) {
+  assert(context_.loop.may_touch());
   if (!outcome.failure) return end("completed", &outcome, std::nullopt);
   const auto& failure = *outcome.failure;
   failure_ = failure;
@@ -240,6 +244,7 @@ void Stream::retire_generation() {
 }
 
 void Stream::on_durable(Seq seq, int64_t wall_ms) {
+  assert(context_.loop.may_touch());
   tail_.trim(row_.last_seq);  // what is new is still wanted
   row_.last_seq = row_.runs.back().last_seq = seq;
   updated_ms_ = wall_ms;
@@ -265,6 +270,7 @@ void Stream::on_durable(Seq seq, int64_t wall_ms) {
 }
 
 void Stream::on_log_failed() {
+  assert(context_.loop.may_touch());
   if (phase_ == Phase::ended || broken_) return;
   retire_generation();
   if (policy_) policy_->stop();

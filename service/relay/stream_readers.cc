@@ -7,15 +7,15 @@ namespace tokenrelay::relay {
 
 void Stream::attach(Subscriber& subscriber) {
   subscriber.attached_ = true;
-  subscriber.place_ = followers_.size();
+  subscriber.index_ = followers_.size();
   followers_.push_back(&subscriber);
   if (policy_ && !ended()) policy_->on_reader();
 }
 
 void Stream::detach(Subscriber& subscriber, bool cut_by_relay) {
-  assert(subscriber.attached_ && followers_[subscriber.place_] == &subscriber);
-  followers_[subscriber.place_] = followers_.back();
-  followers_[subscriber.place_]->place_ = subscriber.place_;
+  assert(subscriber.attached_ && followers_[subscriber.index_] == &subscriber);
+  followers_[subscriber.index_] = followers_.back();
+  followers_[subscriber.index_]->index_ = subscriber.index_;
   followers_.pop_back();
   subscriber.attached_ = false;
   const bool running = phase_ == Phase::queued || phase_ == Phase::streaming;

@@ -23,7 +23,7 @@ Subscriber::~Subscriber() {
 
 void Subscriber::detach(bool cut_by_relay) {
   over_ = true;
-  if (alive_) *alive_ = false;
+  alive_.end();
   block_.reset();
   if (attached_) stream_->detach(*this, cut_by_relay);
 }
@@ -113,9 +113,8 @@ void Subscriber::send(std::string_view events, Seq last, uint64_t merged) {
 
 void Subscriber::read_log() {
   reading_ = true;
-  if (!alive_) alive_ = std::make_shared<bool>(true);
-  stream_->read(position_, [this, alive = alive_](storage::Result<std::shared_ptr<const storage::Block>> block) {
-    if (!*alive) return;
+  stream_->read(position_, [this, here = alive_.mark()](storage::Result<std::shared_ptr<const storage::Block>> block) {
+    if (!here) return;
     reading_ = false;
     const bool usable = block && !(*block)->entries.empty() && (*block)->entries.front().seq <= position_ + 1 &&
                         (*block)->entries.back().seq > position_;

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "service/relay/format.h"
+#include "service/transport/lifeline.h"
 #include "storage/event.h"
 
 namespace tokenrelay::relay {
@@ -59,8 +60,8 @@ class Subscriber {
   const bool coalesce_;
   bool attached_ = false, reading_ = false, over_ = false;
   std::shared_ptr<const storage::Block> block_;
-  std::shared_ptr<bool> alive_;  // guards a pending read
-  size_t place_ = 0;             // in the stream's list of followers
+  transport::Alive alive_;  // guards a pending read
+  size_t index_ = 0;        // in the stream's list of followers
 };
 
 }  // namespace tokenrelay::relay

@@ -4,6 +4,7 @@
 #include "service/http/streaming_body.h"
 #include "service/relay/subscriber.h"
 #include "service/surface/answer.h"
+#include "service/transport/lifeline.h"
 
 namespace tokenrelay::surface {
 namespace {
@@ -38,7 +39,7 @@ class WholeReader final : public api::Reader, private relay::Sink, private http:
     api_.metrics.subscriber_joined(metrics::Transport::sse);
   }
   ~WholeReader() override {
-    *alive_ = false;
+    alive_.end();
     api_.metrics.subscriber_left(metrics::Transport::sse);
   }
 
@@ -64,8 +65,8 @@ class WholeReader final : public api::Reader, private relay::Sink, private http:
     if (released_) return;
     if (!stream_->ended()) return subscriber_.cut(relay::CutReason::log_failed);
     api_.whole_reads.ask(api::gathered_twice(stream_->bytes()), turn_ms,
-                         [this, alive = alive_](api::WholeReads::SharePtr share) {
-                           if (*alive) on_turn(std::move(share));
+                         [this, here = alive_.mark()](api::WholeReads::SharePtr share) {
+                           if (here) on_turn(std::move(share));
                          });
   }
 
@@ -130,10 +131,10 @@ class WholeReader final : public api::Reader, private relay::Sink, private http:
   const std::string request_id_;
   const std::function<void(int)> log_;
   const std::shared_ptr<relay::Stream> stream_;
-  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  mutable transport::Alive alive_;
   mutable std::function<void()> tell_over_ = [this] {
-    api_.loop.post([this, alive = alive_] {
-      if (*alive) on_over();
+    api_.loop.post([this, here = alive_.mark()] {
+      if (here) on_over();
     });
   };
   bool released_ = false;

@@ -14,4 +14,14 @@ Lifeline::Watch::~Watch() {
   if (line_) line_->innermost_ = outer_;
 }
 
+Alive::Mark Alive::mark() {
+  if (!alive_) alive_ = std::make_shared<bool>(!ended_);
+  return Mark(alive_);
+}
+
+void Alive::end() {
+  ended_ = true;
+  if (alive_) *alive_ = false;
+}
+
 }  // namespace tokenrelay::transport

@@ -58,4 +58,9 @@ bool Loop::in_loop_thread() const {
   return state_->thread.load() == std::this_thread::get_id();
 }
 
+bool Loop::may_touch() const {
+  const std::thread::id runs = state_->thread.load(std::memory_order_relaxed);
+  return runs == std::thread::id{} || runs == std::this_thread::get_id();
+}
+
 }  // namespace tokenrelay::transport

@@ -29,6 +29,8 @@ class Loop {
   void run();                             // until stop()
   void stop();
   bool in_loop_thread() const;
+  // For assertions of what only the loop's thread may do: there, or while nobody runs it (start, end, tests).
+  bool may_touch() const;
 
  private:
   const Clock& clock_;

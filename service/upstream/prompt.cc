@@ -206,12 +206,12 @@ tl::expected<void, UnsupportedField> read_parameter(const std::string& name, con
 
 }  // namespace
 
-std::string place_of(const PromptMessage& message) {
+std::string path_of(const PromptMessage& message) {
   return "messages[" + std::to_string(message.place) + "]";
 }
 
-std::string place_of(const PromptMessage& message, size_t part) {
-  return place_of(message) + ".content[" + std::to_string(part) + "]";
+std::string path_of(const PromptMessage& message, size_t part) {
+  return path_of(message) + ".content[" + std::to_string(part) + "]";
 }
 
 std::optional<DataUrl> parse_data_url(std::string_view url) {

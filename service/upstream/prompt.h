@@ -88,8 +88,8 @@ struct Prompt {
 tl::expected<Prompt, UnsupportedField> read_prompt(const ModelRequest& request);
 
 // "messages[2].content[0]"
-std::string place_of(const PromptMessage& message);
-std::string place_of(const PromptMessage& message, size_t part);
+std::string path_of(const PromptMessage& message);
+std::string path_of(const PromptMessage& message, size_t part);
 
 // A data: URL in base64 taken apart; nullopt: it is none.
 struct DataUrl {

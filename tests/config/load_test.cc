@@ -58,7 +58,7 @@ std::string dump(Config config) {
             out << place(config);
           }
         },
-        key.place);
+        key.member);
     out << "\n";
   }
   for (const auto& upstream : config.upstreams) out << upstream.name << " " << upstream.base_url << "\n";
@@ -116,7 +116,7 @@ TEST_CASE("every number can be set from the file and from the environment") {
   // Their smallest value is below that of a limit that must fit into them.
   const std::set<std::string_view> enclosing = {"stream_bytes", "head_bytes", "line_bytes", "uncommitted_bytes"};
   for (const auto& key : config_keys()) {
-    const bool number_key = key.place.index() >= 2 && key.place.index() <= 4;
+    const bool number_key = key.member.index() >= 2 && key.member.index() <= 4;
     if (!number_key || enclosing.count(key.name)) continue;
     const std::string number = std::to_string(key.min == 0 ? 1 : key.min);
     ConfigSources sources;

@@ -26,6 +26,30 @@ prepare() {
   [ "$failed" = 0 ]
 }
 
+# tests/layers_test.sh must complain of each of these, planted into a copy of the tree.
+planted_includes() {
+  local copy complaint file
+  copy=$(mktemp -d) || return 1
+  cp -r --parents service storage metrics "$copy"
+  while read -r file included; do
+    printf '#include "%s"\n' "$included" >"$copy/$file"
+    complaint=$(tests/layers_test.sh "$copy") && { echo "$file may include $included, it says"; rm -rf "$copy"; return 1; }
+    case $complaint in
+      "$file includes $included"*) ;;
+      *) echo "another complaint: $complaint"; rm -rf "$copy"; return 1 ;;
+    esac
+    rm "$copy/$file"
+  done <<'HERE'
+service/http/planted.h service/relay/stream.h
+service/client/planted.cc service/upstream/prompt.h
+service/upstream/gemini/planted.cc service/upstream/chat/request.h
+service/surface/ui/planted.h service/surface/responses/parts.h
+service/text/planted.h service/json/parse.h
+storage/planted.cc service/text/ascii.h
+HERE
+  rm -rf "$copy"
+}
+
 # clang-formats differ between versions; the tree is formatted with Debian 12's.
 format_check() {
   local version

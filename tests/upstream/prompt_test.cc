@@ -37,7 +37,7 @@ TEST_CASE("turns, parts, calls and results", "[prompt]") {
   CHECK(turns[3].name == "f");
   CHECK(turns[4].parts.at(0).kind == PromptPart::Kind::refusal);
   CHECK(turns[4].parts.at(0).text == "no");
-  CHECK(place_of(turns[1], 1) == "messages[1].content[1]");
+  CHECK(path_of(turns[1], 1) == "messages[1].content[1]");
 }
 
 TEST_CASE("parameters: what all dialects know, the rest by name, null is absent", "[prompt]") {

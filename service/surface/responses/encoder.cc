@@ -29,10 +29,10 @@ class ResponsesEncoder final : public Encoder {
         return whole("response.in_progress", "in_progress");
       case EventKind::text:
         if (begins) begin_text();
-        return delta("response.output_text.delta", place_, payload, R"(,"logprobs":[]})", merged);
+        return delta("response.output_text.delta", position_, payload, R"(,"logprobs":[]})", merged);
       case EventKind::reasoning:
         if (begins) begin_reasoning();
-        return delta("response.reasoning_summary_text.delta", place_, payload, "}", merged);
+        return delta("response.reasoning_summary_text.delta", position_, payload, "}", merged);
       case EventKind::tool_call:
         return tool_call(payload, begins, merged);
       case EventKind::opaque:
@@ -81,14 +81,14 @@ class ResponsesEncoder final : public Encoder {
   size_t begin_item(std::string_view part_index) {
     close_open("completed");
     open_ = output_.items().size() - 1;
-    place_ = place_of(*open_);
-    place_ += ",\"";
-    place_ += part_index;
-    place_ += "\":0,\"delta\":";
+    position_ = position_of(*open_);
+    position_ += ",\"";
+    position_ += part_index;
+    position_ += "\":0,\"delta\":";
     return *open_;
   }
 
-  std::string place_of(size_t number) const {
+  std::string position_of(size_t number) const {
     return R"(,"item_id":")" + item_id(facts_, transcript_, output_, number) + R"(","output_index":)" +
            std::to_string(number);
   }
@@ -147,7 +147,7 @@ class ResponsesEncoder final : public Encoder {
     }
     const auto call = calls_.find(piece->index);
     if (call == calls_.end()) return;
-    const std::string place = place_of(call->second) + ",\"delta\":";
+    const std::string place = position_of(call->second) + ",\"delta\":";
     delta("response.function_call_arguments.delta", place, piece->arguments, "}", merged);
   }
 
@@ -197,7 +197,7 @@ class ResponsesEncoder final : public Encoder {
   Transcript transcript_;
   Output output_;
   std::optional<size_t> open_;        // the text or reasoning item being told
-  std::string place_;                 // where its deltas go
+  std::string position_;              // where its deltas go
   std::map<uint64_t, size_t> calls_;  // the log's index of a call, its item's number
   std::string json_;                  // reused
 };

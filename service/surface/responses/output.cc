@@ -110,13 +110,13 @@ Value item_json(const ResponseFacts& facts, const Transcript& transcript, const 
   return item;
 }
 
-std::optional<ItemPlace> place_of_item(std::string_view item_id) {
+std::optional<ItemReference> parse_item_id(std::string_view item_id) {
   for (const auto prefix : item_prefixes) {
     if (!item_id.starts_with(prefix)) continue;
     const auto rest = item_id.substr(prefix.size());
     const size_t bar = rest.rfind('_');
     if (bar == 0 || bar == rest.npos) return std::nullopt;
-    ItemPlace place{std::string(stream_prefix) + std::string(rest.substr(0, bar)), 0};
+    ItemReference place{std::string(stream_prefix) + std::string(rest.substr(0, bar)), 0};
     const auto digits = rest.substr(bar + 1);
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), place.number);
     if (error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;

@@ -49,11 +49,11 @@ json::Value item_json(const ResponseFacts& facts, const Transcript& transcript, 
                       std::string_view status);
 
 // Where an item's id points: the stream and the item's number. nullopt: no item of ours.
-struct ItemPlace {
+struct ItemReference {
   std::string stream_id;
   size_t number = 0;
 };
-std::optional<ItemPlace> place_of_item(std::string_view item_id);
+std::optional<ItemReference> parse_item_id(std::string_view item_id);
 
 // completed, incomplete, failed, cancelled.
 std::string_view response_status(const Done& done);

@@ -43,7 +43,7 @@ tl::expected<References, Error> references_in(const Value& input) {
   for (size_t i = 0; i < input.size(); ++i) {
     if (!is_reference(input[i])) continue;
     Reference reference{i, 0, json::word(input[i], "id").substr(0, 128)};
-    const auto place = place_of_item(reference.id);
+    const auto place = parse_item_id(reference.id);
     if (!place) return tl::make_unexpected(unknown(reference));
     reference.number = place->number;
     found[place->stream_id].push_back(std::move(reference));

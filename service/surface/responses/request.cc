@@ -24,10 +24,11 @@ constexpr std::array<std::string_view, 8> same = {"temperature",         "top_p"
                                                   "service_tier",        "prompt_cache_key",
                                                   "safety_identifier",   "prompt_cache_retention"};
 
-class Reading {
+class RequestReader {
  public:
   // No kind: no upstream has the model, which is what the client is told then.
-  Reading(std::string_view kind, ResponsesRequest& out) : same_protocol_(kind.empty() || kind == own_kind), out_(out) {}
+  RequestReader(std::string_view kind, ResponsesRequest& out)
+      : same_protocol_(kind.empty() || kind == own_kind), out_(out) {}
 
   Read member(const std::string& name, const Value& value) {
     if (value.is_null()) return {};  // as the SDKs send what is not set
@@ -168,9 +169,9 @@ tl::expected<Value, Error> messages_of(const Value& body, std::string_view kind)
 
 tl::expected<ResponsesRequest, Error> read_responses_request(const Value& body, std::string_view upstream_kind) {
   ResponsesRequest out;
-  Reading reading(upstream_kind, out);
+  RequestReader reader(upstream_kind, out);
   for (const auto& [name, value] : body.items()) {
-    if (const auto read = reading.member(name, value); !read) return tl::make_unexpected(read.error());
+    if (const auto read = reader.member(name, value); !read) return tl::make_unexpected(read.error());
   }
   auto messages = messages_of(body, upstream_kind);
   if (!messages) return tl::make_unexpected(messages.error());
@@ -178,8 +179,8 @@ tl::expected<ResponsesRequest, Error> read_responses_request(const Value& body, 
   if (!bytes) return refuse("input", bytes.error());
   out.prompt_bytes = *bytes;
   out.messages = json::dump(*messages);
-  if (!reading.own.empty()) reading.parameters["x_responses"] = Value{{"body", std::move(reading.own)}};
-  out.parameters = json::dump(reading.parameters);
+  if (!reader.own.empty()) reader.parameters["x_responses"] = Value{{"body", std::move(reader.own)}};
+  out.parameters = json::dump(reader.parameters);
   out.marks = R"(,"surface":"responses")";
   if (out.background) out.marks += R"(,"background":true)";
   return out;

@@ -127,16 +127,16 @@ Checked read_text(const Value& part, const std::string& place, std::string_view 
   return {};
 }
 
-struct Reading {
+struct MessageScope {
   std::string_view upstream_kind;
   bool assistant;
   Value& out;
 };
 
-Checked read_part(const Value& part, const std::string& place, const Reading& reading, Step& step) {
+Checked read_part(const Value& part, const std::string& place, const MessageScope& scope, Step& step) {
   if (!part.is_object()) return refuse(place, "must be an object");
   const std::string type = json::word(part, "type");
-  if (type == "text") return read_text(part, place, reading.upstream_kind, step);
+  if (type == "text") return read_text(part, place, scope.upstream_kind, step);
   if (type == "file") {
     auto file = read_file(part, place);
     if (!file) return tl::make_unexpected(file.error());
@@ -144,17 +144,17 @@ Checked read_part(const Value& part, const std::string& place, const Reading& re
     return {};
   }
   if (type == "reasoning") {
-    Value signed_part = reading.assistant ? reasoning_part(part, reading.upstream_kind) : Value();
+    Value signed_part = scope.assistant ? reasoning_part(part, scope.upstream_kind) : Value();
     if (!signed_part.is_null()) step.parts.push_back(std::move(signed_part));
     return {};
   }
   if (only_shown(type)) return {};
-  if (reading.assistant && type == "step-start") {
-    step.end(reading.out);
+  if (scope.assistant && type == "step-start") {
+    step.end(scope.out);
     return {};
   }
-  if (reading.assistant && (type.starts_with("tool-") || type == "dynamic-tool")) {
-    return step.add_tool(part, type, place, reading.upstream_kind);
+  if (scope.assistant && (type.starts_with("tool-") || type == "dynamic-tool")) {
+    return step.add_tool(part, type, place, scope.upstream_kind);
   }
   return refuse(place + ".type", "is no part that this relay can tell a model");
 }

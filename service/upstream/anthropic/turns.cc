@@ -80,7 +80,7 @@ tl::expected<Value, UnsupportedField> blocks_of(const PromptMessage& message) {
   Value blocks = Value::array();
   for (size_t i = 0; i < message.parts.size(); ++i) {
     const PromptPart& part = message.parts[i];
-    const std::string place = place_of(message, i);
+    const std::string place = path_of(message, i);
     if (!may_say(message.role, part.kind)) return refuse(place, "has no place in a turn of this role at this upstream");
     Block block = plain_block(part, place);
     if (!block) return block;
@@ -139,7 +139,7 @@ tl::expected<AnthropicTurns, UnsupportedField> anthropic_turns(const Prompt& pro
     auto blocks = blocks_of(message);
     if (!blocks) return tl::make_unexpected(blocks.error());
     for (size_t i = 0; i < message.tool_calls.size(); ++i) {
-      Block call = tool_use(message.tool_calls[i], place_of(message) + ".tool_calls[" + std::to_string(i) + "]");
+      Block call = tool_use(message.tool_calls[i], path_of(message) + ".tool_calls[" + std::to_string(i) + "]");
       if (!call) return tl::make_unexpected(call.error());
       blocks->push_back(std::move(*call));
     }

@@ -79,11 +79,11 @@ Part part_of(const PromptPart& part, const std::string& place) {
 tl::expected<Value, UnsupportedField> parts_of(const PromptMessage& message) {
   Value parts = Value::array();
   for (size_t i = 0; i < message.parts.size(); ++i) {
-    Part part = part_of(message.parts[i], place_of(message, i));
+    Part part = part_of(message.parts[i], path_of(message, i));
     if (!part) return part;
     if (part->is_null()) continue;
     if (message.role == Role::system && !part->contains("text")) {
-      return refuse(place_of(message, i), "instructions can be carried to this upstream as text only");
+      return refuse(path_of(message, i), "instructions can be carried to this upstream as text only");
     }
     parts.push_back(std::move(*part));
   }
@@ -113,7 +113,7 @@ Value response_of(const PromptMessage& message, const std::string& text) {
 Part result_of(const PromptMessage& message, const std::map<std::string, std::string>& names) {
   const auto named = names.find(message.tool_call_id);
   const std::string name = named != names.end() ? named->second : message.name;
-  if (name.empty()) return refuse(place_of(message) + ".tool_call_id", "answers no tool call of an earlier turn");
+  if (name.empty()) return refuse(path_of(message) + ".tool_call_id", "answers no tool call of an earlier turn");
   auto parts = parts_of(message);
   if (!parts) return parts;
   Value result = {{"name", name}, {"response", response_of(message, text_of(message.parts))}};
@@ -151,7 +151,7 @@ class Turns {
     auto parts = parts_of(message);
     for (size_t i = 0; parts && i < message.tool_calls.size(); ++i) {
       const PromptToolCall& call = message.tool_calls[i];
-      Part part = call_of(call, place_of(message) + ".tool_calls[" + std::to_string(i) + "]");
+      Part part = call_of(call, path_of(message) + ".tool_calls[" + std::to_string(i) + "]");
       if (!part) return part;
       if (i == 0 && needs_signatures_ && call.thought_signature.empty()) (*part)["thoughtSignature"] = placeholder;
       names_[call.id] = call.name;

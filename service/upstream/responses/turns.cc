@@ -71,11 +71,11 @@ void add_reasoning(const PromptPart& part, Value& items) {
 }
 
 Done add_result(const PromptMessage& message, Value& items) {
-  if (message.tool_call_id.empty()) return refuse(place_of(message) + ".tool_call_id", "is missing");
+  if (message.tool_call_id.empty()) return refuse(path_of(message) + ".tool_call_id", "is missing");
   Value output = Value::array();
   if (message.is_error) output.push_back(Value{{"type", "input_text"}, {"text", "Error: "}});  // it has no other word
   for (size_t i = 0; i < message.parts.size(); ++i) {
-    auto part = content_of(message.parts[i], Role::tool, place_of(message, i));
+    auto part = content_of(message.parts[i], Role::tool, path_of(message, i));
     if (!part) return tl::make_unexpected(part.error());
     output.push_back(std::move(*part));
   }
@@ -96,7 +96,7 @@ Done add_turn(const PromptMessage& message, Value& items) {
       add_reasoning(part, items);
       continue;
     }
-    auto one = content_of(part, message.role, place_of(message, i));
+    auto one = content_of(part, message.role, path_of(message, i));
     if (!one) return tl::make_unexpected(one.error());
     content.push_back(std::move(*one));
   }

@@ -191,14 +191,14 @@ TEST_CASE("Responses request: what a provider wants back goes back to it, and to
 }
 
 TEST_CASE("Responses: an item's id names its stream and its place") {
-  const auto place = place_of_item("fc_abc_12");
+  const auto place = parse_item_id("fc_abc_12");
   REQUIRE(place);
   CHECK(place->stream_id == "strm_abc");
   CHECK(place->number == 12);
   for (const auto* wrong : {"", "msg_", "msg_abc", "msg__1", "msg_abc_", "msg_abc_x", "item_abc_1", "msg_abc_1x",
                             "msg_abc_99999999999999999999999", "msg_abc_-1"}) {
     INFO(wrong);
-    CHECK(!place_of_item(wrong));
+    CHECK(!parse_item_id(wrong));
   }
 }
 
