@@ -90,12 +90,6 @@ std::vector<StreamKey> Tails::waiting() const {
   return keys;
 }
 
-std::vector<StreamKey> Tails::keys() const {
-  std::vector<StreamKey> keys;
-  tails_.each([&](StreamKey key, const Tail&) { keys.push_back(key); });
-  return keys;
-}
-
 Tails::Answer Tails::read(StreamKey key, Seq after, size_t max_bytes) const {
   auto block = std::make_shared<Block>();
   std::lock_guard lock(mutex_);

@@ -45,7 +45,6 @@ class Tails {
   void drop(StreamKey key, size_t chunks);
   const Tail* find(StreamKey key) const;   // without the lock
   std::vector<StreamKey> waiting() const;  // streams with chunks
-  std::vector<StreamKey> keys() const;
 
   // Any thread. `here` false: not in memory, the segments have it (or nobody does).
   struct Answer {

@@ -14,6 +14,10 @@
 
 namespace tokenrelay::api {
 
+inline constexpr size_t max_model_bytes = 256;
+inline constexpr size_t max_metadata_entries = 64;
+inline constexpr int64_t max_cancel_after_ms = 24 * 3600 * 1000;
+
 // A request for an answer, in neutral words (upstream/prompt.h).
 struct StreamRequest {
   std::string model;                 // "": the configured default

@@ -20,10 +20,6 @@ Reply refuse(relay::Refusal refusal, const Request& request) {
   return http::problem(code, detail_of(refusal), request.request_id, retry_after);
 }
 
-Reply json_reply(int status, const json::Value& value) {
-  return Reply{status, {{"Cache-Control", "no-store"}}, json::dump(value), "application/json"};
-}
-
 tl::expected<std::string, std::string> read_content(const Request& request, int depth) {
   const auto body = json::parse(request.body, depth);
   if (!body) return tl::make_unexpected("the body is not valid JSON: " + body.error().message);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "service/upstream/prompt.h"
+
 namespace tokenrelay::api {
 namespace {
 
@@ -11,12 +13,6 @@ using Refusal = tl::unexpected<std::string>;
 
 constexpr std::array<std::string_view, 6> known_fields = {"model",      "prompt",   "messages",
                                                           "parameters", "metadata", "on_disconnect"};
-// What the relay itself sets in the upstream's request (PROTOCOL.md, Create).
-constexpr std::array<std::string_view, 9> own_parameters = {
-    "model", "messages", "prompt", "input", "contents", "stream", "stream_options", "n", "background"};
-constexpr size_t max_model_bytes = 256;
-constexpr size_t max_metadata_entries = 64;
-constexpr int64_t max_cancel_after_ms = 24 * 3600 * 1000;
 
 template <typename List>
 bool contains(const List& list, std::string_view name) {
@@ -90,7 +86,8 @@ tl::expected<void, std::string> read_parameters(const Value& body, StreamRequest
   if (parameters == body.end()) return {};
   if (!parameters->is_object()) return refuse("\"parameters\" must be an object");
   for (const auto& [name, value] : parameters->items()) {
-    if (is_own_parameter(name)) return refuse("parameters." + name + " is set by the relay and cannot be given");
+    if (upstream::is_own_parameter(name))
+      return refuse("parameters." + name + " is set by the relay and cannot be given");
   }
   out.parameters = json::dump(*parameters);
   return {};
@@ -127,10 +124,6 @@ tl::expected<void, std::string> read_on_disconnect(const Value& body, StreamRequ
 }
 
 }  // namespace
-
-bool is_own_parameter(std::string_view name) {
-  return contains(own_parameters, name);
-}
 
 tl::expected<uint64_t, std::string> check_messages(const Value& messages) {
   if (!messages.is_array() || messages.empty()) return refuse("\"messages\" must be a non-empty array");

@@ -13,9 +13,6 @@ namespace tokenrelay::api {
 // Chat messages: a non-empty array of {role, content}. The bytes of their text.
 tl::expected<uint64_t, std::string> check_messages(const json::Value& messages);
 
-// What the relay itself sets in the upstream's request: no client may give it (PROTOCOL.md, Create).
-bool is_own_parameter(std::string_view name);
-
 // The error is the `detail` of a 400.
 tl::expected<StreamRequest, std::string> parse_create_request(std::string_view body, int max_depth);
 

@@ -29,8 +29,9 @@ std::string_view name_of(relay::CutReason reason) {
 }
 
 std::string preface(const relay::Stream& stream, relay::Verdict verdict) {
-  std::string out = "retry: " + std::to_string(reconnect_ms) + "\n";
-  http::sse::append_event(out, "", "resumed", resumed_json(stream, verdict));
+  std::string out;
+  http::sse::append_retry(out, reconnect_ms);
+  http::sse::append_event(out, "resumed", resumed_json(stream, verdict));
   return out;
 }
 
@@ -38,7 +39,9 @@ std::string preface(const relay::Stream& stream, relay::Verdict verdict) {
 std::string retry_line(const relay::Random& random) {
   uint32_t draw = 0;
   random(&draw, sizeof draw);
-  return "retry: " + std::to_string(2000 + draw % 8001) + "\n";
+  std::string out;
+  http::sse::append_retry(out, 2000 + draw % 8001);
+  return out;
 }
 
 http::StreamingBody::Options body_options(const Settings& settings, http::HeaderList headers, http::HeaderList extra) {

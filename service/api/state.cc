@@ -18,10 +18,6 @@ using Whole = std::shared_ptr<const relay::StreamText>;
 
 constexpr size_t default_page = 20, max_page = 100;
 
-Reply json_reply(const json::Value& value) {
-  return Reply{200, {{"Cache-Control", "no-store"}}, json::dump(value), "application/json"};
-}
-
 template <typename T>
 std::optional<T> number(std::string_view text, int base) {
   T value{};
@@ -78,7 +74,7 @@ asio::awaitable<Answer> read_state(Api& api, const Request& request) {
   if (!share) co_return too_many_whole_reads(request);
   const Whole transcript = co_await until<Whole>([&](auto then) { relay::read_stream_text(stream, std::move(then)); });
   if (!transcript) co_return problem_of({relay::Errc::unreadable, "the log cannot be read"}, request);
-  co_return held_reply(json_reply(state_json(*stream, *transcript)), share, request);
+  co_return held_reply(json_reply(200, state_json(*stream, *transcript)), share, request);
 }
 
 asio::awaitable<Answer> list_streams(Api& api, const Request& request) {
@@ -96,7 +92,7 @@ asio::awaitable<Answer> list_streams(Api& api, const Request& request) {
     out["streams"].push_back(list_row_json(row, stream.get()));
   }
   if (page->next) out["next_cursor"] = page_cursor(*page->next);
-  co_return held_reply(json_reply(out), share, request);
+  co_return held_reply(json_reply(200, out), share, request);
 }
 
 asio::awaitable<Answer> remove_stream(Api& api, const Request& request) {

@@ -43,6 +43,10 @@ std::string stream_path(const std::string& stream_id) {
   return "/v1/streams/" + stream_id;
 }
 
+http::Reply json_reply(int status, const json::Value& value) {
+  return {status, {{"Cache-Control", "no-store"}}, json::dump(value), "application/json"};
+}
+
 Value created_json(const relay::Stream& stream) {
   const std::string path = stream_path(stream.id());
   return Value{{"id", stream.id()},

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "metrics/metrics.h"
+#include "service/http/reply.h"
 #include "service/json/parse.h"
 #include "service/relay/event_id.h"
 #include "service/relay/stream.h"
@@ -12,6 +13,8 @@
 namespace tokenrelay::api {
 
 std::string stream_path(const std::string& stream_id);  // /v1/streams/{id}
+
+http::Reply json_reply(int status, const json::Value& value);  // no-store
 
 json::Value created_json(const relay::Stream& stream);
 json::Value list_row_json(const storage::StreamRow& row, const relay::Stream* live);

@@ -14,9 +14,8 @@ void append_field(std::string& out, std::string_view name, std::string_view valu
 
 }  // namespace
 
-void append_event(std::string& out, std::string_view id, std::string_view event_name, std::string_view json) {
-  if (!id.empty()) append_field(out, "id: ", id);
-  if (!event_name.empty()) append_field(out, "event: ", event_name);
+void append_event(std::string& out, std::string_view event_name, std::string_view json) {
+  append_field(out, "event: ", event_name);
   append_field(out, "data: ", json);
   out += '\n';
 }

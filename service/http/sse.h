@@ -10,8 +10,8 @@ namespace tokenrelay::http::sse {
 // A comment line, not a block: it may stand between any two events without ending one.
 inline constexpr std::string_view heartbeat = ": hb\n";
 
-// `id:` and `event:` lines are left out when empty. No field may hold LF, CR or NUL (asserted).
-void append_event(std::string& out, std::string_view id, std::string_view event_name, std::string_view json);
+// An event without an id. No field may hold LF, CR or NUL (asserted).
+void append_event(std::string& out, std::string_view event_name, std::string_view json);
 
 // How long a client waits before it reconnects; no event is dispatched by it.
 void append_retry(std::string& out, int64_t retry_ms);

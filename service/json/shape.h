@@ -22,7 +22,6 @@ class Shape {
   // `text` is valid JSON, and `hole` the inside of one of its strings, without escapes, as a view into it. Else nothing
   // is learnt.
   void learn(std::string_view text, std::string_view hole);
-  void forget() { learnt_ = false; }
 
   // What stands in the hole; a view into `text`.
   std::optional<std::string_view> match(std::string_view text) const;

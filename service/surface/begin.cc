@@ -13,7 +13,6 @@ using http::Reply;
 using http::Request;
 using Refused = tl::unexpected<Reply>;
 
-constexpr int64_t max_cancel_after_ms = 24 * 3600 * 1000;
 // How long the head of an answer is held back for a refusal's status: an upstream that is slow to take a request must
 // not make the relay look dead (CLIENTS.md, Every client: refusals and retries).
 constexpr int64_t hold_ms = 5'000;
@@ -36,7 +35,7 @@ tl::expected<std::optional<relay::OnDisconnect>, std::string> read_on_disconnect
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), ms);
     if (error != std::errc() || end != digits.data() + digits.size()) ms = -1;
   }
-  if (ms < 0 || ms > max_cancel_after_ms) {
+  if (ms < 0 || ms > api::max_cancel_after_ms) {
     return tl::make_unexpected(std::string("must be continue, cancel or cancel_after_ms=N"));
   }
   return relay::OnDisconnect{Action::cancel_after, ms};

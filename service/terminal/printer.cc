@@ -3,8 +3,6 @@
 #include <ostream>
 
 namespace tokenrelay {
-namespace {}  // namespace
-
 std::string printable(std::string_view text) {
   std::string clean;
   for (size_t i = 0; i < text.size(); ++i) {

@@ -1,6 +1,8 @@
 #include "service/upstream/prompt.h"
 
+#include <algorithm>
 #include <array>
+#include <iterator>
 #include <utility>
 
 namespace tokenrelay::upstream {
@@ -248,6 +250,12 @@ tl::expected<Prompt, UnsupportedField> read_prompt(const ModelRequest& request) 
     if (const auto read = read_parameter(name, value, prompt); !read) return tl::make_unexpected(read.error());
   }
   return prompt;
+}
+
+bool is_own_parameter(std::string_view name) {
+  static constexpr std::string_view own[] = {"model",  "messages",       "prompt", "input",     "contents",
+                                             "stream", "stream_options", "n",      "background"};
+  return std::find(std::begin(own), std::end(own), name) != std::end(own);
 }
 
 }  // namespace tokenrelay::upstream

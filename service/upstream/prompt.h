@@ -100,4 +100,7 @@ std::optional<DataUrl> parse_data_url(std::string_view url);
 // The text parts joined.
 std::string text_of(const std::vector<PromptPart>& parts);
 
+// A parameter that the relay itself sets in the upstream's request: no client may give it (PROTOCOL.md, Create).
+bool is_own_parameter(std::string_view name);
+
 }  // namespace tokenrelay::upstream

@@ -1,5 +1,8 @@
 #include "service/upstream/upstream.h"
 
+#include "service/json/joiner.h"
+#include "service/json/utf8.h"
+
 namespace tokenrelay::upstream {
 
 std::string_view name_of(ErrorCode code) {
@@ -24,6 +27,13 @@ std::string_view name_of(ErrorCode code) {
       return "upstream_bad_request";
   }
   return "upstream_error";
+}
+
+std::string raw_reason(std::string_view word) {
+  constexpr size_t max_bytes = 100;
+  std::string out = json::repaired(word);
+  out.resize(json::utf8_prefix(out, max_bytes));
+  return out;
 }
 
 }  // namespace tokenrelay::upstream

@@ -75,6 +75,9 @@ struct Outcome {
   Usage usage;
 };
 
+// A provider's word for why it stopped, as it is shown: valid UTF-8, at most 100 bytes.
+std::string raw_reason(std::string_view word);
+
 class CallHandler {
  public:
   virtual void on_text(std::string_view delta) = 0;       // never empty

@@ -82,7 +82,7 @@ TEST_CASE("no source gives the defaults") {
 TEST_CASE("the sample file is the table of keys, loads, and holds the defaults") {
   const std::string path = TOKENRELAY_SOURCE_DIR "/deploy/tokenrelay.toml";
   const bool same = read(path) == sample_config();
-  INFO("write it anew: unit_api \"[.write-sample]\"");
+  INFO("write it anew: unit_config \"[.write-sample]\"");
   CHECK(same);
   ConfigSources sources;
   sources.file = path;

@@ -16,7 +16,6 @@ using json::Value;
 using Checked = tl::expected<void, Error>;
 
 constexpr std::string_view default_version = "2023-06-01";  // what the upstream's dialect sends by itself
-constexpr size_t max_model_bytes = 256;
 
 // Members that have one neutral name and nothing to translate.
 constexpr std::array<std::pair<std::string_view, std::string_view>, 5> renamed = {
@@ -163,7 +162,7 @@ std::string client_name(const std::string& neutral, const AnthropicTurns& turns,
 Checked read_model(const Value& body, AnthropicRequest& out) {
   if (!body.contains("model") || body["model"].is_null()) return {};
   out.model = json::word(body, "model");
-  if (out.model.empty() || out.model.size() > max_model_bytes) return refuse("model", "must be a string");
+  if (out.model.empty() || out.model.size() > api::max_model_bytes) return refuse("model", "must be a string");
   return {};
 }
 

@@ -7,6 +7,7 @@
 #include "service/surface/anthropic/blocks.h"
 #include "service/surface/anthropic/opaque.h"
 #include "service/surface/content.h"
+#include "service/surface/opaque.h"
 
 namespace tokenrelay::surface {
 namespace {
@@ -137,14 +138,10 @@ Checked Reader::tool_result(const Value& block, const std::string& place) {
 
 // What another provider wanted back, to where it looks for it.
 void Reader::foreign(const Value& opaque, Value& parts, Value& signatures) {
-  const std::string type = json::word(opaque, "type");
-  if (type == "encrypted_reasoning" && kind_ == "openai-responses") {
-    parts.push_back(Value{{"type", "reasoning"},
-                          {"id", json::word(opaque, "id")},
-                          {"encrypted_content", json::word(opaque, "data")},
-                          {"summary", Value::array()}});
-  } else if (type == "thought_signature" && kind_ == "gemini") {
-    const Value extra = {{"google", Value{{"thought_signature", json::word(opaque, "data")}}}};
+  if (Value part = opaque_part(opaque, kind_, ""); !part.is_null()) {
+    parts.push_back(std::move(part));
+  } else if (json::word(opaque, "type") == "thought_signature" && kind_ == "gemini") {
+    const Value extra = thought_signature(json::word(opaque, "data"));
     if (opaque.contains("index")) {
       signatures.push_back(Value{{"index", opaque["index"]}, {"extra", extra}});
     } else {

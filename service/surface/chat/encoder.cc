@@ -2,6 +2,7 @@
 
 #include "service/json/write.h"
 #include "service/relay/event_codec.h"
+#include "service/surface/opaque.h"
 
 namespace tokenrelay::surface {
 namespace {
@@ -83,7 +84,7 @@ class ChatEncoder final : public Encoder {
     if (!object || !object->is_object() || json::word(*object, "type") != "thought_signature" ||
         !object->contains("index"))
       return;
-    const json::Value signature = {{"google", json::Value{{"thought_signature", json::word(*object, "data")}}}};
+    const json::Value signature = thought_signature(json::word(*object, "data"));
     json::Value call = {{"index", (*object)["index"]}, {"extra_content", signature}};
     json::Value delta = json::Value::object();
     delta["tool_calls"] = json::Value::array();

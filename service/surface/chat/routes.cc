@@ -4,6 +4,7 @@
 
 #include "service/surface/chat/encoder.h"
 #include "service/surface/chat/request.h"
+#include "service/surface/opaque.h"
 
 namespace tokenrelay::surface {
 namespace {
@@ -43,7 +44,7 @@ Value tool_calls_of(const Transcript& transcript) {
     if (index == item.opaque.end() || !index->is_number_unsigned()) continue;
     const auto place = places.find(index->get<uint64_t>());
     if (place == places.end()) continue;
-    calls[place->second]["extra_content"] = {{"google", Value{{"thought_signature", json::word(item.opaque, "data")}}}};
+    calls[place->second]["extra_content"] = thought_signature(json::word(item.opaque, "data"));
   }
   return calls;
 }

@@ -39,19 +39,4 @@ std::optional<Value> foreign_opaque_of(const std::string& signature) {
   return opaque && opaque->is_object() ? std::move(*opaque) : Value::object();
 }
 
-Value opaque_part(const Value& opaque, const std::string& thought, std::string_view upstream_kind) {
-  const std::string type = json::word(opaque, "type"), data = json::word(opaque, "data");
-  if (upstream_kind == "anthropic" && type == "signature") {
-    return Value{{"type", "thinking"}, {"thinking", thought}, {"signature", data}};
-  }
-  if (upstream_kind == "anthropic" && type == "redacted_thinking") return Value{{"type", type}, {"data", data}};
-  if (upstream_kind == "openai-responses" && type == "encrypted_reasoning") {
-    return Value{{"type", "reasoning"},
-                 {"id", json::word(opaque, "id")},
-                 {"encrypted_content", data},
-                 {"summary", Value::array()}};
-  }
-  return nullptr;
-}
-
 }  // namespace tokenrelay::surface

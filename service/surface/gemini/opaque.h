@@ -18,8 +18,4 @@ std::string gemini_signature_part(const json::Value& opaque);
 // What another provider's signature holds: its opaque event. nullopt: the signature is Gemini's own.
 std::optional<json::Value> foreign_opaque_of(const std::string& signature);
 
-// As a content part of the neutral request; `thought` is what was shown before it. Null: this upstream has no use for
-// it.
-json::Value opaque_part(const json::Value& opaque, const std::string& thought, std::string_view upstream_kind);
-
 }  // namespace tokenrelay::surface

@@ -6,6 +6,7 @@
 
 #include "service/surface/gemini/members.h"
 #include "service/surface/gemini/opaque.h"
+#include "service/surface/opaque.h"
 
 namespace tokenrelay::surface {
 namespace {
@@ -46,12 +47,10 @@ Value text_part(const Value& part, std::string_view kind, std::string& thought) 
   const bool is_thought = mark != part.end() && *mark == true;
   const std::string text = json::word(part, "text"), signature = json::word(part, "thoughtSignature");
   if (is_thought) thought += text;
-  if (const auto foreign = foreign_opaque_of(signature)) return opaque_part(*foreign, std::exchange(thought, {}), kind);
+  if (const auto foreign = foreign_opaque_of(signature)) return opaque_part(*foreign, kind, std::exchange(thought, {}));
   if (!is_thought) thought.clear();
   Value out = {{"type", "text"}, {"text", is_thought ? std::string() : text}};
-  if (!signature.empty() && kind == "gemini") {
-    out["extra_content"] = Value{{"google", Value{{"thought_signature", signature}}}};
-  }
+  if (!signature.empty() && kind == "gemini") out["extra_content"] = thought_signature(signature);
   if (out["text"] == "" && !out.contains("extra_content")) return nullptr;
   return out;
 }

@@ -9,6 +9,7 @@
 #include "service/surface/gemini/members.h"
 #include "service/surface/gemini/opaque.h"
 #include "service/surface/gemini/parts.h"
+#include "service/surface/opaque.h"
 
 namespace tokenrelay::surface {
 namespace {
@@ -163,7 +164,7 @@ Read Reader::call(const Value& part, const std::string& place) {
   Value made = {{"id", id}, {"type", "function"}, {"function", Value{{"name", name}, {"arguments", json::dump(args)}}}};
   const std::string signature = json::word(part, "thoughtSignature");
   if (!signature.empty() && kind_ == "gemini" && !foreign_opaque_of(signature)) {
-    made["extra_content"] = Value{{"google", Value{{"thought_signature", signature}}}};
+    made["extra_content"] = thought_signature(signature);
   }
   calls_.push_back(std::move(made));
   return {};

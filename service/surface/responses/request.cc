@@ -16,7 +16,6 @@ using json::Value;
 using Read = tl::expected<void, Error>;
 
 constexpr std::string_view own_kind = "openai-responses";
-constexpr size_t max_metadata_entries = 64, max_model_bytes = 256;
 
 // The same in Chat Completions.
 constexpr std::array<std::string_view, 8> same = {"temperature",         "top_p",
@@ -83,7 +82,7 @@ class RequestReader {
   }
 
   Read model(const Value& value) {
-    if (!value.is_string() || value.get_ref<const std::string&>().size() > max_model_bytes) {
+    if (!value.is_string() || value.get_ref<const std::string&>().size() > api::max_model_bytes) {
       return refuse("model", "must be a string");
     }
     out_.model = value.get<std::string>();
@@ -91,7 +90,7 @@ class RequestReader {
   }
 
   Read metadata(const Value& value) {
-    if (!value.is_object() || value.size() > max_metadata_entries) {
+    if (!value.is_object() || value.size() > api::max_metadata_entries) {
       return refuse("metadata", "must be an object of at most 64 strings");
     }
     for (const auto& entry : value) {

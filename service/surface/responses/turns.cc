@@ -1,6 +1,7 @@
 #include "service/surface/responses/turns.h"
 
 #include "service/surface/content.h"
+#include "service/surface/opaque.h"
 #include "service/surface/responses/parts.h"
 
 namespace tokenrelay::surface {
@@ -19,7 +20,8 @@ class Turn {
   // Gemini's, of a call by its place among the turn's, or of the text just said.
   void sign_call(size_t index, const std::string& signature) { signatures_.emplace_back(index, signature); }
   void sign_text(const std::string& signature) {
-    if (!parts_.empty() && parts_.back()["type"] == "text") parts_.back()["extra_content"] = extra(signature);
+    if (!parts_.empty() && parts_.back()["type"] == "text")
+      parts_.back()["extra_content"] = thought_signature(signature);
   }
 
   void end() {
@@ -27,7 +29,7 @@ class Turn {
       Value message = {{"role", "assistant"}, {"content", content_of(std::move(parts_))}};
       for (const auto& [index, signature] : signatures_) {
         if (index >= calls_.size()) continue;
-        calls_[index]["extra_content"] = extra(signature);
+        calls_[index]["extra_content"] = thought_signature(signature);
       }
       if (!calls_.empty()) message["tool_calls"] = std::move(calls_);
       messages_.push_back(std::move(message));
@@ -38,10 +40,6 @@ class Turn {
   }
 
  private:
-  static Value extra(const std::string& signature) {
-    return Value{{"google", Value{{"thought_signature", signature}}}};
-  }
-
   Value& messages_;
   Value parts_ = Value::array(), calls_ = Value::array();
   std::vector<std::pair<size_t, std::string>> signatures_;
@@ -100,15 +98,9 @@ void read_reasoning(const Value& item, std::string_view upstream_kind, Turn& tur
   }
   if (json::word(*opaque, "provider") != upstream_kind) return;
   const std::string type = json::word(*opaque, "type"), data = json::word(*opaque, "data");
-  if (type == "encrypted_reasoning") {
-    Value part = {{"type", "reasoning"}, {"encrypted_content", data}, {"summary", Value::array()}};
-    if (opaque->contains("id")) part["id"] = (*opaque)["id"];
-    if (item.contains("summary")) part["summary"] = item["summary"];
+  if (Value part = opaque_part(*opaque, upstream_kind, summary_of(item)); !part.is_null()) {
+    if (type == "encrypted_reasoning" && item.contains("summary")) part["summary"] = item["summary"];
     turn.add_part(std::move(part));
-  } else if (type == "signature") {
-    turn.add_part(Value{{"type", "thinking"}, {"thinking", summary_of(item)}, {"signature", data}});
-  } else if (type == "redacted_thinking") {
-    turn.add_part(Value{{"type", "redacted_thinking"}, {"data", data}});
   } else if (type == "thought_signature" && !opaque->contains("index")) {
     turn.sign_text(data);
   } else if (type == "thought_signature" && (*opaque)["index"].is_number_unsigned()) {

@@ -5,14 +5,13 @@
 #include "service/api/create_request.h"
 #include "service/surface/ui/chats.h"
 #include "service/surface/ui/turns.h"
+#include "service/upstream/prompt.h"
 
 namespace tokenrelay::surface {
 namespace {
 
 using json::Value;
 using Checked = tl::expected<void, Error>;
-
-constexpr size_t max_model_bytes = 256;
 
 // A member that may be absent or null; its text goes into `out`.
 Checked read_text(const Value& body, const char* name, size_t max_bytes, std::string& out) {
@@ -31,7 +30,8 @@ Checked read_parameters(const Value& body, UiRequest& out) {
   if (parameters == body.end() || parameters->is_null()) return {};
   if (!parameters->is_object()) return refuse("parameters", "must be an object");
   for (const auto& [name, value] : parameters->items()) {
-    if (api::is_own_parameter(name)) return refuse("parameters." + name, "is set by the relay and cannot be given");
+    if (upstream::is_own_parameter(name))
+      return refuse("parameters." + name, "is set by the relay and cannot be given");
   }
   out.parameters = json::dump(*parameters);
   return {};
@@ -88,7 +88,7 @@ tl::expected<UiRequest, Error> parse_ui_request(std::string_view text, int max_d
   std::string system;
   Checked read = read_text(*body, "id", max_chat_bytes, out.chat);
   if (read) read = check_chat(out.chat);
-  if (read) read = read_text(*body, "model", max_model_bytes, out.model);
+  if (read) read = read_text(*body, "model", api::max_model_bytes, out.model);
   if (read) read = read_text(*body, "system", text.size(), system);
   if (read) read = read_parameters(*body, out);
   if (read) read = read_messages(*body, system, provider_of, out);

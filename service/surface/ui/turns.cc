@@ -1,6 +1,7 @@
 #include "service/surface/ui/turns.h"
 
 #include "service/surface/content.h"
+#include "service/surface/opaque.h"
 
 namespace tokenrelay::surface {
 namespace {
@@ -28,20 +29,13 @@ Value given_back(const Value& part, const char* name, std::string_view upstream_
 // A reasoning part is told only where its provider signed it, and to nobody else. Null: not told.
 Value reasoning_part(const Value& part, std::string_view upstream_kind) {
   const Value opaque = given_back(part, "providerMetadata", upstream_kind);
-  const std::string type = json::word(opaque, "type"), data = json::word(opaque, "data");
-  if (type == "signature")
-    return Value{{"type", "thinking"}, {"thinking", json::word(part, "text")}, {"signature", data}};
-  if (type == "redacted_thinking") return Value{{"type", type}, {"data", data}};
-  if (type != "encrypted_reasoning") return nullptr;
-  Value out = {{"type", "reasoning"}, {"encrypted_content", data}, {"summary", Value::array()}};
-  if (const std::string id = json::word(opaque, "id"); !id.empty()) out["id"] = id;
-  return out;
+  return opaque.is_null() ? Value() : opaque_part(opaque, upstream_kind, json::word(part, "text"));
 }
 
 // As Gemini's signature stands on a call or a text.
 void sign(Value& what, const Value& opaque) {
   if (json::word(opaque, "type") != "thought_signature") return;
-  what["extra_content"] = {{"google", Value{{"thought_signature", json::word(opaque, "data")}}}};
+  what["extra_content"] = thought_signature(json::word(opaque, "data"));
 }
 
 tl::expected<Value, Error> read_file(const Value& part, const std::string& place) {

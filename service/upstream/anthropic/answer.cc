@@ -15,7 +15,6 @@ using Taken = AnthropicAnswer::Taken;
 constexpr size_t max_open_blocks = 64;
 constexpr int max_tools = 1024;
 constexpr size_t max_opaque_bytes = 1 << 20;
-constexpr size_t max_reason_bytes = 100;
 
 FinishReason reason_of(std::string_view raw) {
   if (raw == "end_turn" || raw == "stop_sequence") return FinishReason::stop;
@@ -228,8 +227,7 @@ Outcome AnthropicAnswer::outcome() const {
   outcome.finish_reason = reason_of(stop_reason_);
   if (outcome.finish_reason == FinishReason::stop && tools_ > 0) outcome.finish_reason = FinishReason::tool_calls;
   if (outcome.finish_reason == FinishReason::other) {
-    outcome.finish_reason_raw = json::repaired(stop_reason_);
-    outcome.finish_reason_raw.resize(json::utf8_prefix(outcome.finish_reason_raw, max_reason_bytes));
+    outcome.finish_reason_raw = raw_reason(stop_reason_);
   }
   outcome.usage = usage_;
   return outcome;

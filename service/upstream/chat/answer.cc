@@ -8,7 +8,6 @@ namespace tokenrelay::upstream {
 namespace {
 
 constexpr size_t max_tools = 1024;
-constexpr size_t max_reason_bytes = 100;
 
 FinishReason reason_of(const std::string& raw) {
   if (raw == "stop") return FinishReason::stop;
@@ -158,8 +157,7 @@ Outcome ChatAnswer::outcome() const {
   outcome.finish_reason = finish_known_ ? reason_of(finish_reason_) : FinishReason::other;
   if (outcome.finish_reason == FinishReason::stop && !tools_.empty()) outcome.finish_reason = FinishReason::tool_calls;
   if (outcome.finish_reason == FinishReason::other) {
-    outcome.finish_reason_raw = json::repaired(finish_reason_);
-    outcome.finish_reason_raw.resize(json::utf8_prefix(outcome.finish_reason_raw, max_reason_bytes));
+    outcome.finish_reason_raw = raw_reason(finish_reason_);
   }
   outcome.usage = usage_;
   return outcome;

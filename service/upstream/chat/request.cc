@@ -1,18 +1,12 @@
 #include "service/upstream/chat/request.h"
 
-#include <algorithm>
-#include <array>
-
 #include "service/json/sax.h"
 #include "service/json/write.h"
 #include "service/upstream/chat/turns.h"
+#include "service/upstream/prompt.h"
 
 namespace tokenrelay::upstream {
 namespace {
-
-// What a request may not set (PROTOCOL.md, Create): the api refuses it, and nothing of it gets past here.
-constexpr std::array<std::string_view, 9> reserved = {"model",  "messages", "prompt",         "input",     "contents",
-                                                      "stream", "n",        "stream_options", "background"};
 
 void append_member(std::string& out, std::string_view name, std::string_view raw_value) {
   if (out.size() > 1) out += ',';
@@ -28,7 +22,7 @@ void append_parameters(std::string& out, std::string_view parameters) {
   in.object([&](std::string_view key) {
     const std::string name(key);
     const std::string_view value = in.raw();
-    if (in.ok() && std::find(reserved.begin(), reserved.end(), name) == reserved.end()) append_member(out, name, value);
+    if (in.ok() && !is_own_parameter(name)) append_member(out, name, value);
   });
 }
 

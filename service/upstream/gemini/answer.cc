@@ -14,7 +14,6 @@ using Taken = GeminiAnswer::Taken;
 
 constexpr int max_tools = 1024;
 constexpr size_t max_signature_bytes = 1 << 20;
-constexpr size_t max_reason_bytes = 100;
 
 FinishReason reason_of(std::string_view raw) {
   static constexpr std::array<std::string_view, 9> filtered = {
@@ -119,8 +118,7 @@ Outcome GeminiAnswer::outcome() const {
   outcome.finish_reason = finish_reason_.empty() && blocked_ ? FinishReason::content_filter : reason_of(finish_reason_);
   if (outcome.finish_reason == FinishReason::stop && tools_ > 0) outcome.finish_reason = FinishReason::tool_calls;
   if (outcome.finish_reason == FinishReason::other) {
-    outcome.finish_reason_raw = json::repaired(finish_reason_);
-    outcome.finish_reason_raw.resize(json::utf8_prefix(outcome.finish_reason_raw, max_reason_bytes));
+    outcome.finish_reason_raw = raw_reason(finish_reason_);
   }
   outcome.usage = usage_;
   return outcome;

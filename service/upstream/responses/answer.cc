@@ -307,8 +307,7 @@ Outcome ResponsesAnswer::outcome() const {
     outcome.finish_reason = FinishReason::content_filter;
   } else {
     outcome.finish_reason = FinishReason::other;
-    outcome.finish_reason_raw = json::repaired(incomplete_reason_.empty() ? status_ : incomplete_reason_);
-    outcome.finish_reason_raw.resize(json::utf8_prefix(outcome.finish_reason_raw, max_reason_bytes));
+    outcome.finish_reason_raw = raw_reason(incomplete_reason_.empty() ? status_ : incomplete_reason_);
   }
   return outcome;
 }

@@ -171,8 +171,8 @@ TEST_CASE("Responses request: what a provider wants back goes back to it, and to
       {"gemini", parsed(R"({"provider":"gemini","type":"thought_signature","index":0,"data":"s"})")}};
   const std::vector<Value> expected = {parsed(R"({"type":"thinking","thinking":"Hm","signature":"s"})"),
                                        parsed(R"({"type":"redacted_thinking","data":"s"})"),
-                                       parsed(R"({"type":"reasoning","encrypted_content":"s",
-          "summary":[{"type":"summary_text","text":"Hm"}],"id":"rs_9"})"),
+                                       parsed(R"({"type":"reasoning","id":"rs_9","encrypted_content":"s",
+          "summary":[{"type":"summary_text","text":"Hm"}]})"),
                                        Value()};
   for (size_t i = 0; i < opaques.size(); ++i) {
     const auto events = told({start_event(), reasoning_event("Hm"), opaque_event(json::dump(opaques[i].second)),

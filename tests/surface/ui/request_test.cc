@@ -191,7 +191,7 @@ TEST_CASE("what a provider signed goes back to it, and to no other", "[ui_messag
   const auto messages = told("assistant", parts);
   CHECK(messages[0]["content"] == json::parse(R"([{"type":"thinking","thinking":"hm","signature":"c2ln"},
     {"type":"redacted_thinking","data":"r"},
-    {"type":"reasoning","encrypted_content":"e","summary":[],"id":"rs_1"}])")
+    {"type":"reasoning","id":"rs_1","encrypted_content":"e","summary":[]}])")
                                       .value());
   CHECK(messages[0]["tool_calls"][0]["extra_content"]["google"]["thought_signature"] == "g");
   const auto elsewhere =
