@@ -26,13 +26,15 @@ void describe_serve(CLI::App& serve, Flags& flags) {
   serve.add_option("--data", flags.data, "directory of the event log (default ./tokenrelay-data)")->type_name("DIR");
   serve
       .add_option("--upstream", flags.upstreams,
-                  "a model's endpoint, e.g. openai=http://127.0.0.1:11434/v1 or anthropic=https://api.anthropic.com; "
+                  "an upstream, e.g. openai=http://127.0.0.1:11434/v1 or anthropic=https://api.anthropic.com; "
                   "KIND is openai, "
                   "openai-responses, anthropic, gemini or demo; may be repeated (default: the demo model)")
       ->type_name("KIND=BASE_URL")
       ->allow_extra_args(false);
   serve.add_option("--log-level", flags.log_level, "debug, info, warning or error (default info)")->type_name("LEVEL");
-  serve.footer("Keys are read from OPENAI_API_KEY (openai, openai-responses), ANTHROPIC_API_KEY and GEMINI_API_KEY.");
+  serve.footer(
+      "API keys are read from the environment: OPENAI_API_KEY (openai, openai-responses), ANTHROPIC_API_KEY, "
+      "GEMINI_API_KEY.");
 }
 
 void describe_chat(CLI::App& chat, Flags& flags) {
@@ -81,7 +83,7 @@ Command parse_command_line(int argc, char** argv) {
   app.require_subcommand(1);
   CLI::App& serve = *app.add_subcommand("serve", "run the relay");
   CLI::App& chat = *app.add_subcommand("chat", "send a prompt and print the answer as it comes");
-  CLI::App& check = *app.add_subcommand("check-config", "say what is wrong with a configuration file");
+  CLI::App& check = *app.add_subcommand("check-config", "check a configuration file");
   describe_serve(serve, flags);
   describe_chat(chat, flags);
   check.add_option("file", flags.check.file, "the TOML file")->required()->type_name("FILE");

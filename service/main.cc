@@ -42,7 +42,7 @@ struct Dispatch {
       return 2;
     }
     for (const auto& name : unknown_variables(command.sources.environment)) {
-      std::cerr << "tokenrelay: the environment's " << name << " names no key and is ignored\n";
+      std::cerr << "tokenrelay: unknown environment variable " << name << " is ignored\n";
     }
     return serve(std::move(*config), [sources = command.sources] { return load_config(sources); });
   }

@@ -89,7 +89,7 @@ int RelayProcess::run() {
   try {
     open_ports();
   } catch (const std::system_error& error) {
-    spdlog::error("cannot listen: {}", error.what());
+    spdlog::error("cannot start: {}", error.what());
     shard_.log().close();
     return 1;
   }
@@ -107,7 +107,8 @@ bool RelayProcess::open_tls() {
   if (!config_.tls.on()) return true;
   auto opened = transport::TlsServer::open({config_.tls.certificate, config_.tls.key});
   if (!opened) {
-    spdlog::error("cannot start TLS with {} and {}: {}", config_.tls.certificate, config_.tls.key, opened.error().what);
+    const bool key = opened.error().file == transport::TlsFault::File::key;
+    spdlog::error("cannot start TLS: \"{}\" {}", key ? config_.tls.key : config_.tls.certificate, opened.error().what);
     return false;
   }
   tls_.emplace(std::move(*opened));
@@ -134,13 +135,13 @@ bool RelayProcess::open_log() {
   };
   auto log = storage::open_sqlite_log(std::move(options), shard_);
   if (!log) {
-    spdlog::error("cannot open the log in {}: {}", config_.data, log.error().message);
+    spdlog::error("cannot open the event log in {}: {}", config_.data, log.error().message);
     return false;
   }
-  spdlog::info("the log is in {} (sync = {})", config_.data, config_.storage.sync);
+  spdlog::info("event log: {} (sync = {})", config_.data, config_.storage.sync);
   shard_.use(std::move(*log));
   for (auto& row : going_on) shard_.go_on(std::move(row));
-  if (!going_on.empty()) spdlog::info("{} unfinished streams go on", going_on.size());
+  if (!going_on.empty()) spdlog::info("{} unfinished streams continue", going_on.size());
   return true;
 }
 
@@ -228,10 +229,10 @@ void RelayProcess::on_signal(int signal) {
 
 void RelayProcess::apply_reload() {
   auto loaded = reload_();
-  if (!loaded) return spdlog::error("reload refused, the old configuration stays: {}", loaded.error().message);
+  if (!loaded) return spdlog::error("reload failed, the old configuration stays in use: {}", loaded.error().message);
   const auto keep = [](const char* key, const std::string& now, std::string& next) {
     if (now == next) return;
-    spdlog::warn("{} has changed: this needs a restart", key);
+    spdlog::warn("{} has changed: restart the relay to apply it", key);
     next = now;
   };
   keep("listen", config_.listen, loaded->listen);
@@ -250,12 +251,14 @@ void RelayProcess::apply_reload() {
 
 void RelayProcess::reload_tls(Config& next) {
   if (next.tls.on() != tls_.has_value()) {
-    spdlog::warn("tls has been turned {}: this needs a restart", next.tls.on() ? "on" : "off");
+    spdlog::warn("tls has been turned {}: restart the relay to apply it", next.tls.on() ? "on" : "off");
     next.tls = config_.tls;
   }
   if (!tls_) return;
   const auto fault = tls_->reload({next.tls.certificate, next.tls.key});
-  if (fault) spdlog::error("the old certificate stays: the new files: {}", fault->what);
+  if (!fault) return;
+  const bool key = fault->file == transport::TlsFault::File::key;
+  spdlog::error("the old certificate stays in use: \"{}\" {}", key ? next.tls.key : next.tls.certificate, fault->what);
 }
 
 // ---- the end: generations, then readers, then connections

@@ -20,11 +20,11 @@ Problem check_browsers(const LayeredConfig& layered) {
   for (const std::string& origin : layered.config.cors_origins) {
     if (origin == "*" || is_origin(origin)) continue;
     return layered.wrong("cors_origins",
-                         "must hold origins, as https://chat.example or http://localhost:3000, or \"*\"");
+                         "must contain origins such as https://chat.example or http://localhost:3000, or \"*\"");
   }
   for (const std::string& network : layered.config.trusted_proxies) {
     if (!is_network(network)) {
-      return layered.wrong("trusted_proxies", "must hold addresses or networks, as 127.0.0.1 or 10.0.0.0/8");
+      return layered.wrong("trusted_proxies", "must contain addresses or networks such as 127.0.0.1 or 10.0.0.0/8");
     }
   }
   return {};
@@ -34,8 +34,8 @@ Problem check_browsers(const LayeredConfig& layered) {
 Problem check_tls(const LayeredConfig& layered) {
   const auto& tls = layered.config.tls;
   if (tls.certificate.empty() && tls.key.empty()) return {};
-  if (tls.key.empty()) return layered.wrong("tls.certificate", "needs its tls.key");
-  if (tls.certificate.empty()) return layered.wrong("tls.key", "needs its tls.certificate");
+  if (tls.key.empty()) return layered.wrong("tls.certificate", "needs tls.key as well");
+  if (tls.certificate.empty()) return layered.wrong("tls.key", "needs tls.certificate as well");
   const auto server = transport::TlsServer::open({tls.certificate, tls.key});
   if (server) return {};
   const bool key = server.error().file == transport::TlsFault::File::key;
@@ -47,7 +47,7 @@ Problem check_limits(const LayeredConfig& layered) {
   const auto& limits = layered.config.limits;
   const auto at_most = [&](const char* key, uint64_t value, const char* other, uint64_t most) -> Problem {
     if (value <= most) return {};
-    return layered.wrong(std::string("limits.") + key, std::string("must not be over ") + other);
+    return layered.wrong(std::string("limits.") + key, std::string("must not be greater than ") + other);
   };
   if (auto problem = at_most("line_bytes", limits.line_bytes, "limits.head_bytes", limits.head_bytes)) return problem;
   if (auto problem = at_most("path_bytes", limits.path_bytes, "limits.line_bytes", limits.line_bytes)) return problem;
@@ -65,10 +65,10 @@ Problem check_config(LayeredConfig& layered) {
   if (!config.admin_listen.empty()) {
     if (auto problem = check_listen("admin_listen", config.admin_listen, layered)) return problem;
     if (config.admin_listen == config.listen && parse_host_port(config.listen)->port != 0) {
-      return layered.wrong("admin_listen", "is the same address as listen");
+      return layered.wrong("admin_listen", "is the same address as listen: give another port, or leave it empty");
     }
   }
-  if (config.data.empty()) return layered.wrong("data", "must name a directory");
+  if (config.data.empty()) return layered.wrong("data", "must not be empty: give the path of a directory");
   if (auto problem = check_browsers(layered)) return problem;
   if (auto problem = check_tls(layered)) return problem;
   return check_limits(layered);

@@ -86,7 +86,8 @@ bool is_section(std::string_view name) {
 
 Problem Reader::unknown(const toml::key& key, const std::string& path) const {
   if (path.find("api_key") != std::string::npos) {
-    return wrong(key.source(), path, "unknown key: keys come from the environment; api_key_env names the variable");
+    return wrong(key.source(), path,
+                 "unknown key: API keys are read from the environment; set api_key_env to the name of the variable");
   }
   return wrong(key.source(), path, "unknown key");
 }
@@ -103,11 +104,11 @@ Problem Reader::section(std::string_view section, const toml::table& table) {
 
 Problem Reader::headers(const std::string& path, const toml::node& node, UpstreamConfig& upstream) {
   const auto* table = node.as_table();
-  if (!table) return wrong(node.source(), path, "must be a table of texts");
+  if (!table) return wrong(node.source(), path, "must be a table of strings");
   for (auto&& [name, content] : *table) {
     const auto text = content.value_exact<std::string>();
     layered.origins[path + "." + std::string(name.str())] = place(name.source());
-    if (!text) return wrong(name.source(), path + "." + std::string(name.str()), "must be text in quotes");
+    if (!text) return wrong(name.source(), path + "." + std::string(name.str()), "must be a string in quotes");
     upstream.headers.emplace_back(name.str(), *text);
   }
   return {};
@@ -129,10 +130,10 @@ Problem Reader::upstream(const std::string& path, const toml::table& table, Upst
 
 Problem Reader::upstreams(const toml::node& node, const toml::source_region& source) {
   const auto* array = node.as_array();
-  if (!array) return wrong(source, "upstream", "is a list: write [[upstream]]");
+  if (!array) return wrong(source, "upstream", "must be a list: write [[upstream]]");
   for (const toml::node& each : *array) {
     const auto* table = each.as_table();
-    if (!table) return wrong(source, "upstream", "is a list of tables: write [[upstream]]");
+    if (!table) return wrong(source, "upstream", "must be a list of tables: write [[upstream]]");
     const std::string path = "upstream[" + std::to_string(layered.config.upstreams.size()) + "]";
     layered.origins[path] = place(table->source());
     UpstreamConfig entry;
@@ -150,7 +151,7 @@ Problem Reader::top(const toml::table& table) {
       problem = upstreams(node, name.source());
     } else if (is_section(path)) {
       problem = node.is_table() ? section(path, *node.as_table())
-                                : wrong(name.source(), path, "is a section: write [" + path + "]");
+                                : wrong(name.source(), path, "must be a section: write [" + path + "]");
     } else if (const auto* key = find_key(config_keys(), "", path)) {
       problem = value(*key, layered.config, path, name, node);
     } else {
@@ -165,19 +166,19 @@ Problem Reader::top(const toml::table& table) {
 
 Problem read_config_file(const std::string& file, LayeredConfig& layered) {
   std::error_code error;
-  if (std::filesystem::is_directory(file, error)) return ConfigError{file + ": is a directory"};
+  if (std::filesystem::is_directory(file, error)) return ConfigError{file + ": is a directory, not a file"};
   std::ifstream stream(file, std::ios::binary);
   if (!stream) return ConfigError{file + ": cannot be read: " + std::generic_category().message(errno)};
   std::string text(largest_file + 1, '\0');
   stream.read(text.data(), static_cast<std::streamsize>(text.size()));
   text.resize(static_cast<size_t>(stream.gcount()));
-  if (text.size() > largest_file) return ConfigError{file + ": is over 1 MiB"};
+  if (text.size() > largest_file) return ConfigError{file + ": is larger than 1 MiB"};
   try {
     const toml::table table = toml::parse(text);
     return Reader{file, layered}.top(table);
   } catch (const toml::parse_error& wrong) {
     return ConfigError{file + ":" + std::to_string(wrong.source().begin.line) +
-                       ": not TOML: " + std::string(wrong.description())};
+                       ": invalid TOML: " + std::string(wrong.description())};
   } catch (const std::exception& other) {
     return ConfigError{file + ": " + other.what()};
   }

@@ -12,125 +12,131 @@ constexpr int64_t mib = 1 << 20, gib = 1 << 30;
 #define OF(field) +[](UpstreamConfig& u) -> decltype((u.field)) { return u.field; }
 
 const Key<Config> keys[] = {
-    {"", "listen", AT(listen), "HOST:PORT, [IPv6]:PORT; port 0 takes a free one. A restart applies a change."},
+    {"", "listen", AT(listen), "HOST:PORT or [IPv6]:PORT; port 0 picks a free port. Takes effect at a restart."},
     {"", "admin_listen", AT(admin_listen),
-     "Another HOST:PORT for /metrics, /healthz and /readyz; empty: they stay on `listen`."},
-    {"", "data", AT(data), "The directory of the event log; it belongs to one process. A restart applies a change."},
+     "Another HOST:PORT for /metrics, /healthz and /readyz; empty: they are on `listen`. Takes effect at a restart."},
+    {"", "data", AT(data), "Directory of the event log; only one process can use it. Takes effect at a restart."},
     {"", "default_model", AT(default_model),
-     "The model of a request that names none; empty: the first model of the first upstream, or \"demo\"."},
+     "Model for requests without one; empty: the first model of the first upstream, or \"demo\"."},
     {"", "cors_origins", AT(cors_origins),
-     "Origins whose pages may call the relay: [\"https://chat.example\"], or [\"*\"]."},
+     "Origins whose pages may call the relay, such as [\"https://chat.example\"]; [\"*\"] allows all."},
     {"", "trusted_proxies", AT(trusted_proxies),
-     "Addresses or networks whose X-Forwarded-For and -Proto count: [\"127.0.0.1\", \"10.0.0.0/8\"]."},
+     "Addresses or networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are trusted, such as "
+     "[\"127.0.0.1\", \"10.0.0.0/8\"]."},
     {"", "allow_unauthenticated", AT(allow_unauthenticated),
-     "Needed to listen beyond loopback: whoever reaches the port may read and start streams."},
-    {"", "list", AT(list), "Answer GET /v1/streams, the list of all streams, when listening beyond loopback."},
-    {"", "drain_timeout_ms", AT(drain_timeout_ms), "On SIGTERM running generations may go on so long.", 0, day},
+     "Must be true to listen beyond loopback: anyone who reaches the port can read and start streams."},
+    {"", "list", AT(list), "Serve GET /v1/streams, the list of all streams, also when listening beyond loopback."},
+    {"", "drain_timeout_ms", AT(drain_timeout_ms), "How long running generations may continue after SIGTERM.", 0, day},
 
     {"tls", "certificate", AT(tls.certificate),
-     "A file in PEM, the relay's certificate and then its chain: `listen` speaks TLS. SIGHUP reads both files again; "
-     "to turn TLS on or off takes a restart."},
-    {"tls", "key", AT(tls.key), "The certificate's private key, in PEM, without a passphrase."},
+     "PEM file with the certificate, then its chain: `listen` then speaks TLS. SIGHUP reads certificate and key again; "
+     "turning TLS on or off needs a restart."},
+    {"tls", "key", AT(tls.key), "PEM file with the certificate's private key, without a passphrase."},
 
-    {"log", "level", AT(log.level), "debug, info, warning, error. Logs go to standard error.", 0, 0,
+    {"log", "level", AT(log.level), "debug, info, warning or error. Logs go to standard error.", 0, 0,
      "debug|info|warning|error"},
-    {"log", "prompts", AT(log.prompts), "Log each new stream's messages. They are private: only to debug."},
+    {"log", "prompts", AT(log.prompts), "Log the messages of each new stream. They are private: only for debugging."},
 
     {"surfaces", "on_disconnect", AT(surfaces.on_disconnect),
-     "Chat Completions, Messages, Gemini: when the client closes its connection, its answer is cancelled or goes on. A "
-     "request's On-Disconnect header says otherwise for itself.",
+     "Chat Completions, Messages, Gemini: what happens to an answer when its client disconnects, cancel or continue. A "
+     "request's On-Disconnect header overrides it.",
      0, 0, "continue|cancel"},
 
     {"storage", "sync", AT(storage.sync),
-     "full: an event that was shown survives a power cut. normal: it survives a killed process. A restart applies a "
-     "change.",
+     "full: an event that was shown survives a power cut. normal: it survives a killed process. Takes effect at a "
+     "restart.",
      0, 0, "full|normal"},
     {"storage", "commit_interval_us", AT(storage.commit_interval_us),
-     "Between group commits under load, in microseconds; more saves CPU and adds latency.", 0, 20'000},
-    {"storage", "keep_requests", AT(storage.keep_requests), "Keep a prompt after its stream has ended."},
-    {"storage", "retention_ms", AT(storage.retention_ms), "A finished stream is kept so long (24 h).", 1, 3650 * day},
+     "Time between group commits under load; more saves CPU and adds latency.", 0, 20'000},
+    {"storage", "keep_requests", AT(storage.keep_requests), "Keep the prompt of a stream after it has ended."},
+    {"storage", "retention_ms", AT(storage.retention_ms), "How long a finished stream is kept (24 h).", 1, 3650 * day},
     {"storage", "retention_bytes", AT(storage.retention_bytes),
-     "All streams together; the oldest finished go first (10 GiB).", 0, INT64_MAX},
+     "Size of all streams together; above it the oldest finished ones are removed (10 GiB).", 0, INT64_MAX},
     {"storage", "retention_reader_grace_ms", AT(storage.retention_reader_grace_ms),
-     "A stream that is being read is spared so long past its time; then its readers are cut.", 0, day},
+     "How much longer an expired stream is kept while it is being read; then its readers are cut.", 0, day},
     {"storage", "journal_flush_bytes", AT(storage.journal_flush_bytes),
-     "The journal is turned into segments at this size.", 4096, 16 * gib},
-    {"storage", "journal_flush_ms", AT(storage.journal_flush_ms), "… and at this age.", 100, hour},
+     "The journal is written to segments at this size …", 4096, 16 * gib},
+    {"storage", "journal_flush_ms", AT(storage.journal_flush_ms), "… or at this age.", 100, hour},
     {"storage", "wal_restart_bytes", AT(storage.wal_restart_bytes),
-     "SQLite's write-ahead file starts over at this size.", 4096, 16 * gib},
+     "SQLite's write-ahead log starts over at this size.", 4096, 16 * gib},
 
-    {"limits", "head_bytes", AT(limits.head_bytes), "A request's head; more is a 431.", 1024, mib},
-    {"limits", "line_bytes", AT(limits.line_bytes), "One line of it; more is a 431. At most 8 KiB.", 256, 8192},
-    {"limits", "path_bytes", AT(limits.path_bytes), "The path; more is a 414. At most 1 KiB.", 64, 1024},
-    {"limits", "headers", AT(limits.headers), "Header lines of a request; more is a 431. At most 64.", 8, 64},
-    {"limits", "head_ms", AT(limits.head_ms), "The whole head arrives within.", 100, hour},
-    {"limits", "body_bytes", AT(limits.body_bytes), "A request's body; more is a 413.", 1024, gib},
-    {"limits", "body_ms", AT(limits.body_ms), "The whole body arrives within.", 100, hour},
-    {"limits", "json_depth", AT(limits.json_depth), "How deep JSON may nest.", 4, 512},
-    {"limits", "keep_alive_ms", AT(limits.keep_alive_ms), "An idle connection is closed after.", 0, day},
-    {"limits", "connections", AT(limits.connections), "Open connections; 0: the soft descriptor limit less 256.", 0,
+    {"limits", "head_bytes", AT(limits.head_bytes), "Largest request head; more is a 431.", 1024, mib},
+    {"limits", "line_bytes", AT(limits.line_bytes), "Longest line of a request head; more is a 431. At most 8 KiB.",
+     256, 8192},
+    {"limits", "path_bytes", AT(limits.path_bytes), "Longest path; more is a 414. At most 1 KiB.", 64, 1024},
+    {"limits", "headers", AT(limits.headers), "Most header lines in a request; more is a 431. At most 64.", 8, 64},
+    {"limits", "head_ms", AT(limits.head_ms), "Time for a whole request head to arrive.", 100, hour},
+    {"limits", "body_bytes", AT(limits.body_bytes), "Largest request body; more is a 413.", 1024, gib},
+    {"limits", "body_ms", AT(limits.body_ms), "Time for a whole request body to arrive.", 100, hour},
+    {"limits", "json_depth", AT(limits.json_depth), "Deepest nesting of JSON in a request.", 4, 512},
+    {"limits", "keep_alive_ms", AT(limits.keep_alive_ms), "An idle connection is closed after this time.", 0, day},
+    {"limits", "connections", AT(limits.connections),
+     "Most open connections; 0: the limit of file descriptors minus 256.", 0, 10'000'000},
+    {"limits", "live_streams", AT(limits.live_streams), "Most streams that have not ended; more is a 503.", 1,
      10'000'000},
-    {"limits", "live_streams", AT(limits.live_streams), "Streams that have not ended; more is a 503.", 1, 10'000'000},
-    {"limits", "queued_streams", AT(limits.queued_streams), "Streams that wait for an upstream slot; more is a 503.", 0,
-     10'000'000},
-    {"limits", "queue_ms", AT(limits.queue_ms), "… and how long they wait.", 0, day},
-    {"limits", "steer_bytes", AT(limits.steer_bytes), "The text of one steer command.", 1, 16 * mib},
-    {"limits", "steers", AT(limits.steers), "Steer commands to one stream.", 0, 10'000},
-    {"limits", "upstream_event_bytes", AT(limits.upstream_event_bytes), "One event from an upstream.", 1024, gib},
-    {"limits", "event_bytes", AT(limits.event_bytes), "One stored event; longer deltas are split at a code point.", 64,
-     65'536},
-    {"limits", "stream_bytes", AT(limits.stream_bytes), "One stream; longer fails with stream_too_long.", 1024,
-     16 * gib},
-    {"limits", "stream_ms", AT(limits.stream_ms), "One stream; longer fails with time_limit (1 h).", 100, 30 * day},
+    {"limits", "queued_streams", AT(limits.queued_streams),
+     "Most streams that wait for an upstream slot; more is a 503.", 0, 10'000'000},
+    {"limits", "queue_ms", AT(limits.queue_ms), "Longest wait for an upstream slot.", 0, day},
+    {"limits", "steer_bytes", AT(limits.steer_bytes), "Longest text of one steer command.", 1, 16 * mib},
+    {"limits", "steers", AT(limits.steers), "Most steer commands to one stream.", 0, 10'000},
+    {"limits", "upstream_event_bytes", AT(limits.upstream_event_bytes), "Largest event from an upstream.", 1024, gib},
+    {"limits", "event_bytes", AT(limits.event_bytes),
+     "Largest stored event; longer deltas are split between code points.", 64, 65'536},
+    {"limits", "stream_bytes", AT(limits.stream_bytes),
+     "Largest stream; beyond it the stream fails with stream_too_long.", 1024, 16 * gib},
+    {"limits", "stream_ms", AT(limits.stream_ms), "Longest time of a stream; then it fails with time_limit (1 h).", 100,
+     30 * day},
     {"limits", "upstream_retries", AT(limits.upstream_retries),
-     "An upstream call that fails before its first token is tried again so often.", 0, 20},
-    {"limits", "upstream_retry_ms", AT(limits.upstream_retry_ms), "… all within.", 0, hour},
+     "Most retries of an upstream call that fails before its first token …", 0, 20},
+    {"limits", "upstream_retry_ms", AT(limits.upstream_retry_ms), "… and the time for all of them.", 0, hour},
     {"limits", "whole_read_bytes", AT(limits.whole_read_bytes),
-     "What answers that are read whole (states, lists, answers that do not stream) may hold in memory at once, until "
-     "their clients have taken them; more wait a little, then it is a 503. One alone may be larger.",
+     "Most memory for answers that are sent whole (states, lists, answers that do not stream), held until their "
+     "clients have taken them; beyond it a request waits briefly, then it is a 503. One alone may be larger.",
      65'536, 64 * gib},
     {"limits", "write_stall_ms", AT(limits.write_stall_ms),
-     "A reader that takes no byte for so long with data due is cut.", 100, day},
-    {"limits", "heartbeat_ms", AT(limits.heartbeat_ms), "A heartbeat goes out after so much silence; at most 15 s.", 10,
-     15'000},
+     "A reader that takes no byte for this long while data is due is cut.", 100, day},
+    {"limits", "heartbeat_ms", AT(limits.heartbeat_ms), "A heartbeat is sent after this much silence; at most 15 s.",
+     10, 15'000},
     {"limits", "uncommitted_stream_bytes", AT(limits.uncommitted_stream_bytes),
-     "One stream's bytes that are not durable yet; above, its upstream is not read.", 1024, gib},
-    {"limits", "uncommitted_bytes", AT(limits.uncommitted_bytes), "… and those of all streams.", 65'536, 64 * gib},
+     "Most bytes of one stream that are not durable yet; above it, its upstream is not read.", 1024, gib},
+    {"limits", "uncommitted_bytes", AT(limits.uncommitted_bytes), "The same for all streams together.", 65'536,
+     64 * gib},
     {"limits", "memory_bytes", AT(limits.memory_bytes),
-     "Resident memory above which nothing new begins (503); 0: three quarters of what there is.", 0, INT64_MAX},
+     "Resident memory above which new streams get a 503; 0: three quarters of what the machine or control group has.",
+     0, INT64_MAX},
     {"limits", "commit_lag_ms", AT(limits.commit_lag_ms),
-     "An event that waits longer for its commit means that nothing new begins (503).", 10, hour},
-    {"limits", "log_stall_ms", AT(limits.log_stall_ms), "A log that cannot commit for so long: generations are closed.",
-     100, day},
+     "When an event waits longer than this for its commit, new streams get a 503.", 10, hour},
+    {"limits", "log_stall_ms", AT(limits.log_stall_ms),
+     "When the event log cannot commit for this long, running generations are closed.", 100, day},
 };
 
 const Key<UpstreamConfig> keys_of_upstream[] = {
     {"upstream", "kind", OF(kind),
-     "The dialect: openai (Chat Completions, also vLLM, Ollama, llama.cpp, LiteLLM), openai-responses, anthropic, "
-     "gemini, or demo.",
+     "The provider's API: openai (Chat Completions, also vLLM, Ollama, llama.cpp, LiteLLM), openai-responses, "
+     "anthropic, gemini, or demo (built in).",
      0, 0, "", "openai"},
     {"upstream", "base_url", OF(base_url),
-     "As the provider's SDKs take it: for openai and openai-responses it ends in /v1; https://api.anthropic.com; "
-     "https://generativelanguage.googleapis.com.",
+     "The base URL, as the provider's SDKs take it: for openai and openai-responses it ends in /v1; "
+     "https://api.anthropic.com; https://generativelanguage.googleapis.com.",
      0, 0, "", "https://api.openai.com/v1"},
-    {"upstream", "name", OF(name), "In logs, and how others fall back to it; default: the kind.", 0, 0, "", "openai"},
+    {"upstream", "name", OF(name), "Its name in logs and in `fallback`; default: the kind.", 0, 0, "", "openai"},
     {"upstream", "api_key_env", OF(api_key_env),
-     "The environment variable that holds the key (never the key itself); by kind OPENAI_API_KEY, ANTHROPIC_API_KEY or "
-     "GEMINI_API_KEY; without a value no credential is sent.",
+     "The environment variable that holds the API key (never the key itself); default by kind: OPENAI_API_KEY, "
+     "ANTHROPIC_API_KEY or GEMINI_API_KEY. If the variable is not set, no credential is sent.",
      0, 0, "", "OPENAI_API_KEY"},
     {"upstream", "models", OF(models),
-     "Model names, or globs, that go here; a single upstream may leave it out and takes every name; one that others "
-     "fall back to may leave it out and takes none by itself."},
+     "Model names or globs that it serves. Without this key, a single upstream serves every model, and an upstream "
+     "that is listed in a `fallback` serves only as a fallback."},
     {"upstream", "fallback", OF(fallback),
-     "Upstreams, by name, that are asked in turn when this one fails before its first token: [\"backup\", "
+     "Names of upstreams to try in order when this one fails before its first token: [\"backup\", "
      "\"backup=another-model\"]."},
     {"upstream", "background", OF(background),
-     "openai-responses only: answers are made in background mode, so that a cut connection is taken up again."},
-    {"upstream", "connect_ms", OF(connect_ms), "Connect within.", 1, hour},
-    {"upstream", "first_byte_ms", OF(first_byte_ms), "The answer begins within.", 1, day},
-    {"upstream", "idle_ms", OF(idle_ms), "Silence, once it has begun.", 1, day},
-    {"upstream", "max_concurrent", OF(max_concurrent), "Generations at once; 0: no limit. More wait their turn.", 0,
-     1'000'000},
+     "openai-responses only: run answers in background mode, so that they resume after a lost connection."},
+    {"upstream", "connect_ms", OF(connect_ms), "Time to connect.", 1, hour},
+    {"upstream", "first_byte_ms", OF(first_byte_ms), "Time until the answer begins.", 1, day},
+    {"upstream", "idle_ms", OF(idle_ms), "Longest silence after it has begun.", 1, day},
+    {"upstream", "max_concurrent", OF(max_concurrent), "Most generations at once; more wait for a slot. 0: no limit.",
+     0, 1'000'000},
 };
 
 #undef AT
@@ -209,7 +215,7 @@ std::string set_text(const Key<Owner>& key, Owner& owner, std::string value) {
   const auto* place = std::get_if<std::string& (*)(Owner&)>(&key.member);
   if (!place) return "must be " + std::string(type_name(key));
   if (!key.choices.empty() && !among(value, key.choices)) return "must be one of " + spoken(key.choices);
-  if (value.find('\0') != std::string::npos) return "must not hold a NUL";
+  if (value.find('\0') != std::string::npos) return "must not contain a NUL character";
   (*place)(owner) = std::move(value);
   return "";
 }
@@ -233,8 +239,8 @@ std::string set_from_text(const Key<Config>& key, Config& config, const std::str
 
 template <typename Owner>
 std::string_view type_name(const Key<Owner>& key) {
-  constexpr std::string_view environment_names[] = {"text in quotes", "true or false",  "a whole number",
-                                                    "a whole number", "a whole number", "a list of texts"};
+  constexpr std::string_view environment_names[] = {"a string in quotes", "true or false",  "a whole number",
+                                                    "a whole number",     "a whole number", "a list of strings"};
   return environment_names[key.member.index()];
 }
 

@@ -6,18 +6,18 @@ namespace tokenrelay {
 namespace {
 
 constexpr std::string_view head =
-    R"(# tokenrelay: every key, with its default. Copy what you change; what is missing keeps its default.
-# Flags win over the environment, which wins over this file. A scalar key has an environment name of its own:
-# TOKENRELAY_LISTEN, TOKENRELAY_LIMITS_LIVE_STREAMS, and so on; a list is given there with commas.
-# `tokenrelay check-config FILE` says what is wrong with a file. SIGHUP loads it again, for what starts afterwards.
-# Names end in their unit: _ms milliseconds, _us microseconds, _bytes bytes.
+    R"(# tokenrelay: every key with its default. Copy the keys that you change; the others keep their defaults.
+# Flags override the environment, which overrides this file. Each key outside [[upstream]] has an environment variable:
+# TOKENRELAY_LISTEN, TOKENRELAY_LIMITS_LIVE_STREAMS, and so on; a list is written there with commas.
+# `tokenrelay check-config FILE` checks a file. SIGHUP reloads it; what starts afterwards uses the new values.
+# Units are part of the names: _ms milliseconds, _us microseconds, _bytes bytes.
 )";
 
 constexpr std::string_view upstreams =
     R"(
-# Upstreams: where models are. With none, the relay serves its built-in model, demo. Each is a [[upstream]] of its own;
-# with several, each names its models, but for those that are only fallbacks. The flag --upstream KIND=BASE_URL stands
-# for one of them.
+# Upstreams: the providers of models, one [[upstream]] each. Without any, the relay serves its built-in model, demo.
+# With several, each lists its models, except those that are only fallbacks. Flags --upstream KIND=BASE_URL replace
+# this list; each takes its other settings from the first entry of its kind.
 #
 )";
 
@@ -63,7 +63,7 @@ std::string sample_config() {
   for (const auto& key : upstream_keys()) {
     text += "# # " + std::string(key.comment) + "\n# " + std::string(key.name) + " = " + value_of(key, upstream) + "\n";
   }
-  text += "# # Sent with every call; credentials are refused here.\n# headers = { \"X-Team\" = \"chat\" }\n";
+  text += "# # Sent with every call. Credentials are not allowed here.\n# headers = { \"X-Team\" = \"chat\" }\n";
   return text;
 }
 

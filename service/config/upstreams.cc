@@ -15,10 +15,10 @@ struct Kind {
   std::string_view name, key_variable, base_url;
 };
 
-constexpr Kind kinds[] = {{"openai", "OPENAI_API_KEY", "it ends in /v1"},
-                          {"openai-responses", "OPENAI_API_KEY", "it ends in /v1"},
-                          {"anthropic", "ANTHROPIC_API_KEY", "as https://api.anthropic.com"},
-                          {"gemini", "GEMINI_API_KEY", "as https://generativelanguage.googleapis.com"},
+constexpr Kind kinds[] = {{"openai", "OPENAI_API_KEY", "a URL that ends in /v1"},
+                          {"openai-responses", "OPENAI_API_KEY", "a URL that ends in /v1"},
+                          {"anthropic", "ANTHROPIC_API_KEY", "such as https://api.anthropic.com"},
+                          {"gemini", "GEMINI_API_KEY", "such as https://generativelanguage.googleapis.com"},
                           {"demo", "", ""}};
 constexpr const char* kind_names = "openai, openai-responses, anthropic, gemini or demo";
 
@@ -58,22 +58,23 @@ std::string wrong_header(const std::string& name, const std::string& value) {
   const bool token = !name.empty() && std::all_of(name.begin(), name.end(), [&](char c) {
     return std::isalnum(static_cast<unsigned char>(c)) || token_characters.find(c) != std::string_view::npos;
   });
-  if (!token) return "is not a header's name";
-  if (credentials.count(text::lower(name))) return "holds a credential: keys come from the environment (api_key_env)";
-  if (ours.count(text::lower(name))) return "is set by the relay itself";
+  if (!token) return "is not a valid header name";
+  if (credentials.count(text::lower(name)))
+    return "carries a credential: put the key into an environment variable and its name into api_key_env";
+  if (ours.count(text::lower(name))) return "is set by the relay and cannot be configured";
   const bool printable =
       std::all_of(value.begin(), value.end(), [](char c) { return static_cast<unsigned char>(c) >= ' ' && c != 0x7f; });
-  return printable ? "" : "holds a control character";
+  return printable ? "" : "contains a control character";
 }
 
 Problem check_address(size_t index, const Kind& kind, UpstreamConfig& upstream, const LayeredConfig& layered) {
   const std::string path = path_of_upstream(index, "base_url");
   if (upstream.kind == "demo") {
     if (upstream.base_url.empty()) return {};
-    return layered.wrong(path, "the demo model is built in: it has no base_url");
+    return layered.wrong(path, "is not supported by the demo model, which is built in");
   }
   if (upstream.base_url.empty()) {
-    return layered.wrong(path, "is missing; for " + upstream.kind + " " + std::string(kind.base_url));
+    return layered.wrong(path, "is missing: for " + upstream.kind + " give " + std::string(kind.base_url));
   }
   if (!parse_http_url(upstream.base_url)) {
     return layered.wrong(path,
@@ -89,11 +90,11 @@ Problem check_models(size_t index, const UpstreamConfig& upstream, const Layered
   const auto& all = layered.config.upstreams;
   const auto by_themselves = std::count_if(all.begin(), all.end(), [](const auto& u) { return !u.only_fallback; });
   if (by_themselves == 0 || (upstream.models.empty() && !upstream.only_fallback && by_themselves > 1)) {
-    return layered.wrong(path, "is missing: with several upstreams each says which models are its own");
+    return layered.wrong(path, "is missing: with several upstreams, each must list its models");
   }
   for (const std::string& model : upstream.models) {
-    if (model.empty() || model.size() > 256) return layered.wrong(path, "a model's name has 1 to 256 characters");
-    if (!seen.insert(model).second) return layered.wrong(path, "the model \"" + model + "\" is named twice");
+    if (model.empty() || model.size() > 256) return layered.wrong(path, "a model name must have 1 to 256 characters");
+    if (!seen.insert(model).second) return layered.wrong(path, "the model \"" + model + "\" is listed twice");
   }
   return {};
 }
@@ -103,18 +104,18 @@ Problem check_upstream(size_t index, LayeredConfig& layered) {
   const auto wrong = [&](const std::string& key, const std::string& what) {
     return layered.wrong(path_of_upstream(index, key), what);
   };
-  if (upstream.kind.empty()) return wrong("", std::string("kind is missing: ") + kind_names);
+  if (upstream.kind.empty()) return wrong("", std::string("kind is missing: use ") + kind_names);
   const Kind* kind = find_kind(upstream.kind);
   if (!kind) return wrong("kind", std::string("must be ") + kind_names);
   if (upstream.name.empty()) upstream.name = upstream.kind;
-  if (!is_label(upstream.name)) return wrong("name", "has 1 to 64 of A-Z a-z 0-9 . _ -");
+  if (!is_label(upstream.name)) return wrong("name", "must have 1 to 64 characters of A-Z a-z 0-9 . _ -");
   if (auto problem = check_address(index, *kind, upstream, layered)) return problem;
   if (upstream.background && kind->name != "openai-responses") {
-    return wrong("background", "is for openai-responses: no other kind can take an answer up again");
+    return wrong("background", "is only supported with kind = \"openai-responses\"");
   }
   if (upstream.api_key_env.empty()) upstream.api_key_env = kind->key_variable;
   if (!upstream.api_key_env.empty() && !is_variable_name(upstream.api_key_env)) {
-    return wrong("api_key_env", "must be the name of an environment variable, not a key");
+    return wrong("api_key_env", "must be the name of an environment variable, not the key itself");
   }
   for (const auto& [name, value] : upstream.headers) {
     if (const std::string what = wrong_header(name, value); !what.empty()) return wrong("headers." + name, what);
@@ -137,7 +138,7 @@ Problem check_upstreams(LayeredConfig& layered) {
     if (auto problem = check_upstream(index, layered)) return problem;
     if (!names.insert(upstreams[index].name).second) {
       return layered.wrong(path_of_upstream(index, "name"),
-                           "two upstreams are called \"" + upstreams[index].name + "\"");
+                           "two upstreams have the name \"" + upstreams[index].name + "\"");
     }
   }
   if (auto problem = check_fallbacks(layered)) return problem;
@@ -148,7 +149,7 @@ Problem check_upstreams(LayeredConfig& layered) {
   if (wanted.empty() || upstreams.empty()) return {};
   const bool found =
       std::any_of(upstreams.begin(), upstreams.end(), [&](const auto& u) { return answers_for(u, wanted); });
-  if (!found) return layered.wrong("default_model", "no upstream has this model");
+  if (!found) return layered.wrong("default_model", "no upstream serves this model");
   return {};
 }
 
@@ -220,9 +221,9 @@ Problem take_fallback(size_t index, const std::string& text, LayeredConfig& laye
   if (fallback.upstream == upstream.name) return wrong("\"" + upstream.name + "\" cannot fall back to itself");
   const auto named =
       std::find_if(upstreams.begin(), upstreams.end(), [&](const auto& u) { return u.name == fallback.upstream; });
-  if (named == upstreams.end()) return wrong("no upstream is called \"" + fallback.upstream + "\"");
+  if (named == upstreams.end()) return wrong("no upstream has the name \"" + fallback.upstream + "\"");
   if (equals < text.size() && (fallback.model.empty() || fallback.model.size() > 256)) {
-    return wrong("a model's name has 1 to 256 characters: \"NAME\" or \"NAME=MODEL\"");
+    return wrong("the model name must have 1 to 256 characters: write \"NAME\" or \"NAME=MODEL\"");
   }
   named->only_fallback = named->models.empty();
   upstream.fallbacks.push_back(std::move(fallback));
@@ -235,7 +236,7 @@ Problem check_fallbacks(LayeredConfig& layered) {
   const auto& upstreams = layered.config.upstreams;
   for (size_t index = 0; index < upstreams.size(); ++index) {
     if (upstreams[index].fallback.size() > most_fallbacks) {
-      return layered.wrong(path_of_upstream(index, "fallback"), "names at most 16 upstreams");
+      return layered.wrong(path_of_upstream(index, "fallback"), "must list at most 16 upstreams");
     }
     for (const std::string& text : upstreams[index].fallback) {
       if (auto problem = take_fallback(index, text, layered)) return problem;

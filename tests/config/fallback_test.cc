@@ -64,13 +64,14 @@ TEST_CASE("fallbacks are names, and models if they are to be asked for another")
 }
 
 TEST_CASE("a fallback that cannot be is refused, with its line") {
-  check_refused(load({{"a", {"m"}, {"b"}}}), "relay.toml:6: upstream[0].fallback: no upstream is called \"b\"");
+  check_refused(load({{"a", {"m"}, {"b"}}}), "relay.toml:6: upstream[0].fallback: no upstream has the name \"b\"");
   check_refused(load({{"a", {"m"}, {}}, {"b", {"n"}, {"a", "b"}}}),
                 "relay.toml:12: upstream[1].fallback: \"b\" cannot fall back to itself");
   check_refused(load({{"a", {"m"}, {"a=other"}}}), "cannot fall back to itself");
-  check_refused(load({{"a", {"m"}, {""}}}), "no upstream is called \"\"");
-  check_refused(load({{"a", {"m"}, {"b="}}, {"b", {}, {}}}), "relay.toml:6: upstream[0].fallback: a model's name has");
-  check_refused(load({{"a", {"m"}, {"b=" + std::string(257, 'x')}}, {"b", {}, {}}}), "a model's name has");
+  check_refused(load({{"a", {"m"}, {""}}}), "no upstream has the name \"\"");
+  check_refused(load({{"a", {"m"}, {"b="}}, {"b", {}, {}}}),
+                "relay.toml:6: upstream[0].fallback: the model name must have has");
+  check_refused(load({{"a", {"m"}, {"b=" + std::string(257, 'x')}}, {"b", {}, {}}}), "the model name must have has");
   check_refused(load({{"a", {"m"}, std::vector<std::string>(17, "b")}, {"b", {}, {}}}), "at most 16");
 }
 

@@ -150,7 +150,7 @@ TEST_CASE("what is wrong is named with its line and its key") {
   says(files.error("listen = \"127.0.0.1:0\"\nlisen = 1\n"), "0.toml:2: lisen: unknown key");
   says(files.error("[limits]\nsteer = 1\n"), "1.toml:2: limits.steer: unknown key");
   says(files.error("[limit]\nsteers = 1\n"), "2.toml:1: limit: unknown key");
-  says(files.error("\n\nlisten = 8080\n"), "3.toml:3: listen: must be text");
+  says(files.error("\n\nlisten = 8080\n"), "3.toml:3: listen: must be a string");
   says(files.error("[limits]\nsteers = \"16\"\n"), "4.toml:2: limits.steers: must be a whole number");
   says(files.error("[limits]\nsteers = 1.5\n"), "5.toml:2: limits.steers: must be a whole number");
   says(files.error("[limits]\nsteers = -1\n"), "6.toml:2: limits.steers: must be 0 to 10000");
@@ -160,11 +160,11 @@ TEST_CASE("what is wrong is named with its line and its key") {
   says(files.error("list = 1\n"), "9.toml:1: list: must be true or false");
   says(files.error("cors_origins = \"*\"\n"), "10.toml:1: cors_origins: must be a list");
   says(files.error("cors_origins = [1]\n"), "11.toml:1: cors_origins: must be a list");
-  says(files.error("limits = 3\n"), "12.toml:1: limits: is a section");
-  says(files.error("listen = \n"), "13.toml:1: not TOML");
-  says(files.error("listen = \"127.0.0.1:1\"\nlisten = \"127.0.0.1:2\"\n"), "14.toml:2: not TOML");
+  says(files.error("limits = 3\n"), "12.toml:1: limits: must be a section");
+  says(files.error("listen = \n"), "13.toml:1: invalid TOML");
+  says(files.error("listen = \"127.0.0.1:1\"\nlisten = \"127.0.0.1:2\"\n"), "14.toml:2: invalid TOML");
   says(files.error("[limits]\nhead_bytes = 1024\n"),
-       "configuration: limits.line_bytes: must not be over limits.head_bytes");
+       "configuration: limits.line_bytes: must not be greater than limits.head_bytes");
   says(files.error("list = 1987-07-05\n"), "16.toml:1: list: must be true or false");
 }
 
@@ -179,8 +179,8 @@ TEST_CASE("a file that is missing, a directory, or far too large") {
   loaded = load_config(sources);
   REQUIRE(!loaded);
   says(loaded.error().message, files.directory.path().string(), "directory");
-  says(files.error(std::string(2 << 20, '#')), "0.toml: is over 1 MiB");
-  says(files.error("x = " + std::string(100'000, '[')), "1.toml:1: not TOML");
+  says(files.error(std::string(2 << 20, '#')), "0.toml: is larger than 1 MiB");
+  says(files.error("x = " + std::string(100'000, '[')), "1.toml:1: invalid TOML");
 }
 
 TEST_CASE("the environment is checked like the file, and unknown variables are told") {

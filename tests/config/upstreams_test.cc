@@ -62,8 +62,8 @@ TEST_CASE("upstreams are read, and their defaults follow the kind") {
 
 TEST_CASE("each kind has its own key, and one without an address says what its own looks like") {
   const std::map<std::string, std::pair<std::string, std::string>> kinds = {
-      {"openai", {"OPENAI_API_KEY", "it ends in /v1"}},
-      {"openai-responses", {"OPENAI_API_KEY", "it ends in /v1"}},
+      {"openai", {"OPENAI_API_KEY", "a URL that ends in /v1"}},
+      {"openai-responses", {"OPENAI_API_KEY", "a URL that ends in /v1"}},
       {"anthropic", {"ANTHROPIC_API_KEY", "https://api.anthropic.com"}},
       {"gemini", {"GEMINI_API_KEY", "https://generativelanguage.googleapis.com"}}};
   for (const auto& [kind, expected] : kinds) {
@@ -73,7 +73,7 @@ TEST_CASE("each kind has its own key, and one without an address says what its o
     CHECK(loaded->upstreams[0].kind == kind);
     CHECK(loaded->upstreams[0].name == kind);
     CHECK(loaded->upstreams[0].api_key_env == expected.first);
-    check_says(error("", {kind}), "--upstream: upstream[0].base_url: is missing; for " + kind + " ");
+    check_says(error("", {kind}), "--upstream: upstream[0].base_url: is missing: for " + kind + " give ");
     check_says(error("", {kind}), expected.second);
   }
   const auto background = load("[[upstream]]\nkind=\"openai-responses\"\nbase_url=\"http://a/v1\"\nbackground=true\n");
@@ -92,12 +92,12 @@ TEST_CASE("what is missing stands where its upstream does") {
   check_says(error("[[upstream]]\nkind=\"demo\"\nmodels=[\"a\"]\n[[upstream]]\nname=\"b\"\nkind=\"demo\"\n"),
              "relay.toml:4: upstream[1].models: is missing");
   check_says(error("[[upstream]]\nkind=\"demo\"\nmodels=[\"a\"]\n[[upstream]]\nkind=\"demo\"\nmodels=[\"b\"]\n"),
-             "relay.toml:4: upstream[1].name: two upstreams are called \"demo\"");
+             "relay.toml:4: upstream[1].name: two upstreams have the name \"demo\"");
 }
 
 TEST_CASE("background is for the one kind that can") {
   check_says(error("[[upstream]]\nkind = \"openai\"\nbase_url = \"http://a/v1\"\nbackground = true\n"),
-             "relay.toml:4: upstream[0].background: is for openai-responses");
+             "relay.toml:4: upstream[0].background: is only supported with kind = \"openai-responses\"");
   check_says(error("[[upstream]]\nkind = \"demo\"\nbackground = 1\n"), "relay.toml:3: upstream[0].background: must be");
   CHECK(error("[[upstream]]\nkind = \"demo\"\nbackground = false\n").empty());
 }
@@ -123,7 +123,7 @@ TEST_CASE("a key never stands in the file") {
     check_says(message, "relay.toml:4: upstream[0].");
     CHECK(message.find("s3cret") == std::string::npos);
   }
-  check_says(error(start + "api_key = \"x\"\n"), "keys come from the environment");
+  check_says(error(start + "api_key = \"x\"\n"), "keys are read from the environment");
 }
 
 TEST_CASE("headers that cannot be sent are refused") {
@@ -139,9 +139,9 @@ TEST_CASE("several upstreams each say which models are theirs") {
   check_says(error("", {"demo", "openai=http://127.0.0.1:1/v1"}), "--upstream: upstream[0].models: is missing");
   check_says(error("[[upstream]]\nkind=\"demo\"\nmodels=[\"a\"]\n[[upstream]]\nkind=\"openai\"\nbase_url=\"http://a/"
                    "v1\"\nmodels=[\"a\"]\n"),
-             "relay.toml:7: upstream[1].models: the model \"a\" is named twice");
+             "relay.toml:7: upstream[1].models: the model \"a\" is listed twice");
   check_says(error("[[upstream]]\nkind=\"demo\"\nmodels=[\"a\"]\n[[upstream]]\nkind=\"demo\"\nmodels=[\"b\"]\n"),
-             "called \"demo\"");
+             "have the name \"demo\"");
   check_says(error("default_model = \"x\"\n[[upstream]]\nkind=\"demo\"\nmodels=[\"a\", \"b*\"]\n"),
              "relay.toml:1: default_model");
   CHECK(error("default_model = \"bb\"\n[[upstream]]\nkind=\"demo\"\nmodels=[\"a\", \"b*\"]\n").empty());

@@ -230,9 +230,9 @@ TEST_CASE("TLS files that do not fit refuse the start, with their place", "[tls]
   const std::vector<Case> cases = {
       {"one.pem", "two.key", ":3: tls.key: \"two.key\" does not belong to the certificate"},
       {"none.pem", "two.key", ":2: tls.certificate: \"none.pem\" cannot be read"},
-      {"one.pem", "one.pem", ":3: tls.key: \"one.pem\" holds no private key"},
-      {"one.pem", "", ":2: tls.certificate: needs its tls.key"},
-      {"", "two.key", ":3: tls.key: needs its tls.certificate"}};
+      {"one.pem", "one.pem", ":3: tls.key: \"one.pem\" contains no PEM private key"},
+      {"one.pem", "", ":2: tls.certificate: needs tls.key as well"},
+      {"", "two.key", ":3: tls.key: needs tls.certificate as well"}};
   for (const auto& c : cases) {
     write_text(dir / "t.toml", "[tls]\ncertificate = \"" + c.certificate + "\"\nkey = \"" + c.key + "\"\n");
     const Ran ran =
