@@ -68,9 +68,9 @@ std::string detail_of(relay::Refusal refusal) {
     case relay::Refusal::stream_ended:
       return "the stream has ended";
     case relay::Refusal::too_long:
-      return "the content is over the limit for one steer";
+      return "the content is too long for one steer command (limits.steer_bytes)";
     case relay::Refusal::too_many:
-      return "the stream has had its number of steers";
+      return "the stream has reached its limit of steer commands (limits.steers)";
     case relay::Refusal::log_unavailable:
       return "the log cannot take new events";
   }

@@ -60,7 +60,7 @@ void ControlSocket::turn_away() {
 
 void ControlSocket::leave() {
   if (subscriber_) subscriber_->detach(true);
-  close_when_answered(1001, "the relay is going away");
+  close_when_answered(1001, "the relay is shutting down");
 }
 
 // ---- messages in
@@ -78,7 +78,8 @@ void ControlSocket::on_message(std::string_view text) {
   api_.metrics.websocket_message(true);
   auto command = parse_socket_command(text, api_.settings().json_depth);
   if (!command) return say(error_message(command.error().ref, "invalid_request", command.error().detail));
-  if (!within_rate() || open_commands_ >= commands_open) return refuse(*command, "rate_limited", "too many commands");
+  if (!within_rate() || open_commands_ >= commands_open)
+    return refuse(*command, "rate_limited", "too many commands: send fewer per second, or wait for their answers");
   run(std::move(*command));
 }
 
@@ -106,7 +107,7 @@ void ControlSocket::run(SocketCommand command) {
 }
 
 void ControlSocket::subscribe(const SocketCommand& command) {
-  if (subscriber_) return refuse(command, "already_subscribed", "this socket receives the stream already");
+  if (subscriber_) return refuse(command, "already_subscribed", "this WebSocket is already subscribed to the stream");
   const auto start = relay::start_at(*stream_, command.cursor, relay::AtEnd::nothing);
   acknowledge(command, 0);
   say(resumed_message(*stream_, start.verdict));
@@ -122,7 +123,7 @@ void ControlSocket::subscribe(const SocketCommand& command) {
 }
 
 void ControlSocket::unsubscribe(const SocketCommand& command) {
-  if (!subscriber_) return refuse(command, "not_subscribed", "this socket does not receive the stream");
+  if (!subscriber_) return refuse(command, "not_subscribed", "this WebSocket is not subscribed to the stream");
   subscriber_.reset();
   api_.metrics.subscriber_left(metrics::Transport::websocket);
   after_end_.arm(after_end_ms);
@@ -176,7 +177,7 @@ void ControlSocket::on_room() {
 
 void ControlSocket::cut(relay::CutReason reason) {
   const bool leaving = reason == relay::CutReason::shutdown;
-  close_when_answered(leaving ? 1001 : 1013, leaving ? "the relay is going away" : "come back later");
+  close_when_answered(leaving ? 1001 : 1013, leaving ? "the relay is shutting down" : "come back later");
 }
 
 void ControlSocket::on_gone(int close_code) {
@@ -206,7 +207,8 @@ asio::awaitable<http::Answer> open_control_socket(Api& api, const http::Request&
     co_return refusal;
   }
   if (!http::origin_allowed(request, api.settings().cors_origins)) {
-    co_return http::problem(http::Code::forbidden, "this origin may not open a WebSocket", request.request_id);
+    co_return http::problem(http::Code::forbidden, "this origin may not open a WebSocket: add it to cors_origins",
+                            request.request_id);
   }
   co_return http::Takeover([&api, stream, handshake = std::move(*handshake)](http::TakenConnection connection) {
     if (connection.log) connection.log(101);

@@ -26,7 +26,7 @@ http::Reply problem_of(const relay::Error& error, const http::Request& request) 
   for (const auto& row : rows) {
     if (row.code == error.code) return http::problem(row.http, error.message, request.request_id, row.retry_after_s);
   }
-  return http::problem(http::Code::internal, "unexpected", request.request_id);
+  return http::problem(http::Code::internal, "unexpected error", request.request_id);
 }
 
 http::Reply refuse(http::Code code, std::string detail, const http::Request& request) {

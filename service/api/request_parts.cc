@@ -13,7 +13,7 @@ tl::expected<std::optional<relay::EventId>, std::string> read_cursor(const http:
   std::string_view where = "the Last-Event-ID header";
   if (text.empty()) {
     text = request.query_value("last_event_id").value_or("");
-    where = "the query's last_event_id";
+    where = "the query parameter last_event_id";
   }
   if (text.empty()) return std::nullopt;
   auto id = relay::parse_event_id(text);
@@ -25,7 +25,7 @@ tl::expected<bool, std::string> read_coalesce(const http::Request& request) {
   const auto text = request.query_value("coalesce").value_or("1");
   if (text == "0") return false;
   if (text == "1") return true;
-  return tl::make_unexpected(std::string("the query's coalesce must be 0 or 1"));
+  return tl::make_unexpected(std::string("the query parameter coalesce must be 0 or 1"));
 }
 
 std::optional<std::string> not_json(const http::Request& request) {
@@ -40,7 +40,7 @@ std::optional<std::string> not_json(const http::Request& request) {
     if (!value.starts_with("utf-8") && !value.starts_with("\"utf-8\"")) return "the body's charset must be UTF-8";
   }
   const std::string coding = text::lower(request.header("content-encoding").value_or("identity"));
-  if (coding != "identity") return "an encoded body is not taken: send it without Content-Encoding";
+  if (coding != "identity") return "Content-Encoding is not supported: send the body unencoded";
   return std::nullopt;
 }
 

@@ -93,7 +93,7 @@ tl::expected<SocketCommand, BadMessage> parse_socket_command(std::string_view te
   command.kind = shape->kind;
   for (const auto& [name, value] : message->items()) {
     const bool known = name == "type" || name == "ref" || (!shape->field.empty() && name == shape->field);
-    if (!known) return bad(command.ref, "the message has a field that " + std::string(shape->name) + " does not know");
+    if (!known) return bad(command.ref, "unknown field in a message of type " + std::string(shape->name));
   }
   const auto field = shape->field.empty() ? message->end() : message->find(std::string(shape->field));
   const json::Value* value = field == message->end() ? nullptr : &*field;

@@ -50,14 +50,14 @@ tl::expected<PageQuery, std::string> read_page_query(const Request& request) {
   if (const auto text = request.query_value("limit")) {
     const auto limit = number<size_t>(*text, 10);
     if (!limit || *limit < 1 || *limit > max_page)
-      return tl::make_unexpected(std::string("the query's limit must be 1 to 100"));
+      return tl::make_unexpected(std::string("the query parameter limit must be 1 to 100"));
     query.limit = *limit;
   }
   if (const auto text = request.query_value("cursor"); text && !text->empty()) {
     query.before = text->front() == 'p' ? number<storage::StreamKey>(text->substr(1), 16) : std::nullopt;
     // SQLite's keys are signed: a larger number was never ours.
     if (!query.before || *query.before > INT64_MAX)
-      return tl::make_unexpected(std::string("the query's cursor is not one of ours"));
+      return tl::make_unexpected(std::string("the query parameter cursor must be the next_cursor of an earlier page"));
   }
   return query;
 }
@@ -78,7 +78,8 @@ asio::awaitable<Answer> read_state(Api& api, const Request& request) {
 }
 
 asio::awaitable<Answer> list_streams(Api& api, const Request& request) {
-  if (!api.settings().list_allowed) co_return refuse(Code::forbidden, "the list is off: set list = true", request);
+  if (!api.settings().list_allowed)
+    co_return refuse(Code::forbidden, "the list of streams is disabled: set list = true in the configuration", request);
   const auto query = read_page_query(request);
   if (!query) co_return refuse(Code::invalid_request, query.error(), request);
   FoundPage page = co_await until<FoundPage>(

@@ -57,11 +57,11 @@ void Connection::on_deadline() {
   switch (deadline_) {
     case Deadline::head:
       if (framer_ && framer_->state() != Framer::State::empty) {
-        return fail(Code::request_timeout, "the request's head took too long");
+        return fail(Code::request_timeout, "the request head did not arrive in time");
       }
       return end();
     case Deadline::body:
-      return fail(Code::request_timeout, "the request's body took too long");
+      return fail(Code::request_timeout, "the request body did not arrive in time");
     case Deadline::write:
       if (exchange_ && writing_) exchange_->ticket->write(writing_->status);
       count_refusal("write_stall");
@@ -131,7 +131,7 @@ bool Connection::read_some() {
 
 void Connection::on_eof() {
   if (framer_ && framer_->state() != Framer::State::empty) {
-    return fail(Code::invalid_request, "the request ended before it was complete");
+    return fail(Code::invalid_request, "the connection was closed before the request was complete");
   }
   end();
 }
@@ -149,7 +149,7 @@ void Connection::consume(std::string_view bytes) {
     case Framer::State::head:
       return;
     case Framer::State::body:
-      if (!body_fits()) return fail(Code::overloaded, "too much is being uploaded at this moment");
+      if (!body_fits()) return fail(Code::overloaded, "too many large requests are being received at the moment");
       return had_head ? void() : on_body_due();
     case Framer::State::complete:
       return handle();

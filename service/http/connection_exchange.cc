@@ -78,7 +78,8 @@ std::optional<Reply> Connection::refusal() {
   const Request& request = exchange_->request;
   auto host = request.header("host");
   if (options.check_host && slot_->loopback() && host && !is_loopback_host(*host)) {
-    Reply reply = problem(Code::misdirected, "this relay listens on loopback and does not answer for that host",
+    Reply reply = problem(Code::misdirected,
+                          "the relay listens on loopback and accepts only loopback names as Host, such as 127.0.0.1",
                           request.request_id);
     reply.close = true;
     return reply;
@@ -104,7 +105,8 @@ void Connection::await(asio::awaitable<Answer> answer) {
   auto done = [self = shared_from_this(), exchange = exchange_](std::exception_ptr error, Answer given) {
     if (self->server_->closed || self->phase_ == Phase::over) return;
     if (error) {
-      self->reply(problem(Code::internal, "the request could not be handled", exchange->request.request_id));
+      self->reply(
+          problem(Code::internal, "the request failed because of an error in the relay", exchange->request.request_id));
     } else {
       self->deliver(std::move(given));
     }

@@ -77,9 +77,9 @@ size_t Framer::line_room() const {
 void Framer::line_too_long() {
   if (phase_ == Phase::start_line) return fail(Code::uri_too_long, "the request line is too long");
   if (phase_ == Phase::chunk_size || phase_ == Phase::chunk_end) {
-    return fail(Code::invalid_request, "a chunk's size line is too long");
+    return fail(Code::invalid_request, "the size line of a chunk is too long");
   }
-  fail(Code::head_too_large, "a header line, or all of them together, are too long");
+  fail(Code::head_too_large, "a header line is too long, or all headers together are");
 }
 
 // Takes one line, or what there is of it. Every byte is judged in its order, so splits make no difference.
@@ -96,14 +96,15 @@ size_t Framer::feed_line(std::string_view bytes) {
       return at;
     }
     if (stop != '\r') {
-      fail(Code::invalid_request, stop == '\n' ? "a line ends in LF without CR" : "a control character in the request");
+      fail(Code::invalid_request,
+           stop == '\n' ? "a line ends in LF without CR" : "the request contains a control character");
       return at;
     }
     cr_ = true;
     if (++at == bytes.size()) return at;
   }
   if (bytes[at] != '\n') {
-    fail(Code::invalid_request, "a CR without LF");
+    fail(Code::invalid_request, "the request contains a CR without LF");
     return at;
   }
   cr_ = false;
@@ -140,15 +141,15 @@ void Framer::on_line(std::string_view line) {
 // differently.
 void Framer::on_chunk_size(std::string_view line) {
   std::string_view digits = line.substr(0, line.find(';'));
-  if (digits.empty() || digits.size() > 16) return fail(Code::invalid_request, "a chunk's size is malformed");
+  if (digits.empty() || digits.size() > 16) return fail(Code::invalid_request, "the size of a chunk is malformed");
   uint64_t size = 0;
   for (char c : digits) {
     char l = to_lower(c);
-    if (!is_digit(l) && (l < 'a' || l > 'f')) return fail(Code::invalid_request, "a chunk's size is malformed");
+    if (!is_digit(l) && (l < 'a' || l > 'f')) return fail(Code::invalid_request, "the size of a chunk is malformed");
     size = size << 4 | static_cast<uint64_t>(is_digit(l) ? l - '0' : l - 'a' + 10);
   }
   if (size > limits_.body_bytes - request_.body.size()) {
-    return fail(Code::body_too_large, "the body is over " + std::to_string(limits_.body_bytes) + " bytes");
+    return fail(Code::body_too_large, "the body is larger than " + std::to_string(limits_.body_bytes) + " bytes");
   }
   remaining_ = size;
   section_bytes_ = 0;

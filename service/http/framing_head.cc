@@ -33,7 +33,7 @@ void Framer::on_start_line(std::string_view line) {
   size_t first = line.find(' ');
   size_t last = line.rfind(' ');
   if (first == std::string_view::npos || std::count(line.begin(), line.end(), ' ') != 2 || last == first + 1) {
-    return fail(Code::invalid_request, "the request line is not METHOD TARGET VERSION with single spaces");
+    return fail(Code::invalid_request, "the request line must be METHOD TARGET VERSION with single spaces");
   }
   std::string_view method = line.substr(0, first);
   std::string_view version = line.substr(last + 1);
@@ -43,7 +43,7 @@ void Framer::on_start_line(std::string_view line) {
     return fail(Code::invalid_request, "the protocol version is malformed");
   }
   if (version != "HTTP/1.1" && version != "HTTP/1.0") {
-    return fail(Code::version_not_supported, "only HTTP/1.1 and HTTP/1.0 are spoken here");
+    return fail(Code::version_not_supported, "only HTTP/1.1 and HTTP/1.0 are supported");
   }
   request_.method = method;
   request_.http10 = version.back() == '0';
@@ -55,7 +55,8 @@ void Framer::on_target(std::string_view target) {
   bool visible = std::all_of(target.begin(), target.end(), [](char c) { return c > 0x20 && c < 0x7f && c != '#'; });
   if (!visible) return fail(Code::invalid_request, "the request target has a character that must be percent-encoded");
   if (target == "*") {
-    if (request_.method != "OPTIONS") return fail(Code::invalid_request, "the target * is for OPTIONS alone");
+    if (request_.method != "OPTIONS")
+      return fail(Code::invalid_request, "the request target * is only allowed with OPTIONS");
     request_.path = "*";
     return;
   }
@@ -63,12 +64,12 @@ void Framer::on_target(std::string_view target) {
   size_t scheme = target.find("://");
   if (scheme == std::string_view::npos ||
       (!same_text(target.substr(0, scheme), "http") && !same_text(target.substr(0, scheme), "https"))) {
-    return fail(Code::invalid_request, "the request target is neither a path nor an http URL");
+    return fail(Code::invalid_request, "the request target must be a path or an http URL");
   }
   target.remove_prefix(scheme + 3);
   std::string_view authority = target.substr(0, target.find_first_of("/?"));
   if (authority.empty() || !is_authority(authority)) {
-    return fail(Code::invalid_request, "the request target's authority is malformed");
+    return fail(Code::invalid_request, "the host in the request target is malformed");
   }
   authority_ = authority;
   target.remove_prefix(authority.size());
@@ -79,7 +80,7 @@ void Framer::on_origin(std::string_view origin) {
   size_t mark = origin.find('?');
   std::string_view path = origin.substr(0, mark);
   if (path.size() > limits_.path_bytes) {
-    return fail(Code::uri_too_long, "the path is over " + std::to_string(limits_.path_bytes) + " bytes");
+    return fail(Code::uri_too_long, "the path is longer than " + std::to_string(limits_.path_bytes) + " bytes");
   }
   if (!well_encoded(path)) return fail(Code::invalid_request, "the path has a malformed percent-escape");
   request_.path = path.empty() ? "/" : path;
@@ -87,10 +88,11 @@ void Framer::on_origin(std::string_view origin) {
 }
 
 void Framer::on_header(std::string_view line) {
-  if (line.front() == ' ' || line.front() == '\t') return fail(Code::invalid_request, "a folded header line");
+  if (line.front() == ' ' || line.front() == '\t')
+    return fail(Code::invalid_request, "a header line must not continue on the next line");
   size_t colon = line.find(':');
   if (colon == std::string_view::npos || !is_token(line.substr(0, colon))) {
-    return fail(Code::invalid_request, "a header's name is malformed");
+    return fail(Code::invalid_request, "a header name is malformed");
   }
   if (request_.headers.size() == limits_.headers) {
     return fail(Code::head_too_large, "more than " + std::to_string(limits_.headers) + " headers");
@@ -106,10 +108,10 @@ void Framer::on_head_end() {
   auto length = request_.header("content-length");
   auto coding = request_.header("transfer-encoding");
   if (coding) {
-    if (request_.http10) return fail(Code::invalid_request, "HTTP/1.0 knows no Transfer-Encoding");
-    if (length) return fail(Code::invalid_request, "both Content-Length and Transfer-Encoding");
+    if (request_.http10) return fail(Code::invalid_request, "HTTP/1.0 does not support Transfer-Encoding");
+    if (length) return fail(Code::invalid_request, "Content-Length and Transfer-Encoding must not be sent together");
     if (count(request_, "transfer-encoding") != 1 || !same_text(*coding, "chunked")) {
-      return fail(Code::invalid_request, "the only Transfer-Encoding understood is chunked");
+      return fail(Code::invalid_request, "the only supported Transfer-Encoding is chunked");
     }
     phase_ = Phase::chunk_size;
   } else if (length) {
@@ -132,7 +134,7 @@ bool Framer::read_length(std::string_view text) {
   text.remove_prefix(std::min(text.find_first_not_of('0'), text.size() - 1));
   if (text.size() <= 18) remaining_ = std::stoull(std::string(text));
   if (text.size() > 18 || remaining_ > limits_.body_bytes) {
-    fail(Code::body_too_large, "the body is over " + std::to_string(limits_.body_bytes) + " bytes");
+    fail(Code::body_too_large, "the body is larger than " + std::to_string(limits_.body_bytes) + " bytes");
     return false;
   }
   return true;
@@ -143,7 +145,7 @@ bool Framer::read_expectation() {
   for (const auto& [name, value] : request_.headers) {
     if (name != "expect") continue;
     if (!same_text(value, "100-continue")) {
-      fail(Code::expectation_failed, "the only expectation that can be met is 100-continue");
+      fail(Code::expectation_failed, "the only supported Expect value is 100-continue");
       return false;
     }
     wants_continue_ = true;
@@ -154,7 +156,7 @@ bool Framer::read_expectation() {
 void Framer::read_host() {
   size_t hosts = count(request_, "host");
   if (hosts > 1 || (hosts == 0 && !request_.http10)) {
-    return fail(Code::invalid_request, "exactly one Host header is needed");
+    return fail(Code::invalid_request, "exactly one Host header is required");
   }
   if (hosts == 0) {
     if (!authority_.empty()) request_.headers.emplace_back("host", authority_);

@@ -113,7 +113,7 @@ struct Router::State {
     try {
       outcome = handler(*current);
     } catch (...) {  // a fault of ours; what it says may hold a prompt, so nobody is shown it
-      outcome = problem(Code::internal, "the request could not be handled", current->request_id);
+      outcome = problem(Code::internal, "the request failed because of an error in the relay", current->request_id);
     }
   }
 
@@ -165,11 +165,11 @@ Outcome Router::dispatch(Request& request) {
   }
   if (state.outcome) return *std::exchange(state.outcome, std::nullopt);
   if (std::string allow = state.methods_of(path); !allow.empty()) {
-    Reply reply = problem(Code::method_not_allowed, request.method + " is not for this path", request.request_id);
+    Reply reply = problem(Code::method_not_allowed, "this path does not support " + request.method, request.request_id);
     reply.headers.emplace_back("Allow", allow);
     return reply;
   }
-  return problem(Code::not_found, "there is nothing at this path", request.request_id);
+  return problem(Code::not_found, "this path does not exist", request.request_id);
 }
 
 }  // namespace tokenrelay::http

@@ -49,12 +49,12 @@ tl::unexpected<UpgradeError> refuse(Code code, std::string detail) {
 }  // namespace
 
 tl::expected<HeaderList, UpgradeError> check_upgrade(const Request& request, std::string_view subprotocol) {
-  if (request.method != "GET") return refuse(Code::invalid_request, "a WebSocket is opened by GET");
+  if (request.method != "GET") return refuse(Code::invalid_request, "a WebSocket must be opened with GET");
   if (request.http10 || !lists(request, "upgrade", "websocket", true)) {
-    return refuse(Code::upgrade_required, "this is a WebSocket: Upgrade: websocket is required");
+    return refuse(Code::upgrade_required, "this path is a WebSocket: send the header Upgrade: websocket");
   }
   if (!lists(request, "connection", "upgrade", true))
-    return refuse(Code::invalid_request, "Connection must name Upgrade");
+    return refuse(Code::invalid_request, "the Connection header must contain Upgrade");
   if (request.header("sec-websocket-version") != "13")
     return refuse(Code::upgrade_required, "Sec-WebSocket-Version must be 13");
   const auto keys = std::count_if(request.headers.begin(), request.headers.end(),

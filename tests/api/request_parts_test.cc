@@ -29,7 +29,8 @@ TEST_CASE("the cursor: the header wins over the query, empty is none", "[request
 
 TEST_CASE("a malformed cursor says which one it was", "[request_parts]") {
   CHECK(read_cursor(request({{"last-event-id", "x"}})).error() == "the Last-Event-ID header is not an event id");
-  CHECK(read_cursor(request({}, {{"last_event_id", "x"}})).error() == "the query's last_event_id is not an event id");
+  CHECK(read_cursor(request({}, {{"last_event_id", "x"}})).error() ==
+        "the query parameter last_event_id is not an event id");
   CHECK_FALSE(read_cursor(request({{"last-event-id", "x"}}, {{"last_event_id", "bbbbbbbbbb-2"}})));  // never guessed
 }
 
