@@ -47,9 +47,9 @@ uint64_t default_memory_bytes() {
 }
 
 std::optional<std::string> Admission::refusal(const Options& options, const storage::LogStatus& log) const {
-  if (options.memory_bytes > 0 && resident_bytes_ > options.memory_bytes) return "the relay has no memory to spare";
-  if (log.lag_ms > options.commit_lag_ms) return "the log is behind";
-  if (log.uncommitted_bytes > options.uncommitted_bytes / 2) return "too much waits for the log";
+  if (options.memory_bytes > 0 && resident_bytes_ > options.memory_bytes) return "the relay is short of memory";
+  if (log.lag_ms > options.commit_lag_ms) return "the event log is too slow at the moment";
+  if (log.uncommitted_bytes > options.uncommitted_bytes / 2) return "too many events are waiting for the event log";
   return std::nullopt;
 }
 

@@ -82,8 +82,8 @@ void Generation::leave_slot() {
 void Generation::on_timer() {
   if (state_ != State::queued) return start_call();
   upstream::Outcome outcome;
-  outcome.failure =
-      upstream::Error{ErrorCode::upstream_overloaded, "no upstream slot became free in time", true, std::nullopt, 0};
+  outcome.failure = upstream::Error{ErrorCode::upstream_overloaded,
+                                    "no upstream slot became free in time (limits.queue_ms)", true, std::nullopt, 0};
   if (fall_back(*outcome.failure)) return;
   leave_slot();
   state_ = State::closed;
@@ -98,7 +98,7 @@ void Generation::start_call() {
   if (!call_) {
     upstream::Outcome outcome;
     outcome.failure =
-        upstream::Error{ErrorCode::upstream_error, "this upstream cannot take it up", false, std::nullopt, 0};
+        upstream::Error{ErrorCode::upstream_error, "this upstream cannot resume the answer", false, std::nullopt, 0};
     return on_end(std::move(outcome));
   }
   if (!token_.empty()) owner_.on_generation_resumable(upstream_->name, token_, attempts_.number());

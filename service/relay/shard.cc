@@ -64,12 +64,13 @@ void Shard::reload(std::shared_ptr<const Options> options, std::shared_ptr<const
 std::optional<Error> Shard::refusal(const Route& route) const {
   if (draining_) return Error{Errc::draining, "the relay is shutting down"};
   const auto log = log_->status();
-  if (log.state != storage::LogState::healthy) return Error{Errc::log_unavailable, "the log cannot commit now"};
+  if (log.state != storage::LogState::healthy)
+    return Error{Errc::log_unavailable, "the event log cannot commit at the moment"};
   if (auto why = admission_.refusal(*options_, log)) return Error{Errc::overloaded, std::move(*why)};
   if (live_.size() + creating_ >= options_->live_streams) return Error{Errc::overloaded, "too many live streams"};
   const auto& slots = route.upstream->slots;
   if (slots.full() && slots.waiting() >= options_->queued_streams) {
-    return Error{Errc::overloaded, "too many streams wait for this upstream"};
+    return Error{Errc::overloaded, "too many streams are waiting for this upstream"};
   }
   return std::nullopt;
 }
@@ -288,7 +289,7 @@ void Shard::watch_log() {
 }
 
 void Shard::close_generations() {
-  for (const auto& stream : all_live()) stream->fail("log_unavailable", "the log could not commit for too long");
+  for (const auto& stream : all_live()) stream->fail("log_unavailable", "the event log could not commit for too long");
 }
 
 // ---- How a shard ends: nothing new, what runs may finish within a time, the rest is interrupted

@@ -76,7 +76,7 @@ void Stream::go_on(Route route, const Continuation& from) {
 }
 
 void Stream::take_up(const Continuation& from, const std::optional<Progress>& said) {
-  if (!said) return fail("log_unreadable", "the answer so far cannot be read");
+  if (!said) return fail("log_unreadable", "the stored answer cannot be read");
   stored_bytes_ += said->stored_bytes;
   steers_ += said->steers;
   tool_calls_ = said->first_tool;
@@ -197,7 +197,7 @@ void Stream::go_on_steered() {
                     [self = shared_from_this(), upto = steered_](std::optional<ContinuedRequest> next) {
                       self->reading_conversation_ = false;
                       if (self->phase_ == Phase::ending || self->phase_ == Phase::ended || self->broken_) return;
-                      if (!next) return self->fail("log_unreadable", "the conversation so far cannot be read");
+                      if (!next) return self->fail("log_unreadable", "the stored conversation cannot be read");
                       if (self->steered_ != upto) {  // steered again meanwhile
                         if (self->durable() >= self->steered_) self->go_on_steered();
                         return;

@@ -16,7 +16,7 @@ TEST_CASE("memory is looked at, not guessed", "[admission]") {
   resident = 1001;
   CHECK_FALSE(admission.refusal(options, {}));  // nobody has looked
   admission.look();
-  CHECK(admission.refusal(options, {}) == "the relay has no memory to spare");
+  CHECK(admission.refusal(options, {}) == "the relay is short of memory");
   options.memory_bytes = 0;  // no limit
   CHECK_FALSE(admission.refusal(options, {}));
 }
@@ -29,10 +29,10 @@ TEST_CASE("a log that is behind, in time or in bytes, takes no new work", "[admi
   log.uncommitted_bytes = options.uncommitted_bytes / 2;
   CHECK_FALSE(admission.refusal(options, log));
   ++log.lag_ms;
-  CHECK(admission.refusal(options, log) == "the log is behind");
+  CHECK(admission.refusal(options, log) == "the event log is too slow at the moment");
   log.lag_ms = 0;
   ++log.uncommitted_bytes;
-  CHECK(admission.refusal(options, log) == "too much waits for the log");
+  CHECK(admission.refusal(options, log) == "too many events are waiting for the event log");
 }
 
 TEST_CASE("what the system says of this process", "[admission]") {
