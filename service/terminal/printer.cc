@@ -70,7 +70,7 @@ void ChatPrinter::show(const ChatEvents::Event& event) {
   if (options_.show_ids && event.type != "resumed") err_ << printable(event.id) << "\n";
   if (event.type == "done") return done(event.data);
   const auto data = json::parse(event.data);
-  if (!data) return say("an event that is not JSON was left out");
+  if (!data) return say("an event that is not JSON was skipped");
   if (event.type.empty() || event.type == "message") {
     text(json::word(*data, "delta"));
   } else if (event.type == "reasoning" && options_.show_reasoning) {
@@ -82,7 +82,7 @@ void ChatPrinter::show(const ChatEvents::Event& event) {
   } else if (event.type == "resumed" && json::word(*data, "verdict") == "reset") {
     break_line();
     tool_call_.reset();
-    say("the stream could not be resumed where it was; it starts over");
+    say("the stream could not be resumed at this point; it starts over");
   } else if (event.type == "steer") {
     steered(json::word(*data, "content"));
   } else if (event.type == "upstream") {

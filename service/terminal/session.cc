@@ -77,7 +77,7 @@ std::unique_ptr<httplib::Client> ChatSession::client(int read_timeout_s) const {
 int ChatSession::run() {
 #ifndef CPPHTTPLIB_OPENSSL_SUPPORT
   if (url_.https) {
-    printer_.notice("this build has no TLS: only http:// servers");
+    printer_.notice("this build has no TLS: only http:// servers are supported");
     return 1;
   }
 #endif
@@ -121,7 +121,7 @@ bool ChatSession::create() {
     }
     if (!wait(std::max(create_retry_ms_, first_backoff_ms << attempt))) return false;
   }
-  printer_.notice("the relay at " + options_.server + " does not take the request");
+  printer_.notice("the relay at " + options_.server + " does not accept the request");
   return false;
 }
 
@@ -220,7 +220,7 @@ ChatSession::Attempt ChatSession::read_once() {
   if (printer_.ended()) return Attempt::ended;
   if (!sane) {
     printer_.end_line();
-    printer_.notice("the server sent an event that is far too long");
+    printer_.notice("the server sent an event that is too long");
     return Attempt::final;
   }
   return answer_of(status, other_body);
@@ -254,7 +254,7 @@ bool ChatSession::tell_server_to_cancel() {
   if (answer)  // a server without the command (404, 405): we only leave
     tell_problem(answer->status, answer->body);
   else
-    printer_.notice("the relay could not be told; the answer goes on there as stream " + id);
+    printer_.notice("the relay could not be reached; the answer continues there as stream " + id);
   return false;
 }
 

@@ -43,7 +43,7 @@ std::pair<std::string, std::string> split(const std::string& address) {
   if (host.size() >= 2 && host.front() == '[' && host.back() == ']') {
     host = host.substr(1, host.size() - 2);
   } else if (host.find(':') != std::string::npos) {
-    refuse(EINVAL, "an IPv6 listen address wants brackets: " + address);
+    refuse(EINVAL, "an IPv6 listen address must be in brackets: " + address);
   }
   std::string port = address.substr(colon + 1);
   if (port.size() > 5 || port.find_first_not_of("0123456789") != std::string::npos || std::stoi(port) > 65535) {

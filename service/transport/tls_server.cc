@@ -71,7 +71,7 @@ std::string reason_of(unsigned long error, const char* wanted) {
   const bool of_parsing = (ERR_GET_RFLAGS(error) & ERR_RFLAG_COMMON) != 0;  // "PEM lib"
   if (ERR_GET_LIB(error) == ERR_LIB_SSL && !of_parsing) {
     const char* text = ERR_reason_error_string(error);
-    return std::string("cannot be used: ") + (text ? text : "OpenSSL refuses it");
+    return std::string("cannot be used: ") + (text ? text : "OpenSSL rejects it");
   }
   return wanted;
 }
@@ -83,12 +83,12 @@ tl::expected<Context, TlsFault> load(const TlsFiles& files) {
   ERR_clear_error();
   if (SSL_CTX_use_certificate_chain_file(context.get(), files.certificate.c_str()) != 1) {
     return tl::make_unexpected(
-        TlsFault{File::certificate, reason_of(ERR_peek_last_error(), "holds no certificate in PEM")});
+        TlsFault{File::certificate, reason_of(ERR_peek_last_error(), "contains no PEM certificate")});
   }
   ERR_clear_error();
   if (SSL_CTX_use_PrivateKey_file(context.get(), files.key.c_str(), SSL_FILETYPE_PEM) != 1) {
     return tl::make_unexpected(
-        TlsFault{File::key, reason_of(ERR_peek_last_error(), "holds no private key in PEM without a passphrase")});
+        TlsFault{File::key, reason_of(ERR_peek_last_error(), "contains no PEM private key, or one with a passphrase")});
   }
   ERR_clear_error();
   return context;

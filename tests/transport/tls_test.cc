@@ -127,8 +127,8 @@ TEST_CASE("a bad file is a fault with words, and the old certificate stays", "[t
   check({none, good.key}, File::certificate, "cannot be read: No such file");
   check({good.certificate, none}, File::key, "cannot be read: No such file");
   check({good.certificate, tls.directory.path()}, File::key, "cannot be read: Is a directory");
-  check({text, good.key}, File::certificate, "holds no certificate");
-  check({good.certificate, text}, File::key, "holds no private key");
+  check({text, good.key}, File::certificate, "contains no PEM certificate");
+  check({good.certificate, text}, File::key, "contains no PEM private key");
   check({good.certificate, other.key}, File::key, "does not belong to the certificate");
   TlsPair pair(tls);
   REQUIRE(pair.shake());
