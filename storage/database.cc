@@ -82,7 +82,7 @@ Result<int64_t> Database::integer(const char* sql) {
   if (rc == SQLITE_OK) rc = s.step();
   if (rc == SQLITE_ROW) return s.integer(0);
   if (rc == SQLITE_DONE) return 0;
-  return tl::unexpected(error(rc, sql));
+  return tl::unexpected(error(rc, std::string("run ") + sql));
 }
 
 void Database::rollback() {
@@ -104,7 +104,7 @@ Errc errc_of(int rc) {
 }
 
 Error Database::error(int rc, const std::string& doing) const {
-  std::string text = doing + ": " + sqlite3_errstr(rc) + " (" + std::to_string(rc) + ")";
+  std::string text = "cannot " + doing + ": " + sqlite3_errstr(rc) + " (" + std::to_string(rc) + ")";
   if (handle_) text += std::string(": ") + sqlite3_errmsg(handle_);
   return {errc_of(rc), text};
 }

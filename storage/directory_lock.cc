@@ -14,16 +14,16 @@ namespace tokenrelay::storage {
 namespace {
 
 Error io_error(const std::string& doing) {
-  return {Errc::io, doing + ": " + std::strerror(errno)};
+  return {Errc::io, "cannot " + doing + ": " + std::strerror(errno)};
 }
 
 Result<void> make_private(const std::string& directory) {
   std::error_code failed;
   std::filesystem::path parent = std::filesystem::path(directory).parent_path();
   if (!parent.empty()) std::filesystem::create_directories(parent, failed);
-  if (mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) return tl::unexpected(io_error("make " + directory));
+  if (mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) return tl::unexpected(io_error("create " + directory));
   struct stat st {};
-  if (stat(directory.c_str(), &st) != 0) return tl::unexpected(io_error("look at " + directory));
+  if (stat(directory.c_str(), &st) != 0) return tl::unexpected(io_error("read " + directory));
   if (!S_ISDIR(st.st_mode)) return tl::unexpected(Error{Errc::io, directory + " is not a directory"});
   // Prompts and answers are private, also in a directory that an operator made with an ordinary umask.
   if ((st.st_mode & 077) != 0 && chmod(directory.c_str(), 0700) != 0) {

@@ -82,7 +82,7 @@ LogStatus Health::status(uint64_t uncommitted_bytes) const {
   } else if (commit_ != Clock::time_point{} && Clock::now() - commit_ > hanging) {
     // The disk neither takes the commit nor refuses it.
     s.state = LogState::stalled;
-    s.reason = "a commit does not come back";
+    s.reason = "a commit does not return";
     s.stalled_ms = ms_since(commit_);
   }
   return s;

@@ -142,7 +142,7 @@ Result<void> Reader::start(int threads) {
     if (!db) return tl::unexpected(db.error());
     sessions_.push_back(std::make_unique<ReadSession>(context_, std::move(*db)));
     if (int rc = sessions_.back()->prepare(); rc != SQLITE_OK) {
-      return tl::unexpected(Error{errc_of(rc), std::string("prepare to read: ") + sqlite3_errstr(rc)});
+      return tl::unexpected(Error{errc_of(rc), std::string("cannot prepare to read: ") + sqlite3_errstr(rc)});
     }
   }
   for (auto& session : sessions_) threads_.emplace_back([this, s = session.get()] { run(*s); });

@@ -36,7 +36,7 @@ Result<Recovered> Recovery::run() {
   }
   if (rc == SQLITE_OK) rc = db_.exec("COMMIT");
   if (rc == SQLITE_OK) rc = count_stored();
-  if (rc != SQLITE_OK) return failure(rc, "end what was left unfinished");
+  if (rc != SQLITE_OK) return failure(rc, "end the unfinished streams");
   if (row_.size() > journal_head) tidy_.row_written(recovered_.next_row++, row_.size());
   for (StreamKey key : ended_) context_.tails.finish(key);
   return std::move(recovered_);

@@ -73,8 +73,8 @@ Result<void> prepare_schema(Database& db) {
   if (!application) return tl::unexpected(application.error());
   bool fresh = *tables == 0 && *version == 0;
   if (!fresh && (*application != tokenrelay_application_id || *version < 1 || *version > format_version)) {
-    return tl::unexpected(Error{Errc::bad_version, "the log's format is version " + std::to_string(*version) +
-                                                       "; this program knows version " +
+    return tl::unexpected(Error{Errc::bad_version, "the log has format version " + std::to_string(*version) +
+                                                       "; this program supports versions 1 to " +
                                                        std::to_string(format_version)});
   }
   if (fresh) {  // auto_vacuum can only be chosen before the first table exists

@@ -94,7 +94,7 @@ class SqliteEventLog final : public EventLog {
 // SQLite gives the WAL and its index the database's own mode, so only this file needs to be made by hand.
 Result<void> make_file(const std::string& path) {
   int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (fd < 0) return tl::unexpected(Error{Errc::io, "open " + path + ": " + std::strerror(errno)});
+  if (fd < 0) return tl::unexpected(Error{Errc::io, "cannot open " + path + ": " + std::strerror(errno)});
   fchmod(fd, 0600);
   ::close(fd);
   return {};
@@ -164,7 +164,7 @@ void SqliteEventLog::create(NewStream stream, Completion<Created> done) {
   const LogState state = context_.health.state();
   if (state != LogState::healthy) {
     Errc code = state == LogState::failed ? Errc::log_failed : Errc::log_stalled;
-    return context_.outbox.complete<Created>(std::move(done), tl::unexpected(Error{code, "the log does not commit"}));
+    return context_.outbox.complete<Created>(std::move(done), tl::unexpected(Error{code, "the log cannot commit"}));
   }
   queue_.create({std::move(stream), std::move(done)});
 }
@@ -230,7 +230,7 @@ void SqliteEventLog::request(StreamKey key, Completion<std::string> done) {
 void SqliteEventLog::remove(std::string stream_id, int64_t now_ms, Completion<bool> done) {
   if (context_.health.state() == LogState::failed) {
     return context_.outbox.complete<bool>(std::move(done),
-                                          tl::unexpected(Error{Errc::log_failed, "the log does not commit"}));
+                                          tl::unexpected(Error{Errc::log_failed, "the log cannot commit"}));
   }
   queue_.remove({std::move(stream_id), now_ms, std::move(done)});
 }

@@ -42,7 +42,7 @@ int StreamWrites::create(const NewStream& stream, StreamKey& next_key, std::stri
   Created made{next_key, stream.stream_id, "", false};
   int rc = insert(stream, made.key);
   if ((rc & 0xff) == SQLITE_CONSTRAINT) {
-    out = tl::unexpected(Error{Errc::io, "the stream id is taken"});
+    out = tl::unexpected(Error{Errc::io, "the stream id is already in use"});
     return SQLITE_OK;
   }
   if (rc == SQLITE_OK) rc = begin_run(made.key, 1, made.run);
@@ -126,7 +126,7 @@ int StreamWrites::remove(const RemoveOp& op, Result<Removed>& out) {
     int grave = rows_.tombstone(op.stream_id, removed_ms);
     if (grave != SQLITE_ROW && grave != SQLITE_DONE) return grave;
     bool gone = grave == SQLITE_ROW && removed_ms > op.now_ms - tombstone_ms;
-    out = tl::unexpected(Error{gone ? Errc::gone : Errc::not_found, "no finished stream of this id"});
+    out = tl::unexpected(Error{gone ? Errc::gone : Errc::not_found, "no finished stream has this id"});
     return SQLITE_OK;
   }
   const int64_t key = static_cast<int64_t>(row.key);

@@ -55,7 +55,7 @@ Clock::time_point Tidy::next() const {
 void Tidy::step() {
   int rc = one_step();
   if (rc == SQLITE_OK) return;
-  Error error{errc_of(rc), std::string("tidy: ") + sqlite3_errstr(rc)};
+  Error error{errc_of(rc), std::string("cannot tidy the log: ") + sqlite3_errstr(rc)};
   db_.rollback();
   not_before_ = Clock::now() + after_failure;
   if (severity_of(rc) == Severity::passing) return;  // commits meet the same trouble and say so

@@ -212,7 +212,7 @@ bool Writer::try_again(int rc, const Error& error, Batch& batch, Clock::time_poi
   const bool full = (rc & 0xff) == SQLITE_FULL;
   // Its blocks are for terminal events: only once one waits, behind whatever comes first.
   if (full && (!batch.finishes.empty() || queue_.holds_finish()) && reserve_.release()) {
-    context_.report(1, "the disk is full: the reserve is used to end streams");
+    context_.report(1, "the disk is full: using the reserved space to end the running streams");
     return true;
   }
   const bool stalled = now - since > stall_after;
@@ -229,7 +229,7 @@ bool Writer::try_again(int rc, const Error& error, Batch& batch, Clock::time_poi
     std::this_thread::sleep_for(milliseconds(5));
     return true;
   }
-  context_.report(2, "the log closes with events that could not be committed: " + error.message);
+  context_.report(2, "closing with events that could not be committed: " + error.message);
   refuse(batch, Errc::log_stalled);
   return false;
 }
@@ -238,7 +238,7 @@ void Writer::refuse(Batch& batch, Errc code) {
   refuse_creates(std::move(batch.creates), code);
   Delivery delivery;
   for (auto& op : batch.removes) {
-    delivery.removed.emplace_back(std::move(op.done), tl::unexpected(Error{code, "the log does not commit"}));
+    delivery.removed.emplace_back(std::move(op.done), tl::unexpected(Error{code, "the log cannot commit"}));
   }
   if (!delivery.removed.empty()) deliver_(std::move(delivery));
 }
@@ -247,7 +247,7 @@ void Writer::refuse_creates(std::vector<CreateOp> creates, Errc code) {
   if (creates.empty()) return;
   Delivery delivery;
   for (auto& op : creates) {
-    delivery.created.push_back({std::move(op.done), tl::unexpected(Error{code, "the log does not commit"})});
+    delivery.created.push_back({std::move(op.done), tl::unexpected(Error{code, "the log cannot commit"})});
   }
   deliver_(std::move(delivery));
 }
