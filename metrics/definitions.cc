@@ -19,13 +19,14 @@ Histogram::BucketBoundaries scaled(const std::array<uint64_t, N>& bounds, double
 }
 
 const Histogram::BucketBoundaries first_token_seconds_bounds = {0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75,
-                                                        1,    1.5,   2.5,  5,   10,  20,   30,  60};
+                                                                1,    1.5,   2.5,  5,   10,  20,   30,  60};
 const Histogram::BucketBoundaries commit_seconds_bounds = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
-                                                    0.05,   0.1,     0.25,   0.5,   1,      5,     30};
+                                                           0.05,   0.1,     0.25,   0.5,   1,      5,     30};
 const Histogram::BucketBoundaries commit_events_bounds = {1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000};
-const Histogram::BucketBoundaries commit_bytes_bounds = {256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216};
+const Histogram::BucketBoundaries commit_bytes_bounds = {256,    1024,    4096,    16384,   65536,
+                                                         262144, 1048576, 4194304, 16777216};
 const Histogram::BucketBoundaries request_seconds_bounds = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
-                                                     0.1,    0.25,  0.5,    1,     2.5,  10,    60};
+                                                            0.1,    0.25,  0.5,    1,     2.5,  10,    60};
 
 }  // namespace
 
@@ -33,60 +34,62 @@ Metrics::Families::Families(std::string_view version)
     : streams_created(counter("tokenrelay_streams_created_total", "Streams created.")),
       streams_ended(counters("tokenrelay_streams_ended_total", "Streams ended, by terminal status.", {"status"}, 8)),
       streams_failed(counters("tokenrelay_streams_failed_total", "Streams that failed, by error code.", {"code"}, 32)),
-      streams_live(gauge("tokenrelay_streams_live", "Streams without a terminal event.")),
-      streams_queued(gauge("tokenrelay_streams_queued", "Streams that wait for an upstream slot.")),
+      streams_live(gauge("tokenrelay_streams_live", "Streams that have not ended.")),
+      streams_queued(gauge("tokenrelay_streams_queued", "Streams waiting for an upstream slot.")),
       generations_active(gauge("tokenrelay_generations_active", "Upstream calls in progress.")),
-      generations_started(counter("tokenrelay_generations_started_total", "Upstream calls begun.")),
+      generations_started(counter("tokenrelay_generations_started_total", "Upstream calls started.")),
       first_token(histograms("tokenrelay_first_token_seconds",
-                             "From the start of a generation to its first delta, by model.", {"model"}, 101,
+                             "Time from the start of a generation to its first delta, by model.", {"model"}, 101,
                              first_token_seconds_bounds)),
-      inter_delta(histogram("tokenrelay_inter_delta_seconds", "Between neighbouring deltas of a generation.",
+      inter_delta(histogram("tokenrelay_inter_delta_seconds", "Time between consecutive deltas of a generation.",
                             scaled(inter_delta_bounds, 1e9))),
       deltas(counters("tokenrelay_deltas_total", "Deltas from upstream, by kind.", {"kind"}, 3)),
       delta_bytes(counters("tokenrelay_delta_bytes_total", "Bytes of deltas from upstream, by kind.", {"kind"}, 3)),
-      commit_duration(histogram("tokenrelay_commit_duration_seconds", "From the start of a group commit to durable.",
-                                commit_seconds_bounds)),
+      commit_duration(histogram("tokenrelay_commit_duration_seconds",
+                                "Time from the start of a group commit until it is durable.", commit_seconds_bounds)),
       commit_wait(histogram("tokenrelay_commit_wait_seconds",
-                            "From the enqueueing of a commit's oldest event to durable.", commit_seconds_bounds)),
+                            "Time from the queueing of a commit's oldest event until it is durable.",
+                            commit_seconds_bounds)),
       commit_events(histogram("tokenrelay_commit_events", "Events in a group commit.", commit_events_bounds)),
       commit_bytes(histogram("tokenrelay_commit_bytes", "Bytes in a group commit.", commit_bytes_bounds)),
       log_states(prometheus::BuildGauge()
                      .Name("tokenrelay_log_state")
-                     .Help("1 for the state that the event log is in.")
+                     .Help("1 for the current state of the event log, 0 for the others.")
                      .Register(registry)),
       log_stalled(
-          gauge("tokenrelay_log_stalled_seconds", "How long the log has been unable to commit; 0 when it can.")),
-      log_uncommitted(gauge("tokenrelay_log_uncommitted_bytes", "Bytes appended and not yet durable.")),
-      journal_bytes(gauge("tokenrelay_journal_bytes", "Bytes in the log's journal.")),
-      wal_bytes(gauge("tokenrelay_wal_bytes", "Size of the log's write-ahead file.")),
-      database_bytes(gauge("tokenrelay_database_bytes", "Size of the log's database file.")),
+          gauge("tokenrelay_log_stalled_seconds", "How long the event log has been unable to commit; 0 if it can.")),
+      log_uncommitted(gauge("tokenrelay_log_uncommitted_bytes", "Bytes appended but not yet durable.")),
+      journal_bytes(gauge("tokenrelay_journal_bytes", "Bytes in the event log's journal.")),
+      wal_bytes(gauge("tokenrelay_wal_bytes", "Size of the event log's write-ahead file.")),
+      database_bytes(gauge("tokenrelay_database_bytes", "Size of the event log's database file.")),
       corrupt_rows(counter("tokenrelay_log_corrupt_rows_total", "Stored rows whose checksum was wrong.")),
       syncs_failed(counter("tokenrelay_log_sync_failures_total", "Syncs to disk that failed.")),
       segments_written(counter("tokenrelay_log_segments_written_total", "Segments written.")),
       checkpoints(counter("tokenrelay_log_checkpoints_total", "Checkpoints of the write-ahead file.")),
       log_lines_dropped(counter("tokenrelay_log_lines_dropped_total",
-                                "Lines of the process's log that were dropped: standard error was not read.")),
+                                "Log lines dropped because standard error was not read fast enough.")),
       subscribers(prometheus::BuildGauge()
                       .Name("tokenrelay_subscribers")
-                      .Help("Readers that are connected, by transport.")
+                      .Help("Connected readers, by transport.")
                       .Register(registry)),
-      resumes(counters("tokenrelay_resumes_total", "Readers that connected, by verdict.", {"verdict"}, 3)),
-      replayed(counter("tokenrelay_replayed_events_total", "Events sent to readers behind the live end.")),
-      merged(counter("tokenrelay_merged_events_total", "Deltas that reached a reader inside another event.")),
+      resumes(
+          counters("tokenrelay_resumes_total", "Readers that connected, by verdict on their cursor.", {"verdict"}, 3)),
+      replayed(counter("tokenrelay_replayed_events_total", "Events sent to readers that were behind the live end.")),
+      merged(counter("tokenrelay_merged_events_total", "Deltas sent to a reader merged into another event.")),
       heartbeats(counter("tokenrelay_heartbeats_total", "Heartbeats sent to readers.")),
-      lag(histogram("tokenrelay_reader_lag_events", "Durable events that a reader had not been sent, at a write.",
+      lag(histogram("tokenrelay_reader_lag_events", "Durable events not yet sent to a reader, at each write to it.",
                     scaled(lag_bounds, 1))),
-      cuts(counters("tokenrelay_cuts_total", "Responses ended by a reset, by reason.", {"reason"}, 16)),
+      cuts(counters("tokenrelay_cuts_total", "Responses cut before their end, by reason.", {"reason"}, 16)),
       upstream_results(counters("tokenrelay_upstream_results_total",
-                                "Upstream calls that ended, by provider and code (ok or the failure's).",
+                                "Upstream calls that ended, by provider and code (ok or an error code).",
                                 {"provider", "code"}, 128)),
       upstream_retries(
-          counters("tokenrelay_upstream_retries_total", "Upstream calls tried again, by provider.", {"provider"}, 16)),
+          counters("tokenrelay_upstream_retries_total", "Upstream calls retried, by provider.", {"provider"}, 16)),
       commands(counters("tokenrelay_commands_total", "Commands, by kind, transport and outcome.",
                         {"kind", "transport", "outcome"}, 64)),
       cancel_closed(histogram("tokenrelay_cancel_upstream_closed_seconds",
-                              "From a cancel to its upstream's closed connection.", commit_seconds_bounds)),
-      websockets(gauge("tokenrelay_websockets", "WebSockets that are open.")),
+                              "Time from a cancel until the upstream connection is closed.", commit_seconds_bounds)),
+      websockets(gauge("tokenrelay_websockets", "Open WebSockets.")),
       websocket_messages(
           counters("tokenrelay_websocket_messages_total", "WebSocket messages, by direction.", {"direction"}, 2)),
       websocket_closes(
@@ -94,17 +97,17 @@ Metrics::Families::Families(std::string_view version)
       http_requests(counters("tokenrelay_http_requests_total", "HTTP requests, by route, method and status code.",
                              {"route", "method", "code"}, 400)),
       http_duration(histograms("tokenrelay_http_request_duration_seconds",
-                               "From a complete request to the head of its answer, by route.", {"route"}, 48,
+                               "Time from a complete request to the head of its response, by route.", {"route"}, 48,
                                request_seconds_bounds)),
       connections(gauge("tokenrelay_connections", "Open client connections.")),
       connections_accepted(counter("tokenrelay_connections_accepted_total", "Client connections accepted.")),
       connections_refused(counters("tokenrelay_connections_refused_total",
-                                   "Client connections closed for a limit or a broken request, by reason.", {"reason"},
-                                   16)),
+                                   "Client connections closed because of a limit or a malformed request, by reason.",
+                                   {"reason"}, 16)),
       whole_read_bytes(gauge("tokenrelay_whole_read_bytes",
-                             "Bytes held by answers that are read whole, until their clients have taken them.")),
+                             "Bytes held by answers that are sent whole, until their clients have read them.")),
       whole_reads_refused(counter("tokenrelay_whole_reads_refused_total",
-                                  "Answers that were not read whole because too many bytes were held.")),
+                                  "Answers refused because answers that are sent whole held too many bytes.")),
       ready(gauge("tokenrelay_ready", "1 if /readyz answers 200.")),
       process(registry) {
   prometheus::BuildGauge()
