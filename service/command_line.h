@@ -10,7 +10,7 @@
 namespace tokenrelay {
 
 struct Serve {
-  ConfigSources sources;  // load_config(sources) is the caller's, now and at each reload
+  ConfigSources sources;  // the caller calls load_config(sources), now and at each reload
 };
 
 struct CheckConfig {
@@ -25,8 +25,8 @@ using Command = std::variant<Answered, Serve, ChatOptions, CheckConfig>;
 
 Command parse_command_line(int argc, char** argv);
 
-// Says "FILE: fine" on standard output (0), or what is wrong on standard error (2). The environment counts, flags do
-// not.
+// Prints "FILE: fine" on standard output (0), or what is wrong on standard error (2). Applies the environment, but not
+// flags.
 int check_config(const CheckConfig& command);
 
 }  // namespace tokenrelay

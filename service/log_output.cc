@@ -25,7 +25,7 @@ struct LogOutput::State {
   void write_all(const std::string& lines) const;
 };
 
-// The descriptor may be non-blocking because a process that shares it wished so.
+// Another process that shares the descriptor may have made it non-blocking.
 void LogOutput::State::write_all(const std::string& lines) const {
   for (size_t written = 0; written < lines.size();) {
     const ssize_t got = ::write(descriptor, lines.data() + written, lines.size() - written);
@@ -35,7 +35,7 @@ void LogOutput::State::write_all(const std::string& lines) const {
       pollfd room{descriptor, POLLOUT, 0};
       ::poll(&room, 1, -1);
     } else if (errno != EINTR) {
-      return;  // closed: there is nobody to tell
+      return;  // closed: the lines are lost
     }
   }
 }

@@ -1,9 +1,9 @@
-// LogOutput: where the lines of spdlog's default logger go: standard error, written by a thread of its own. A pipe that
-// nobody reads, or a disk that hangs, stops that thread and nothing else.
+// LogOutput: the sink of spdlog's default logger: standard error, written by a separate thread. A pipe that nobody
+// reads, or a disk that hangs, stops only that thread.
 //
-// Promise: logging never waits for the other end. Lines that find no room in the buffer are dropped and counted; when
-// there is room again a line says how many.
-// Bound: pending_bytes_max of lines that wait.
+// Promise: logging never waits for the other end. When the buffer is full, lines are dropped and counted; when there is
+// room again a line says how many.
+// Bound: pending_bytes_max of waiting lines.
 // Threads: any. Ownership: spdlog's loggers share it; its thread outlives it if the other end hangs.
 #pragma once
 
@@ -23,7 +23,7 @@ class LogOutput final : public spdlog::sinks::base_sink<std::mutex> {
   ~LogOutput() override;
 
   uint64_t dropped() const;       // lines, so far
-  void drain(int64_t within_ms);  // until all is written, or the time is over: at the end of the process
+  void drain(int64_t within_ms);  // waits until all is written, or the time is over; for the end of the process
 
  private:
   void sink_it_(const spdlog::details::log_msg& message) override;

@@ -13,7 +13,7 @@
 namespace tokenrelay {
 namespace {
 
-constexpr int64_t last_lines_ms = 1'000;  // for a log pipe to take what was said at the end
+constexpr int64_t last_lines_ms = 1'000;  // for a log pipe to take the last lines
 
 // `tokenrelay serve`: blocks until the relay has drained. `reload` loads the same sources again (SIGHUP).
 int serve(Config config, std::function<ConfigResult()> reload) {

@@ -18,8 +18,8 @@
 namespace tokenrelay {
 namespace {
 
-constexpr int64_t readers_end_ms = 3'000;       // to take what is due, once nothing runs any more
-constexpr int64_t connections_end_ms = 1'000;   // to take the last answers
+constexpr int64_t readers_end_ms = 3'000;       // for readers to take what is due, once nothing runs
+constexpr int64_t connections_end_ms = 1'000;   // for connections to take the last answers
 constexpr size_t turned_away = 128;             // connections over the limit that are told to come back
 constexpr uint64_t reserved_descriptors = 256;  // upstreams, the log, files
 
@@ -34,7 +34,7 @@ void draw_random(void* into, size_t bytes) {
   }
 }
 
-// Raises the soft descriptor limit to the hard one; what clients may have of it.
+// Raises the soft descriptor limit to the hard one; returns how many clients may have.
 size_t connection_limit(const Config& config) {
   rlimit limit{};
   getrlimit(RLIMIT_NOFILE, &limit);
@@ -98,7 +98,7 @@ int RelayProcess::run() {
   std::fflush(stdout);
   if (admin_listener_) spdlog::info("metrics and health on {}", url_of(*admin_listener_));
   loop_.run();
-  api_.readers.clear();  // while what they count in still stands
+  api_.readers.clear();  // while the metrics that they update still exist
   shard_.log().close();
   return 0;
 }
@@ -221,7 +221,7 @@ void RelayProcess::on_signal(int signal) {
   if (signal == SIGHUP) return apply_reload();
   if (shard_.draining()) {
     spdlog::warn("second signal: exiting at once");
-    spdlog::default_logger()->flush();  // waits for a moment at most
+    spdlog::default_logger()->flush();  // waits only briefly
     std::_Exit(1);
   }
   begin_drain();
@@ -261,7 +261,7 @@ void RelayProcess::reload_tls(Config& next) {
   spdlog::error("the old certificate stays in use: \"{}\" {}", key ? next.tls.key : next.tls.certificate, fault->what);
 }
 
-// ---- the end: generations, then readers, then connections
+// ---- shutdown: generations, then readers, then connections
 
 void RelayProcess::begin_drain() {
   spdlog::info("draining: {} live streams, at most {} ms", shard_.live(), config_.drain_timeout_ms);

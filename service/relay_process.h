@@ -1,4 +1,4 @@
-// RelayProcess: the parts of a running relay, in the order in which they depend on one another, and their end.
+// RelayProcess: the parts of a running relay, in the order of their dependencies, and their shutdown.
 //
 // Threads: the loop's. Start: log (locked, recovered), then the port. End: drain, readers, connections, log.
 #pragma once
@@ -49,7 +49,7 @@ class RelayProcess {
   api::Api api_;
   http::Router router_, admin_router_;
   std::optional<transport::TlsServer> tls_;                         // of listener_
-  std::unique_ptr<transport::Listener> listener_, admin_listener_;  // told by connections: outlive the servers
+  std::unique_ptr<transport::Listener> listener_, admin_listener_;  // used by connections: must outlive the servers
   std::unique_ptr<http::Server> server_, admin_server_;
   std::unique_ptr<asio::signal_set> signals_;
   transport::Timer readers_timer_, connections_timer_;

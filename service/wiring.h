@@ -1,4 +1,4 @@
-// From the configuration to what each layer is told.
+// Turns the configuration into the options of each layer.
 #pragma once
 
 #include <memory>
@@ -18,8 +18,7 @@ http::ServerOptions server_options(const Config& config, bool check_host, metric
 api::Settings api_settings(const Config& config, bool beyond_loopback);
 storage::SqliteLogOptions log_options(const Config& config);  // sizes and times; the callbacks are the caller's
 
-// The upstreams as configured; with none, the built-in demo model. Keys come from the environment, here and nowhere
-// else.
+// The configured upstreams; without any, the built-in demo model. Only here API keys are read from the environment.
 std::shared_ptr<const relay::ModelTable> model_table(const Config& config, transport::Loop& loop,
                                                      const std::shared_ptr<client::HttpClient>& client);
 

@@ -14,7 +14,7 @@ struct HostPort {
 };
 
 std::optional<HostPort> parse_host_port(std::string_view text);  // "127.0.0.1:8080", "[::1]:8080", "localhost:8080"
-bool is_loopback(std::string_view host);  // 127.0.0.0/8, ::1, localhost; not what a name resolves to
+bool is_loopback(std::string_view host);                         // 127.0.0.0/8, ::1, localhost; names are not resolved
 
 struct HttpUrl {
   bool https = false;
@@ -23,7 +23,7 @@ struct HttpUrl {
   std::string path;   // "" or "/v1"; never ends in a slash
 };
 
-// http or https, with a host; no user, password, query or fragment: those hold secrets, and logs show URLs.
+// http or https, with a host. User, password, query or fragment are errors: they hold secrets, and logs show URLs.
 std::optional<HttpUrl> parse_http_url(std::string_view text);
 
 bool is_origin(std::string_view text);   // "https://chat.example", "http://localhost:3000": as a browser sends it

@@ -1,4 +1,4 @@
-// What makes settings wrong together, or in a form that a type does not show.
+// Checks across keys, and of forms that a type does not show (addresses, origins).
 #include "service/config/address.h"
 #include "service/config/layers.h"
 #include "service/transport/tls_server.h"
@@ -30,7 +30,7 @@ Problem check_browsers(const LayeredConfig& layered) {
   return {};
 }
 
-// The files are read here too, so that a wrong one is told of with its place, and before anything is opened.
+// The files are read here too, so that an error names the key and comes before anything is opened.
 Problem check_tls(const LayeredConfig& layered) {
   const auto& tls = layered.config.tls;
   if (tls.certificate.empty() && tls.key.empty()) return {};

@@ -1,4 +1,4 @@
-// Reading the TOML file: every key through the table, anything else refused with its line.
+// Reads the TOML file: every key must be in the table of keys; anything else is an error with its line.
 #include <toml++/toml.h>
 
 #include <filesystem>

@@ -101,8 +101,8 @@ std::vector<std::string> unknown_variables(const std::map<std::string, std::stri
   for (const auto& [name, value] : environment) {
     const std::string_view rest = std::string_view(name).substr(prefix.size());
     if (rest == "CONFIG" || rest == "UPSTREAM") continue;
-    if (rest.substr(0, 8) == "SERVICE_" || rest.substr(0, 4) == "PORT")
-      continue;  // Kubernetes, for a service of our name
+    // Kubernetes sets these for a service of our name.
+    if (rest.substr(0, 8) == "SERVICE_" || rest.substr(0, 4) == "PORT") continue;
     const auto keys = config_keys();
     if (std::none_of(keys.begin(), keys.end(), [&](const auto& key) { return variable_of(key) == name; })) {
       unknown.push_back(name);

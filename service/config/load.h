@@ -1,6 +1,6 @@
-// Configuration: defaults, under the file, under the environment, under the flags.
+// Configuration: the defaults, overridden by the file, then the environment, then the flags.
 //
-// An unknown key, a wrong type, a value out of range and settings that do not fit together refuse, with a message that
+// An unknown key, a wrong type, a value out of range and settings that contradict each other are errors. The message
 // names the place ("relay.toml:12: limits.live_streams: …") and never shows a value that could be a secret.
 #pragma once
 
@@ -31,11 +31,11 @@ ConfigResult load_config(const ConfigSources& sources);
 
 std::map<std::string, std::string> relay_environment();  // this process's variables that begin with TOKENRELAY_
 
-// Variables that look meant for the relay and name no key (what Kubernetes adds for a service is left out): for a
-// warning.
+// Variables that begin with TOKENRELAY_ but match no key, for a warning. Those that Kubernetes adds for a service are
+// left out.
 std::vector<std::string> unknown_variables(const std::map<std::string, std::string>& environment);
 
-// The text of deploy/tokenrelay.toml: every key with its default and a comment, all of them commented in.
+// The text of deploy/tokenrelay.toml: every key with its default and a comment.
 std::string sample_config();
 
 }  // namespace tokenrelay

@@ -1,4 +1,4 @@
-// The upstreams of a configuration: what may not be in one, and what each leaves to its kind.
+// The upstreams of a configuration: their checks, and the defaults that depend on the kind.
 #include <fnmatch.h>
 
 #include <algorithm>
@@ -153,13 +153,13 @@ Problem check_upstreams(LayeredConfig& layered) {
   return {};
 }
 
-// ---- --upstream KIND=BASE_URL and TOKENRELAY_UPSTREAM: laid over the file's entries
+// ---- --upstream KIND=BASE_URL and TOKENRELAY_UPSTREAM replace the file's entries
 
 namespace {
 
 using Origins = std::map<std::string, std::string>;
 
-// What the file said of its upstreams, taken off the configuration: the flags stand for all of them.
+// The entries of the file, removed from the configuration: the flags replace all of them.
 struct FileEntries {
   std::vector<UpstreamConfig> entries;
   std::vector<bool> used;
@@ -172,7 +172,7 @@ struct FileEntries {
     layered.origins.erase(from, to);
   }
 
-  // The first of the kind that no flag has taken yet, now as upstream[index]; else an empty one.
+  // The first entry of the kind that no flag has used yet, now as upstream[index]; else an empty one.
   UpstreamConfig take(const std::string& kind, size_t index, Origins& into) {
     const auto entry = std::find_if(entries.begin(), entries.end(), [&](const auto& e) {
       return e.kind == kind && !used[static_cast<size_t>(&e - entries.data())];
@@ -206,11 +206,11 @@ Problem take_upstreams(const std::vector<std::string>& upstreams, const std::str
   return {};
 }
 
-// ---- Who stands in for whom: `fallback` of each upstream
+// ---- `fallback` of each upstream
 
 namespace {
 
-constexpr size_t most_fallbacks = 16;  // of one upstream: each may be waited for, one after the other
+constexpr size_t most_fallbacks = 16;  // of one upstream: they may be waited for one after the other
 
 Problem take_fallback(size_t index, const std::string& text, LayeredConfig& layered) {
   auto& upstreams = layered.config.upstreams;

@@ -70,8 +70,8 @@ TEST_CASE("a fallback that cannot be is refused, with its line") {
   check_refused(load({{"a", {"m"}, {"a=other"}}}), "cannot fall back to itself");
   check_refused(load({{"a", {"m"}, {""}}}), "no upstream has the name \"\"");
   check_refused(load({{"a", {"m"}, {"b="}}, {"b", {}, {}}}),
-                "relay.toml:6: upstream[0].fallback: the model name must have has");
-  check_refused(load({{"a", {"m"}, {"b=" + std::string(257, 'x')}}, {"b", {}, {}}}), "the model name must have has");
+                "relay.toml:6: upstream[0].fallback: the model name must have");
+  check_refused(load({{"a", {"m"}, {"b=" + std::string(257, 'x')}}, {"b", {}, {}}}), "the model name must have");
   check_refused(load({{"a", {"m"}, std::vector<std::string>(17, "b")}, {"b", {}, {}}}), "at most 16");
 }
 
