@@ -24,7 +24,7 @@ struct Settings {
   uint64_t whole_read_bytes = 64 << 20;
   std::vector<std::string> cors_origins;
   bool log_prompts = false;
-  relay::OnDisconnect surface_on_disconnect{relay::OnDisconnect::Action::cancel, 0};  // of clients that cannot resume
+  relay::OnDisconnect surface_on_disconnect{relay::OnDisconnect::Action::cancel, 0};  // for clients that cannot resume
   bool list_allowed = true;  // false: beyond loopback without authentication
 };
 
@@ -33,8 +33,8 @@ struct Api {
   metrics::Metrics& metrics;
   transport::Loop& loop;
   relay::Random random;
-  std::function<const Settings&()> settings;  // asked at each request: a reload changes it
-  std::function<bool()> overloaded;           // so many connections that only operators and the running are served
+  std::function<const Settings&()> settings;  // called for each request: a reload changes it
+  std::function<bool()> overloaded;           // too many connections: only operators and running streams are served
   WholeReads whole_reads;
   Readers readers;
 };
@@ -42,17 +42,17 @@ struct Api {
 // Routes for clients: streams, the page.
 void add_stream_routes(http::Router& router, Api& api);
 void add_page_routes(http::Router& router);
-// Routes for operators: on the same port, or on one of their own.
+// Routes for operators: on the same port, or on a separate one.
 void add_operation_routes(http::Router& router, Api& api);
 
-// How the relay's errors look over HTTP: one table.
+// The relay's errors as HTTP answers, from one table.
 http::Reply problem_of(const relay::Error& error, const http::Request& request);
 
 http::Reply refuse(http::Code code, std::string detail, const http::Request& request);
 
 using OpenedStream = relay::Result<std::shared_ptr<relay::Stream>>;
 
-// May this principal see this stream? Nobody learns of a stream that is not theirs: the answer is 404. The one place.
+// Whether this principal may see this stream; if not, the answer must be 404, as for an unknown stream. The only check.
 bool may_see(const http::Principal& principal, const relay::Stream& stream);
 
 }  // namespace tokenrelay::api

@@ -1,7 +1,9 @@
-// Waiting for a completion from a coroutine: `auto row = co_await until<Result<Row>>([&](auto then) { log.find(id,
-// then); });`
+// Waits for a completion in a coroutine:
 //
-// The completion must come on the loop's thread. One that never comes (the log was closed) destroys the coroutine.
+//   auto row = co_await until<Result<Row>>([&](auto then) { log.find(id, then); });
+//
+// The completion must be called on the loop's thread. If it is dropped uncalled (the log was closed), the coroutine is
+// destroyed.
 #pragma once
 
 #include <asio/async_result.hpp>

@@ -15,7 +15,7 @@ namespace tokenrelay::api {
 asio::awaitable<http::Answer> cancel_stream(Api& api, const http::Request& request);
 asio::awaitable<http::Answer> steer_stream(Api& api, const http::Request& request);
 
-// What a refused command is called: over HTTP, in a WebSocket's error, in the metrics.
+// The code and detail of a refused command: over HTTP, in a WebSocket's error, in the metrics.
 http::Code code_of(relay::Refusal refusal);
 std::string detail_of(relay::Refusal refusal);
 

@@ -46,7 +46,7 @@ void ControlSocket::start() {
   after_end_.arm(after_end_ms);
 }
 
-// Looked at now and then rather than told by the stream: a stream keeps no list of the sockets that came and went.
+// Checked by a timer: a stream does not keep a list of its sockets that it could notify.
 void ControlSocket::on_after_end() {
   const int64_t since_end = stream_->ended() ? stream_->context().wall_ms() - stream_->row().finished_ms : 0;
   const int64_t left = after_end_ms - std::max<int64_t>(since_end, 0);

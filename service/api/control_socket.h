@@ -1,7 +1,7 @@
 // ControlSocket: one WebSocket on one stream: commands in, acknowledgements out, and the stream's events if subscribed.
 //
-// Every command gets exactly one ack or error, before any close. A bad message gets an error and the socket lives.
-// Bounds: messages_per_second with a burst, commands_open unanswered commands; beyond, an error `rate_limited`.
+// Every command gets exactly one ack or error, before any close. A bad message gets an error and the socket stays open.
+// Bounds: messages_per_second with a burst, commands_open unanswered commands; beyond them, an error `rate_limited`.
 // Ownership: Readers; it releases itself when it is over. Threads: the shard's loop.
 #pragma once
 
@@ -28,7 +28,7 @@ class ControlSocket final : public Reader, private relay::Sink, private http::We
   void start();
   bool awaits_events() const override { return subscriber_ && !released_ && !closing_; }
   void leave() override;
-  void turn_away();  // there is no room for it now
+  void turn_away();  // the relay has no room for it now
 
  private:
   // http::WebSocket::Owner
@@ -55,15 +55,15 @@ class ControlSocket final : public Reader, private relay::Sink, private http::We
   Api& api_;
   std::shared_ptr<relay::Stream> stream_;
   std::string request_id_;
-  transport::Alive alive_;  // guards answers that come after the socket's end
+  transport::Alive alive_;  // guards answers that arrive after the socket's end
   int open_commands_ = 0;
   std::optional<std::pair<uint16_t, std::string>> closing_;  // once every command is answered
-  double budget_;                                            // messages that may come now
+  double budget_;                                            // messages allowed now
   int64_t budget_at_ms_ = 0;
   bool released_ = false;
   http::WebSocket socket_;
   std::unique_ptr<relay::Subscriber> subscriber_;
-  transport::Timer after_end_;  // a socket without subscription goes 60 s after the stream's end
+  transport::Timer after_end_;  // a socket without subscription is closed 60 s after the stream's end
 };
 
 // GET /v1/streams/{id}/ws

@@ -16,7 +16,7 @@ using http::Code;
 using http::Reply;
 using http::Request;
 
-// A client that resumes started nothing with this request, so 503 is not for it (PROTOCOL.md, Read).
+// A request that resumes starts nothing, so it must not get a 503 (PROTOCOL.md, Read).
 Answer refuse_begin(Api& api, const BeginError& error, const Request& request, bool resumes = false) {
   if (!error.relay) {
     const bool names_field = error.code == Code::invalid_request && !error.field.empty();

@@ -11,7 +11,7 @@ namespace tokenrelay::api {
 
 asio::awaitable<http::Answer> create_stream(Api& api, const http::Request& request);
 
-// Takes the connection over and sends the stream's events from there on.
+// Takes over the connection and sends the stream's events.
 http::Answer read_stream(Api& api, std::shared_ptr<relay::Stream> stream, relay::StartAt start, bool coalesce,
                          http::HeaderList headers);
 

@@ -23,7 +23,7 @@ Refusal refuse(std::string detail) {
   return Refusal(std::move(detail));
 }
 
-// Field names in a refusal are the client's: short and printable only.
+// Field names come from the client: shown shortened and printable only.
 std::string shown(std::string_view name) {
   std::string out;
   for (const char c : name.substr(0, 64)) out += (c >= 0x20 && c < 0x7f && c != '"') ? c : '?';
@@ -52,7 +52,7 @@ tl::expected<uint64_t, std::string> check_message(const Value& message, const st
   }
   const auto content = message.find("content");
   if (content == message.end() || content->is_null()) {
-    // An assistant's turn that only calls tools, or refuses, has no content.
+    // An assistant's turn with only tool calls, or a refusal, has no content.
     if (message.contains("tool_calls") || message.contains("function_call")) return 0;
     if (const auto refusal = message.find("refusal"); refusal != message.end() && refusal->is_string())
       return refusal->get_ref<const std::string&>().size();

@@ -1,4 +1,4 @@
-// The body of POST /v1/streams, checked: every field known, every type right, every refusal naming what and where.
+// The body of POST /v1/streams, checked: every field is known and has the right type; errors name the field.
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@
 
 namespace tokenrelay::api {
 
-// Chat messages: a non-empty array of {role, content}. The bytes of their text.
+// Chat messages: a non-empty array of {role, content}. Returns the bytes of their text.
 tl::expected<uint64_t, std::string> check_messages(const json::Value& messages);
 
 // The error is the `detail` of a 400.

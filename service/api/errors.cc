@@ -9,7 +9,7 @@ struct Row {
   std::optional<int> retry_after_s;
 };
 
-// The table: what the relay says, as HTTP.
+// The table: each error of the relay as HTTP.
 constexpr Row rows[] = {
     {relay::Errc::not_found, http::Code::not_found, std::nullopt},
     {relay::Errc::gone, http::Code::gone, std::nullopt},

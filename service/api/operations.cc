@@ -10,7 +10,7 @@ using http::Request;
 
 constexpr int64_t slow_commit_ms = 5'000;
 
-// Why no new work should be sent here, or "".
+// Why no new work should be sent to this relay, or "".
 std::string_view not_ready(Api& api) {
   if (api.shard.draining()) return "draining";
   const auto status = api.shard.log().status();

@@ -5,7 +5,7 @@
 namespace tokenrelay::api {
 namespace {
 
-// `.` is the only character of our paths that a pattern would take for something else.
+// `.` is the only character in our paths that has a meaning in a pattern.
 std::string literal(std::string_view path) {
   std::string out;
   for (const char c : path) out += c == '.' ? std::string("\\.") : std::string(1, c);

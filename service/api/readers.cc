@@ -22,7 +22,7 @@ size_t Readers::waiting() const {
 }
 
 void Readers::leave_all() {
-  std::vector<Reader*> all;  // released ones go later, so the pointers stay good
+  std::vector<Reader*> all;  // released ones are destroyed later, so the pointers stay valid
   for (const auto& [reader, owned] : readers_) all.push_back(reader);
   for (Reader* reader : all) reader->leave();
 }

@@ -1,5 +1,5 @@
-// Readers: owns every connection of a shard that outlives its request - SSE readers, control sockets - so that each has
-// an owner and all can be counted and ended.
+// Readers: owns every connection of a shard that outlives its request (SSE readers, control sockets), so that all can
+// be counted and ended.
 #pragma once
 
 #include <memory>
@@ -14,7 +14,7 @@ class Reader {
  public:
   virtual ~Reader() = default;
   virtual bool awaits_events() const = 0;
-  virtual void leave() = 0;  // the relay is going: end in the way of this kind of connection
+  virtual void leave() = 0;  // the relay shuts down: end in the way of this kind of connection
 };
 
 class Readers {
@@ -23,10 +23,10 @@ class Readers {
   ~Readers();
 
   void keep(std::unique_ptr<Reader> reader);
-  void release(Reader& reader);  // it is over: destroyed soon, never inside its own call
-  size_t waiting() const;        // those that have not been sent all yet
+  void release(Reader& reader);  // it is over: destroys it soon, never inside its own call
+  size_t waiting() const;        // those that have not been sent everything yet
 
-  // Ends all readers for good: a reader that comes from now on is asked to come back later.
+  // No new readers: one that arrives from now on is asked to come back later.
   void close() { closed_ = true; }
   void leave_all();
   void clear() { readers_.clear(); }  // cuts what is left

@@ -14,7 +14,7 @@ namespace tokenrelay::api {
 struct SocketCommand {
   enum class Kind { cancel, steer, subscribe, unsubscribe };
   Kind kind;
-  std::string ref;                       // the client's name for the command, "" for none
+  std::string ref;                       // the client's name for the command, or ""
   std::string content;                   // steer
   std::optional<relay::EventId> cursor;  // subscribe
 };
@@ -31,7 +31,7 @@ std::string ack_message(std::string_view ref, std::string_view status, std::stri
 std::string error_message(std::string_view ref, std::string_view code, std::string_view message);
 std::string resumed_message(const relay::Stream& stream, relay::Verdict verdict);
 
-// One event a line, since JSON on one line holds no line break: the socket sends each line as one message.
+// One event per line (its JSON contains no line break): the socket sends each line as one message.
 relay::Format& socket_format();
 
 }  // namespace tokenrelay::api

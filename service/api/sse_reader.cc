@@ -35,7 +35,7 @@ std::string preface(const relay::Stream& stream, relay::Verdict verdict) {
   return out;
 }
 
-// A client that is asked to come back must not come back with everybody else.
+// Random, so that the clients that are asked to come back do not all come at once.
 std::string retry_line(const relay::Random& random) {
   uint32_t draw = 0;
   random(&draw, sizeof draw);
@@ -52,7 +52,7 @@ http::StreamingBody::Options body_options(const Settings& settings, http::Header
   return options;
 }
 
-// Holds a connection just long enough to say when to come back.
+// Holds a connection just long enough to send when to come back.
 class Goodbye final : private http::StreamingBody::Owner {
  public:
   Goodbye(Api& api, http::TakenConnection connection)
@@ -85,7 +85,7 @@ http::Takeover come_back_later(Api& api, std::string reason) {
 }
 
 void answer_head(http::TakenConnection connection, http::HeaderList extra_headers) {
-  // The body writes the head and, since the request was HEAD, nothing else; then the connection goes on.
+  // The body writes only the head, since the request was HEAD; then the connection serves its next request.
   class Silent final : public http::StreamingBody::Owner {
     void on_room() override {}
     void on_gone() override {}
@@ -130,15 +130,15 @@ void SseReader::start() {
   last_write_ms_ = api_.loop.clock().coarse_ms();
   heartbeat_.arm(heartbeat_ms_);
   const relay::Stream& stream = subscriber_.stream();
-  if (stream.ended() && subscriber_.position() == stream.durable()) {  // all there is is in the preface
+  if (stream.ended() && subscriber_.position() == stream.durable()) {  // the preface is everything
     subscriber_.detach(false);
     return send({}, true);
   }
   subscriber_.pump();
-  if (!preface_.empty() && !released_) send({}, false);  // nothing is due yet: the head and the verdict leave alone
+  if (!preface_.empty() && !released_) send({}, false);  // nothing is due yet: send the head and the verdict alone
 }
 
-// A format that keeps what it has told grows with its stream, and may say all of it again at the end.
+// A format that keeps what it has sent grows with its stream, and may send all of it again at the end.
 bool SseReader::within_budget(size_t due_bytes) {
   return !share_ || share_->grow_to(format_->held_bytes() + due_bytes);
 }
@@ -181,7 +181,7 @@ void SseReader::on_gone() {
   over();
 }
 
-// After a write the next beat is late by design: it is put off, not cancelled, so that writing costs no timer.
+// Writing does not re-arm the timer, to save that cost: a timer that fires too early is put off.
 void SseReader::beat() {
   const int64_t silent_ms = api_.loop.clock().coarse_ms() - last_write_ms_;
   const int64_t due_in_ms = heartbeat_ms_ - heartbeat_ms_ / 30 - silent_ms;  // a little early: "at most"

@@ -1,5 +1,6 @@
-// SseReader: one response to GET …/events (or a POST that asked for the stream, on any surface): a preface first (the
-// verdict), then the stream's events with heartbeats between, then its end in one write with the last chunk, or a cut.
+// SseReader: one response to GET …/events, or to a POST that asks for the stream, on any surface: a preface (the
+// verdict), then the stream's events with heartbeats between them, then the end in one write with the last chunk, or a
+// cut.
 //
 // Ownership: Readers; it releases itself when it is over. Threads: the shard's loop.
 #pragma once
@@ -15,15 +16,15 @@
 
 namespace tokenrelay::api {
 
-// How the answer looks: the native stream's events, or another protocol's.
+// The form of the answer: native events, or another protocol's.
 struct ReaderOptions {
-  std::unique_ptr<relay::Format> format;  // the protocol's own, with its state; none: native events
+  std::unique_ptr<relay::Format> format;  // the protocol's own, with its state; null: native events
   std::string preface;                    // the first bytes
   std::string_view heartbeat;
   http::HeaderList headers;              // Content-Type and the like
   bool coalesce = true;                  // neighbouring deltas are merged for a reader that is behind
   bool tells_retry = true;               // a `retry:` line before a cut: in native streams only
-  WholeReads::SharePtr share = nullptr;  // for what a protocol's format keeps; none with native events
+  WholeReads::SharePtr share = nullptr;  // for what a protocol's format keeps; null with native events
 };
 ReaderOptions native_options(const relay::Stream& stream, relay::Verdict verdict, bool coalesce);
 
@@ -55,18 +56,18 @@ class SseReader final : public Reader, private relay::Sink, private http::Stream
   const int64_t heartbeat_ms_;
   const bool tells_retry_;
   bool released_ = false;
-  std::string preface_;  // until it has left
+  std::string preface_;  // until it is sent
   int64_t last_write_ms_ = 0;
   http::StreamingBody body_;
   relay::Subscriber subscriber_;
   transport::Timer heartbeat_;
 };
 
-// Answers a reader that cannot be served now: 200, `retry:` of 2 to 10 seconds, a cut. Never 429 or 503: an EventSource
-// would take those as final (CLIENTS.md, Native stream: reconnects).
+// Answers a reader that cannot be served now: 200, `retry:` of 2 to 10 seconds, a cut. Never 429 or 503: for an
+// EventSource those are final (CLIENTS.md, Native stream: reconnects).
 http::Takeover come_back_later(Api& api, std::string reason);
 
-// HEAD: the headers of the answer that GET would give, and nothing else.
+// HEAD: the headers of the answer to GET, and nothing else.
 void answer_head(http::TakenConnection connection, http::HeaderList extra_headers);
 
 // The headers of every event stream.

@@ -33,7 +33,7 @@ std::string page_cursor(storage::StreamKey key) {
   return "p" + std::string(digits, end);
 }
 
-// What clients have put into the rows of a page.
+// The bytes that clients put into the rows of a page.
 size_t bytes_of(const storage::Page& page) {
   size_t bytes = 0;
   for (const auto& row : page.rows) bytes += row.metadata.size() + row.done.size();
@@ -55,7 +55,7 @@ tl::expected<PageQuery, std::string> read_page_query(const Request& request) {
   }
   if (const auto text = request.query_value("cursor"); text && !text->empty()) {
     query.before = text->front() == 'p' ? number<storage::StreamKey>(text->substr(1), 16) : std::nullopt;
-    // SQLite's keys are signed: a larger number was never ours.
+    // SQLite's keys are signed: a larger number is never valid.
     if (!query.before || *query.before > INT64_MAX)
       return tl::make_unexpected(std::string("the query parameter cursor must be the next_cursor of an earlier page"));
   }

@@ -1,4 +1,4 @@
-// What is known of streams: GET /v1/streams/{id}, GET /v1/streams, and DELETE /v1/streams/{id}.
+// GET /v1/streams/{id}, GET /v1/streams, and DELETE /v1/streams/{id}.
 #pragma once
 
 #include <asio/awaitable.hpp>

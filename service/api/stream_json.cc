@@ -27,7 +27,7 @@ void add_facts(Value& out, const storage::StreamRow& row, std::string_view statu
   out["updated_at"] = relay::rfc3339(updated_ms);
 }
 
-// finish_reason, usage and error stand in the terminal event.
+// finish_reason, usage and error are in the terminal event.
 void add_ending(Value& out, const std::string& done, const storage::StreamRow& row) {
   const Value ending = object_or(done, Value::object());
   out["finish_reason"] = member_or_null(ending, "finish_reason");

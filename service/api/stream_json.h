@@ -20,7 +20,7 @@ json::Value created_json(const relay::Stream& stream);
 json::Value list_row_json(const storage::StreamRow& row, const relay::Stream* live);
 json::Value state_json(const relay::Stream& stream, const relay::StreamText& transcript);
 
-// What a reader is told first: the verdict on its cursor.
+// What a reader gets first: the verdict on its cursor.
 std::string resumed_json(const relay::Stream& stream, relay::Verdict verdict);
 metrics::Verdict metric_of(relay::Verdict verdict);
 

@@ -18,7 +18,7 @@ using http::Code;
 using http::Reply;
 using http::Request;
 
-// An EventSource takes every answer but 200 as final, so what is temporary must not look like an error.
+// An EventSource treats every status but 200 as final, so a temporary condition must not look like an error.
 Answer no_stream(Api& api, const relay::Error& error, const Request& request) {
   const bool final = error.code == relay::Errc::not_found || error.code == relay::Errc::gone;
   if (!final) return come_back_later(api, "unreadable");

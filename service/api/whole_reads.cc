@@ -31,7 +31,7 @@ struct WholeReads::State : std::enable_shared_from_this<State> {
 
   State(transport::Loop& of, std::function<uint64_t()> most) : loop(of), limit(std::move(most)) {}
 
-  // `bytes` more, of a share that has `own` already.
+  // Whether `bytes` more fit, for a share that has `own` already.
   bool fits(size_t bytes, size_t own) const {
     const size_t others = held - own;
     return bytes == 0 || others == 0 || others + own + bytes <= limit();
@@ -53,11 +53,11 @@ struct WholeReads::State : std::enable_shared_from_this<State> {
     ++refused;
     const Waiting gone = std::move(*at);
     waiting.erase(at);
-    serve_soon();  // it may have stood before smaller ones
+    serve_soon();  // smaller requests may have waited behind it
     gone.done(nullptr);
   }
 
-  // Later, not now: a share is given back in the middle of somebody's end.
+  // Later, not now: shares are given back inside destructors.
   void serve_soon() {
     if (waiting.empty() || closed || std::exchange(serving, true)) return;
     loop.post([weak = weak_from_this()] {

@@ -1,15 +1,15 @@
-// WholeReads: the bytes that whole answers may hold at once: states, whole responses, what readers of a surface gather.
+// WholeReads: a budget for the bytes of whole answers: states, whole responses, what readers of a surface gather.
 //
-// A stream of events costs a reader one block; an answer that is read whole costs what it says, in several copies,
-// until the client has taken it. Each such read has a share of one budget: asked for before anything is gathered, given
-// back when the last byte has left for the kernel or the connection is over. What takes no more than `free_bytes` is as
-// cheap as any reader and is not counted. One read may pass the whole budget, when nothing else is in flight.
+// A stream of events costs a reader one block; an answer that is read whole costs its full size, in several copies,
+// until the client has taken it. Each such read has a share of one budget: requested before anything is gathered, given
+// back when the kernel has taken the last byte or the connection is over. A read of at most `free_bytes` is as cheap as
+// any reader and is not counted. One read may exceed the whole budget if nothing else is in flight.
 //
-// Counted is what a read holds from one turn of the loop to the next. What it takes while it is put into words, within
-// one turn, is there once, however many read: the process needs room for that beside the budget.
+// Only what a read holds between two turns of the loop is counted. What it needs while it is encoded, within one turn,
+// exists once, however many read: the process needs room for that beside the budget.
 //
-// Those that ask wait their turn in the order in which they came, for a bounded time. A share grows without waiting:
-// nobody waits while holding one. Threads: the loop's. A share may outlive the budget.
+// Requests wait in order, for a bounded time. A share grows without waiting: nobody waits while holding one.
+// Threads: the loop's. A share may outlive the budget.
 #pragma once
 
 #include <cstddef>
@@ -29,18 +29,18 @@ class WholeReads {
   using SharePtr = std::shared_ptr<Share>;
   using Granted = std::function<void(SharePtr)>;
 
-  // `limit` is asked each time: a reload may change it.
+  // `limit` is called each time: a reload may change it.
   WholeReads(transport::Loop& loop, std::function<uint64_t()> limit);
-  ~WholeReads();  // those that wait are never called
+  ~WholeReads();  // waiting requests are dropped uncalled
   WholeReads(const WholeReads&) = delete;
   WholeReads& operator=(const WholeReads&) = delete;
 
-  // `done` gets the share: at once where there is room, else later from the loop; null after `wait_ms`.
+  // `done` gets the share: at once if there is room, else later from the loop; null after `wait_ms`.
   void ask(size_t bytes, int64_t wait_ms, Granted done);
-  SharePtr none();  // a share of nothing, to grow
+  SharePtr none();  // an empty share, to grow
 
   size_t held_bytes() const;  // by all shares
-  uint64_t refused() const;   // asks and growths, since the start
+  uint64_t refused() const;   // requests and growths, since the start
 
  private:
   struct State;
@@ -54,10 +54,10 @@ class WholeReads::Share {
   Share(const Share&) = delete;
   Share& operator=(const Share&) = delete;
 
-  // False: over the budget, and it keeps what it had. To fewer bytes always succeeds.
+  // False: over the budget, and it keeps its size. Shrinking always succeeds.
   [[nodiscard]] bool resize(size_t bytes);
   [[nodiscard]] bool grow_to(size_t bytes) { return bytes <= bytes_ || resize(bytes); }
-  size_t bytes() const { return bytes_; }  // that are counted
+  size_t bytes() const { return bytes_; }  // those counted
 
  private:
   const std::shared_ptr<State> state_;
