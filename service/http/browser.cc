@@ -17,7 +17,7 @@ bool allows(const std::vector<std::string>& allowed, std::string_view origin) {
   return any_origin(allowed) || std::find(allowed.begin(), allowed.end(), origin) != allowed.end();
 }
 
-// The requested names as they came, if they are names, and Last-Event-ID in any case.
+// The requested header names, if they are valid, and always Last-Event-ID.
 std::string allowed_headers(std::string_view requested) {
   std::string out;
   bool cursor = false;

@@ -12,7 +12,7 @@
 namespace tokenrelay::http {
 namespace {
 
-// An IPv4 address as its IPv4-mapped IPv6 one, so that there is one kind to compare.
+// IPv4 addresses become IPv4-mapped IPv6 addresses, so that only one kind is compared.
 using Bytes = std::array<unsigned char, 16>;
 
 struct Parsed {
@@ -76,7 +76,7 @@ std::string client_address(const Request& request, const std::string& peer, cons
   }
   std::string client = peer;
   for (auto hop = hops.rbegin(); hop != hops.rend(); ++hop) {
-    if (!parse(*hop)) break;  // whatever stands left of it cannot be believed either
+    if (!parse(*hop)) break;  // nothing to the left of it can be trusted either
     client = *hop;
     if (!is_trusted(client, trusted)) break;
   }

@@ -1,4 +1,4 @@
-// Who the client is when proxies stand between: the rightmost address of X-Forwarded-For that is no trusted proxy's.
+// The client's address behind proxies: the rightmost address of X-Forwarded-For that is not a trusted proxy.
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// Error codes of this API and what each is as an HTTP status. One table in code.cc.
+// Error codes of this API and their HTTP status. One table in code.cc.
 #pragma once
 
 #include <string_view>

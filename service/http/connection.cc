@@ -86,8 +86,7 @@ void Connection::wait() {
   });
 }
 
-// Serves what has arrived. Returns when there is nothing to read, something to wait for, or others have waited long
-// enough.
+// Serves what has arrived. Returns when there is nothing to read, when it has to wait, or when others are due.
 void Connection::pump() {
   for (int turn = 0; turn < turns; ++turn) {
     if (phase_ != Phase::reading) return;
@@ -158,7 +157,7 @@ void Connection::consume(std::string_view bytes) {
   }
 }
 
-// Many bodies within their limit are too many together.
+// Bodies that are each within the limit can be too much together.
 bool Connection::body_fits() {
   if (!share_) share_ = std::make_unique<BodyShare>(server_->body_bytes);
   share_->grow_to(framer_->request().body.size());
@@ -175,7 +174,7 @@ void Connection::on_body_due() {
   write_some();
 }
 
-// Without unread bytes a close is a plain end; with some it would be a reset.
+// Without unread bytes a close sends a FIN; with some it would be a reset.
 void Connection::finish() {
   char byte;
   bool silent = unread_.empty() && socket_.read(&byte, 1).status != transport::IoStatus::done;
@@ -193,8 +192,8 @@ void Connection::linger() {
   drop_some();
 }
 
-// Closing over bytes that were not read makes the kernel send a reset, which may overtake the answer. So they are read
-// and dropped until the client has closed, for a while.
+// Closing with unread bytes makes the kernel send a reset, which may overtake the answer. So they are read and dropped
+// for a while, until the client has closed.
 void Connection::drop_some() {
   for (int turn = 0; turn < turns; ++turn) {
     auto got = socket_.read(server_->scratch.data(), server_->scratch.size());

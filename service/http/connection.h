@@ -1,5 +1,5 @@
-// Connection: one socket between two take-overs. A state machine on callbacks: nothing is alive for an idle connection
-// but this object. A coroutine exists only while a handler that named one has not answered.
+// Connection: one socket between two take-overs. A state machine on callbacks: an idle connection costs only this
+// object. A coroutine exists only until the handler that returned it has answered.
 //
 // Ownership: the server's state holds it until it is over. Threads: loop thread.
 #pragma once
@@ -31,8 +31,8 @@ struct Server::State {
   std::shared_ptr<size_t> body_bytes = std::make_shared<size_t>(0);  // of all requests together
   std::unordered_map<Connection*, std::shared_ptr<Connection>> connections;
   bool draining = false;
-  bool closed = false;                 // the Server is gone: answers that come now have nowhere to go
-  std::array<char, 16 << 10> scratch;  // every read goes here first; no connection holds a buffer while it waits
+  bool closed = false;                 // the Server is gone: late answers are dropped
+  std::array<char, 16 << 10> scratch;  // every read goes here first, so waiting connections hold no buffer
 };
 
 class Connection : public std::enable_shared_from_this<Connection> {
@@ -41,7 +41,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   void serve_first();                   // fresh from accept
   void serve_next(std::string unread);  // back from a take-over
-  void finish();                        // nothing more will be served
+  void finish();                        // serves nothing more
   void drain();                         // closes if idle
   void end();                           // closes now
 
@@ -52,7 +52,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   struct Writing {
     std::string head;
     std::string body;
-    std::shared_ptr<void> held;  // the reply's
+    std::shared_ptr<void> held;  // of the reply
     size_t sent = 0;
     bool interim = false;  // 100 Continue: reading goes on afterwards
     bool last = false;     // the connection ends afterwards
@@ -89,7 +89,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Phase phase_ = Phase::reading;
   Deadline deadline_ = Deadline::first_byte;
   bool waiting_ = false;
-  bool try_read_ = false;   // there may be bytes without a wait
+  bool try_read_ = false;   // bytes may be there without waiting
   size_t dropped_ = 0;      // while lingering
   int64_t started_us_ = 0;  // the current request's first byte
   std::unique_ptr<Framer> framer_;

@@ -36,7 +36,7 @@ bool sane_request_id(std::string_view id) {
 
 }  // namespace
 
-// From here on there is somebody to answer: the request has an id, a log line, and its browser headers.
+// From here on the request can be answered: it has an id, a log line, and its browser headers.
 void Connection::start_exchange() {
   const ServerOptions& options = server_->options();
   exchange_ = std::make_shared<Exchange>();
@@ -101,7 +101,7 @@ void Connection::handle() {
 }
 
 void Connection::await(asio::awaitable<Answer> answer) {
-  // The exchange is held here too: the request outlives the coroutine, whatever becomes of the connection.
+  // The exchange is held here too, so that the request outlives the coroutine whatever happens to the connection.
   auto done = [self = shared_from_this(), exchange = exchange_](std::exception_ptr error, Answer given) {
     if (self->server_->closed || self->phase_ == Phase::over) return;
     if (error) {
@@ -135,7 +135,7 @@ void Connection::reply(Reply reply) {
   if (!without_body) {
     writing_->body = std::move(reply.body);
     writing_->held = std::move(reply.held);
-    // What somebody counts while it waits here must not wait in the kernel by the megabyte, where nobody does.
+    // Bytes that are counted while they wait here must not wait in the kernel by the megabyte, uncounted.
     if (writing_->held) socket_.prepare_for_stream();
   }
   phase_ = Phase::writing;

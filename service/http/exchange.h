@@ -1,4 +1,4 @@
-// One request and what belongs to it until it is answered and logged, and one connection's place in the server.
+// One request with its state until it is answered and logged, and one connection's slot in the server.
 #pragma once
 
 #include <functional>
@@ -11,7 +11,7 @@
 
 namespace tokenrelay::http {
 
-// Writes the request's log line once: when told, at the latest when the last holder lets go.
+// Writes the request's log line once: when told to, at the latest when its last owner releases it.
 class Ticket {
  public:
   using Log = std::function<void(const RequestRecord&)>;
@@ -33,7 +33,7 @@ class Ticket {
   RequestRecord record_;
 };
 
-// The bytes of one request's body, counted in what all of them hold together.
+// The bytes of one request's body, counted in the sum of all of them.
 class BodyShare {
  public:
   explicit BodyShare(std::shared_ptr<size_t> all) : all_(std::move(all)) {}
@@ -53,21 +53,21 @@ class BodyShare {
 };
 
 struct Exchange {
-  std::unique_ptr<BodyShare> share;  // may be none
+  std::unique_ptr<BodyShare> share;  // may be null
   Request request;
   HeaderList common;  // Request-Id, CORS: on every reply to this request
   std::shared_ptr<Ticket> ticket;
-  bool broken = false;  // it was refused before its end was known: more of it may be coming
+  bool broken = false;  // it was refused before its end was known: more of it may arrive
 };
 
-// How many connections there are, and whether there is still anybody to tell that one has ended.
+// How many connections there are, and whether their ends are still to be reported.
 struct ConnectionSlots {
   size_t taken = 0;
   bool closed = false;
 };
 
-// A connection's place, from accept to its end, through every take-over and return. Frees it once, at the latest when
-// the last holder lets go.
+// A connection's slot, from accept to its end, through every take-over and return. It is freed once, at the latest when
+// its last owner releases it.
 class ConnectionSlot {
  public:
   ConnectionSlot(std::shared_ptr<ConnectionSlots> taken, bool loopback, std::function<void()> ended)

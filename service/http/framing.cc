@@ -10,7 +10,7 @@ namespace {
 
 constexpr size_t chunk_line_bytes = 256;  // the size and its extensions
 
-// Bytes that may stand inside a line: everything but controls; CR and LF end it.
+// Bytes allowed inside a line: all but control characters; CR and LF end it.
 constexpr std::array<bool, 256> make_plain() {
   std::array<bool, 256> plain{};
   for (int byte = 0; byte < 256; ++byte) plain[byte] = byte == '\t' || (byte >= 0x20 && byte != 0x7f);
@@ -82,7 +82,7 @@ void Framer::line_too_long() {
   fail(Code::head_too_large, "a header line is too long, or all headers together are");
 }
 
-// Takes one line, or what there is of it. Every byte is judged in its order, so splits make no difference.
+// Takes one line, or the part that has arrived. Bytes are checked in order, so splits make no difference.
 size_t Framer::feed_line(std::string_view bytes) {
   size_t at = 0;
   if (!cr_) {
@@ -137,8 +137,8 @@ void Framer::on_line(std::string_view line) {
   }
 }
 
-// Extensions are read over (RFC 9112 7.1.1). Sixteen digits and no white space: nothing two readers could read
-// differently.
+// Extensions are ignored (RFC 9112 7.1.1). At most sixteen digits and no white space, so that two parsers cannot
+// disagree.
 void Framer::on_chunk_size(std::string_view line) {
   std::string_view digits = line.substr(0, line.find(';'));
   if (digits.empty() || digits.size() > 16) return fail(Code::invalid_request, "the size of a chunk is malformed");
@@ -156,7 +156,7 @@ void Framer::on_chunk_size(std::string_view line) {
   phase_ = size == 0 ? Phase::trailer : Phase::chunk_data;
 }
 
-// Trailers are checked like headers and dropped: no handler may take them for headers (RFC 9110 6.5.1).
+// Trailers are checked like headers and dropped: handlers must not see them as headers (RFC 9110 6.5.1).
 void Framer::on_trailer(std::string_view line) {
   if (line.empty()) {
     phase_ = Phase::done;

@@ -1,10 +1,11 @@
-// Framer: where one HTTP/1.x request begins and ends (RFC 9112), strictly, so that no intermediary can see other
-// borders than we do. Feed it bytes in any splits: the outcome depends on the bytes alone.
+// Framer: where one HTTP/1.x request begins and ends (RFC 9112), strictly, so that an intermediary cannot see different
+// boundaries than we do. It takes the bytes in any pieces: the outcome depends on the bytes alone.
 //
-// Refused: both lengths, a repeated or non-numeric Content-Length, any Transfer-Encoding but exactly `chunked` (and any
-// on HTTP/1.0), bare CR or LF, control bytes, folded lines, white space around a header's name, other than single
-// spaces in the request line, other than one Host, malformed targets, everything over FramingLimits. An error is final:
-// answer, close. Bounds: memory follows what has arrived, up to the limits. Not thread-safe.
+// Refused: Content-Length with Transfer-Encoding, a repeated or non-numeric Content-Length, any Transfer-Encoding but
+// exactly `chunked` (and any on HTTP/1.0), bare CR or LF, control bytes, folded lines, white space around a header
+// name, anything but single spaces in the request line, anything but one Host, malformed targets, everything over
+// FramingLimits. An error is final: answer, then close. Bounds: memory grows with what has arrived, up to the limits.
+// Not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -35,14 +36,14 @@ class Framer {
 
   explicit Framer(const FramingLimits& limits);
 
-  // Takes the bytes of this request and no more; how many it took. Stops at complete and failed.
+  // Takes the bytes of this request and no more; returns how many. Stops when complete or failed.
   size_t feed(std::string_view bytes);
 
   State state() const;
   bool wants_continue() const { return wants_continue_; }  // Expect: 100-continue, and the body is due
 
-  // When complete (the whole request), or failed (what of it was understood, for the log). `host` is the effective one:
-  // an absolute target's authority replaces the header's value (RFC 9112 3.2.2).
+  // When complete: the whole request. When failed: the part that was understood, for the log. `host` is the effective
+  // one: the authority of an absolute target replaces the header's value (RFC 9112 3.2.2).
   Request& request() { return request_; }
   const FramingError& error() const { return error_; }
 
@@ -69,7 +70,7 @@ class Framer {
 
   const FramingLimits limits_;
   Phase phase_ = Phase::start_line;
-  bool cr_ = false;          // the line's CR has come
+  bool cr_ = false;          // the line's CR has arrived
   bool blank_seen_ = false;  // one empty line before the request line is forgiven (RFC 9112 2.2)
   bool wants_continue_ = false;
   size_t section_bytes_ = 0;  // of the head, later of the trailers

@@ -10,7 +10,7 @@ int hex_digit(char c) {
   return -1;
 }
 
-// The byte that an escape at `at` stands for, or -1.
+// The byte of the escape at `at`, or -1.
 int escape_at(std::string_view text, size_t at) {
   if (text[at] != '%' || at + 2 >= text.size()) return -1;
   int high = hex_digit(text[at + 1]);

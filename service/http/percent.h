@@ -8,9 +8,9 @@
 
 namespace tokenrelay::http {
 
-bool well_encoded(std::string_view path);  // every '%' starts two hex digits, and none of them is NUL
+bool well_encoded(std::string_view path);  // every '%' is followed by two hex digits, and %00 does not occur
 
-std::string percent_decode(std::string_view text);  // a '%' that starts no two hex digits stays as it is
+std::string percent_decode(std::string_view text);  // a '%' without two hex digits after it stays as it is
 
 // RFC 3986 6.2.2: unreserved characters are decoded, other escapes stay, with hex digits in upper case.
 std::string normalise_path(std::string_view path);

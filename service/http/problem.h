@@ -12,7 +12,7 @@ namespace tokenrelay::http {
 
 inline constexpr std::string_view problem_media_type = "application/problem+json";
 
-// `detail` is for people and names what and where; it must hold no secret and no prompt.
+// `detail` is for people and says what is wrong and where; it must not contain a secret or a prompt.
 Reply problem(Code code, std::string detail, std::string_view request_id,
               std::optional<int> retry_after_s = std::nullopt);
 

@@ -1,5 +1,5 @@
-// Request: one strictly framed HTTP/1.x request (RFC 9112), as handlers see it. Everything in it is the client's and
-// hostile.
+// Request: one strictly framed HTTP/1.x request (RFC 9112), as handlers see it. Everything in it comes from the client
+// and may be hostile.
 //
 // Header values come from our own framing, byte for byte, never through cpp-httplib (which percent-decodes them).
 // Lifetime: owned by the connection; valid until the handler has answered (its coroutine has returned).
@@ -20,24 +20,27 @@ struct Principal {
 };
 
 struct Request {
-  std::string method;                                      // as sent
-  std::string path;                                        // without query, percent-encoded as sent
-  std::vector<std::string> captures;                       // the route's groups, percent-decoded (%2F stays inside one)
-  std::vector<std::pair<std::string, std::string>> query;  // decoded, in order
-  std::vector<std::pair<std::string, std::string>> headers;  // names in lower case, values trimmed (RFC 9110 5.5)
-  std::string body;                                          // decoded from chunks, never decompressed
-  std::string request_id;                                    // the client's, if sane, else drawn
-  std::string client_address;                                // the peer, or what a trusted proxy says
-  std::string route;  // the matched pattern's name, for metrics: "/v1/streams/{id}"
+  std::string method;  // as sent
+  std::string path;    // without query, percent-encoded as sent
+  // The route's groups, percent-decoded (%2F stays inside one).
+  std::vector<std::string> captures;
+  // Decoded, in order.
+  std::vector<std::pair<std::string, std::string>> query;
+  // Names in lower case, values trimmed (RFC 9110 5.5).
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string body;            // decoded from chunks, never decompressed
+  std::string request_id;      // the client's if valid, else drawn
+  std::string client_address;  // the peer, or what a trusted proxy says
+  std::string route;           // the matched pattern's name, for metrics: "/v1/streams/{id}"
   Principal principal;
   bool http10 = false;
-  bool keep_alive = true;   // what the client wants of the connection
-  bool has_length = false;  // Content-Length or chunked was there; without, POST and PUT are 411
+  bool keep_alive = true;   // what the client wants for the connection
+  bool has_length = false;  // it has Content-Length or is chunked; without, POST and PUT are 411
 
   std::optional<std::string_view> header(std::string_view lower_name) const;  // the first one
   std::optional<std::string_view> query_value(std::string_view name) const;   // the first one
-  bool accepts(
-      std::string_view media_type) const;  // Accept names this type (or type/*) itself, with q > 0; */* does not count
+  // Accept names this type (or type/*) with q > 0; */* does not count.
+  bool accepts(std::string_view media_type) const;
 };
 
 }  // namespace tokenrelay::http

@@ -18,8 +18,8 @@
 namespace tokenrelay::http {
 namespace {
 
-// The request as httplib reads it; what httplib answers is thrown away. The names without `override` cover what the
-// interface is called in other versions.
+// The request as httplib reads it; httplib's answer is dropped. The functions without `override` cover the names of the
+// interface in other versions.
 class MemoryStream final : public httplib::Stream {
  public:
   explicit MemoryStream(std::string head) : head_(std::move(head)) {}
@@ -57,7 +57,7 @@ class Bridge final : public httplib::Server {
   }
 
  private:
-  // Debian 12 has 0.11 and Debian 13 0.18, which also wants the peer's and our addresses. The compiler sees which.
+  // Debian 12 has 0.11; Debian 13 has 0.18, which also needs both addresses. The compiler picks the right call.
   template <class Self>
   static void process(Self& self, httplib::Stream& stream) {
     bool closed = false;
@@ -75,8 +75,8 @@ bool routable(std::string_view method) {
   return std::find(std::begin(known), std::end(known), method) != std::end(known);
 }
 
-// The smallest head that names the route: nothing of the client's but the path can reach httplib's parser. '%' is
-// encoded once more, so that httplib's decoding leaves the path as it was and %2F cannot become a border.
+// The smallest head that names the route: of the client's bytes only the path reaches httplib's parser. '%' is encoded
+// once more, so that httplib's decoding leaves the path as it was and %2F cannot become a separator.
 std::string canonical_head(std::string_view method, std::string_view path) {
   std::string head(method);
   head += ' ';
@@ -112,7 +112,7 @@ struct Router::State {
       current->captures.push_back(percent_decode(matched.matches[i].str()));
     try {
       outcome = handler(*current);
-    } catch (...) {  // a fault of ours; what it says may hold a prompt, so nobody is shown it
+    } catch (...) {  // our fault; its text may contain a prompt, so it is not shown
       outcome = problem(Code::internal, "the request failed because of an error in the relay", current->request_id);
     }
   }

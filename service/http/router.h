@@ -1,5 +1,5 @@
-// Router: cpp-httplib as the HTTP layer without its transport. The event loop frames a request strictly and hands it
-// here; httplib parses, matches the route and calls the handler, inline on the loop, through an in-memory
+// Router: cpp-httplib as the HTTP layer without its transport. The event loop frames a request strictly and passes it
+// on; httplib parses it, matches the route and calls the handler, inline on the loop, through an in-memory
 // httplib::Stream.
 //
 // Promise: dispatch() never blocks and never throws. Unknown path: 404. Known path, other method: 405 with Allow

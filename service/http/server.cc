@@ -16,8 +16,8 @@ Server::Server(transport::Loop& loop, Router& router, std::function<const Server
 
 Server::~Server() {
   state_->closed = true;
-  state_->slots->closed = true;  // whoever counts places may go with the server, and a stream may outlive both
-  *state_->log = nullptr;        // who still holds a ticket cannot reach the owner's log any more
+  state_->slots->closed = true;  // the owner of `ended` may go with the server; a stream may outlive both
+  *state_->log = nullptr;        // remaining tickets must not reach the owner's log any more
   auto connections = std::move(state_->connections);
   state_->connections.clear();
   for (auto& [raw, connection] : connections) connection->end();
@@ -32,7 +32,7 @@ void Server::serve(transport::Socket socket, bool loopback_listener, std::functi
 
 void Server::drain() {
   state_->draining = true;
-  auto connections = state_->connections;  // ending one takes it off the list
+  auto connections = state_->connections;  // a copy: ending one removes it from the list
   for (auto& [raw, connection] : connections) connection->drain();
 }
 

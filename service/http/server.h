@@ -24,45 +24,45 @@ struct ServerOptions {
   size_t headers = 64;                       // 431
   int64_t head_ms = 10'000;                  // the whole head, from the first byte (or accept)
   size_t body_bytes = 10 << 20;              // 413, decoded size
-  size_t bodies_bytes = 256 << 20;           // all request bodies held at a time; beyond it what has one is 503
+  size_t bodies_bytes = 256 << 20;           // all request bodies together; beyond it a request with a body is 503
   int64_t body_ms = 30'000;                  // the whole body
   int64_t keep_alive_ms = 75'000;            // idle between requests
-  int64_t write_stall_ms = 60'000;           // a peer that takes no byte for so long, with data due, is cut
+  int64_t write_stall_ms = 60'000;           // a peer that takes no byte for this long while data is due is cut
   std::vector<std::string> cors_origins;     // exact origins, or "*"
-  std::vector<std::string> trusted_proxies;  // addresses or CIDR whose X-Forwarded-For/-Proto count
-  // What the paths of a foreign protocol have of their own: headers on every answer, and the shape of an error.
+  std::vector<std::string> trusted_proxies;  // addresses or CIDR whose X-Forwarded-For/-Proto are trusted
+  // For the paths of other protocols: extra headers on every answer, and their shape of an error.
   std::function<void(const Request&, HeaderList&)> add_headers;
   std::function<void(const Request&, Reply&)> shape_error;  // given application/problem+json
-  // A connection is closed for a limit or a broken request, and why: framing, too_large, timeout, uploads, write_stall.
+  // A connection is closed because of a limit or a broken request: framing, too_large, timeout, uploads, write_stall.
   std::function<void(std::string_view reason)> refused;
   bool check_host = true;  // on a loopback listener a foreign Host is 421 (DNS rebinding)
 };
 
-struct RequestRecord {  // one request, for the log line and the metrics
-  std::string method, path, route, request_id,
-      client_address;  // path without query: cursors and tokens stay out of logs
+// One request, for the log line and the metrics. The path has no query, so cursors and tokens stay out of logs.
+struct RequestRecord {
+  std::string method, path, route, request_id, client_address;
   int status = 0;
   int64_t duration_us = 0;
 };
 
 class Server {
  public:
-  // `options` is asked at each request, so that a reload reaches what starts afterwards. `log` gets each request once.
+  // `options` is called for each request, so that a reload applies to later ones. `log` gets each request once.
   Server(transport::Loop& loop, Router& router, std::function<const ServerOptions&()> options,
          std::function<void(const RequestRecord&)> log, std::function<std::string()> draw_request_id);
   ~Server();
 
-  // Serves a fresh connection. `ended` is called exactly once, when it is over (also when it was taken over); not at
-  // all when a taken connection outlives the server.
+  // Serves a new connection. `ended` is called exactly once, when it is over (also if it was taken over); never if a
+  // taken connection outlives the server.
   void serve(transport::Socket socket, bool loopback_listener, std::function<void()> ended);
 
-  // Drain: closes idle connections now, and each other one after its current response (Connection: close on plain
+  // Drain: closes idle connections now, the others after their current response (Connection: close on plain
   // replies).
   void drain();
 
   size_t connections() const;
 
-  struct State;  // connection.h: for this folder alone
+  struct State;  // connection.h: only for this folder
 
  private:
   std::shared_ptr<State> state_;

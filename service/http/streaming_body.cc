@@ -34,15 +34,15 @@ struct StreamingBody::State : std::enable_shared_from_this<State> {
   bool finished = false;
   bool closed = false;         // cut, gone, or given back
   std::string waiting;         // the head until it leaves; then what the kernel did not take of the last write
-  size_t taken = 0;            // of it, by the kernel meanwhile
-  std::shared_ptr<void> held;  // finish()'s
+  size_t taken = 0;            // how much of it the kernel has taken since
+  std::shared_ptr<void> held;  // from finish()
   transport::Timer stall;
   int64_t stall_ms;
   size_t unread_bytes;
   std::string unread;
   std::function<void(transport::Socket, std::string)> resume;
   std::function<void()> ended;
-  std::shared_ptr<State> self;  // finished, but not all has left: nobody else may own it any more
+  std::shared_ptr<State> self;  // finished, but not all has left: keeps itself alive
 
   State(TakenConnection&& taken, Options& options, Owner& of)
       : owner(&of),
@@ -155,7 +155,7 @@ struct StreamingBody::State : std::enable_shared_from_this<State> {
     if (last && chunked) out.push_back(piece(last_chunk));
   }
 
-  // Copies what the kernel left of this one write; the parts are the caller's and may go.
+  // Copies what the kernel did not take of this write; the parts belong to the caller and may be destroyed.
   void keep_rest(const std::vector<iovec>& out, size_t sent, size_t total) {
     std::string rest;
     if (sent < total) rest.reserve(total - sent);
@@ -165,7 +165,7 @@ struct StreamingBody::State : std::enable_shared_from_this<State> {
       rest.append(static_cast<const char*>(one.iov_base) + skip, one.iov_len - skip);
     }
     head_due = false;
-    waiting.swap(rest);  // and not an assignment, which would keep the head's memory for as long as the stream is idle
+    waiting.swap(rest);  // an assignment would keep the head's memory while the stream is idle
     if (!waiting.empty()) block();
   }
 
@@ -183,7 +183,7 @@ struct StreamingBody::State : std::enable_shared_from_this<State> {
     auto wrote = socket.write({&rest, 1});
     if (wrote.status == IoStatus::failed) return on_broken();
     bool progress = wrote.bytes > 0;
-    taken += wrote.bytes;  // and not erase(): of a large answer that would move megabytes at every write
+    taken += wrote.bytes;  // erase() would move megabytes of a large answer at every write
     if (taken < waiting.size()) {
       if (progress) stall.arm(stall_ms);
       return socket.wait_writable([this] {
@@ -227,7 +227,7 @@ struct StreamingBody::State : std::enable_shared_from_this<State> {
     for (const iovec& one : out) waiting.append(static_cast<const char*>(one.iov_base), one.iov_len);
   }
 
-  // Later, not now: the next request may be in `unread` already, and finish() is called from the middle of a stream's
+  // Later, not now: the next request may already be in `unread`, and finish() is called in the middle of a stream's
   // work.
   void give_back() {
     socket.cut_if_dropped(false);

@@ -1,13 +1,12 @@
 // StreamingBody: a long response on a taken connection, HTTP/1.1 chunks (RFC 9112 7.1) or, to an HTTP/1.0 client,
-// close-delimited. It ends by finish(), and in no other way cleanly: every other end is a cut (TCP reset), so that
-// every client library sees it for what it is. Never `Connection: close` on HTTP/1.1: Node's fetch would take a cut for
-// an end.
+// close-delimited. Only finish() ends it cleanly: every other end is a cut (TCP reset), so that every client library
+// notices it. Never `Connection: close` on HTTP/1.1: Node's fetch would take a cut for an end.
 //
-// It holds no queue: write() sends now what the kernel takes and keeps the rest of that one write; the owner writes
-// again when on_room() says so. An idle body holds no buffer. It watches for the peer leaving all the time.
+// It has no queue: write() sends what the kernel takes now and keeps the rest of that one write; the owner writes again
+// after on_room(). An idle body holds no buffer. It notices at any time that the peer has left.
 //
-// Threads: loop thread. Ownership: the owner destroys it; destroying it unfinished cuts the connection. Callbacks never
-// come from inside write(), finish() or cut(); the owner may destroy the body inside a callback.
+// Threads: loop thread. Ownership: the owner destroys it; destroying it unfinished cuts the connection. Callbacks are
+// never called inside write(), finish() or cut(); the owner may destroy the body inside a callback.
 #pragma once
 
 #include <cstdint>
@@ -25,23 +24,23 @@ class StreamingBody {
  public:
   class Owner {
    public:
-    virtual void on_room() = 0;  // everything written has left; write more
+    virtual void on_room() = 0;  // everything written has left: write more
     virtual void on_gone() = 0;  // the peer left, or took no byte for write_stall_ms (then it was cut); last call
    protected:
     ~Owner() = default;
   };
 
   struct Options {
-    int status = 200;    // 0: begin() will say
+    int status = 200;    // 0: begin() sets it
     HeaderList headers;  // Content-Type and the like; Transfer-Encoding and those of TakenConnection are added
     int64_t write_stall_ms = 60'000;  // counts only while bytes are due
-    size_t unread_bytes = 16 << 10;   // what a client may send meanwhile (kept for after the end), else it is cut
+    size_t unread_bytes = 16 << 10;   // what a client may send meanwhile (kept until the end); beyond it, it is cut
   };
 
   StreamingBody(TakenConnection connection, Options options, Owner& owner);
   ~StreamingBody();
 
-  // The status and headers, where Options left them open; before anything is written.
+  // Sets the status and headers that Options left open; to be called before anything is written.
   void begin(int status, const HeaderList& headers);
 
   // Sends `parts` as one chunk in one writev, the head in front if it has not left. False: wait for on_room().
@@ -50,8 +49,8 @@ class StreamingBody {
   bool flush_head();  // the head alone, at once
   bool has_room() const;
 
-  // `parts`, the last chunk, the end, in one write where the kernel has room; then the connection serves its next
-  // request. `held` is let go once all of it has left for the kernel, or the connection is over.
+  // Sends `parts` and the last chunk in one write if the kernel has room; then the connection serves its next
+  // request. `held` is released once the kernel has taken everything, or the connection is over.
   void finish(std::span<const std::string_view> parts, std::shared_ptr<void> held = nullptr);
   void cut();
   bool over() const;  // finished, cut or gone

@@ -1,4 +1,4 @@
-// The opening handshake of RFC 6455 (4.2), and who may begin one.
+// The opening handshake of RFC 6455 (4.2), and which origins may begin one.
 #include <openssl/evp.h>
 #include <openssl/sha.h>
 

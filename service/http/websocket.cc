@@ -18,7 +18,7 @@ using Kind = WebSocketReader::Item::Kind;
 
 constexpr uint16_t no_close_frame = 1006;
 constexpr size_t ping_allowance = 64;      // what a ping itself may take, under TLS too
-constexpr size_t bytes_a_turn = 64 << 10;  // a peer that never stops sending may not keep the loop for itself
+constexpr size_t bytes_a_turn = 64 << 10;  // a peer that never stops sending must not occupy the loop
 enum Opcode : uint8_t { text_frame = 1, close_frame = 8, ping_frame = 9, pong_frame = 10 };
 
 // A server's frame is never masked and, here, never a fragment (RFC 6455 5.2).
@@ -42,19 +42,19 @@ struct WebSocket::State : std::enable_shared_from_this<State> {
   Owner* owner;
   Options options;
   transport::Socket socket;
-  std::string unread;  // what came behind the handshake
+  std::string unread;  // bytes after the handshake
   std::function<void()> ended;
   WebSocketReader reader;
   std::string out;  // frames that the kernel has not taken; empty while idle
   transport::Timer alive, stall;
-  std::unique_ptr<Goodbye> goodbye;  // how it ends, once that is known; its close frame leaves when no answer is due
+  std::unique_ptr<Goodbye> goodbye;  // how it ends, once known; its close frame waits until no answer is due
   size_t turn_left = 0;
-  size_t queued = 0;                 // at the last look since the ping: bytes that the peer's kernel has not taken
-  int64_t progress_ms = 0;           // the ping, or when there were fewer of them
+  size_t queued = 0;                 // bytes that the peer's kernel had not taken, when last checked since the ping
+  int64_t progress_ms = 0;           // time of the ping, or when `queued` last fell
   bool kept = false;                 // the kernel did not take all of the last write
   bool behind = false;               // since the ping there were bytes before it that the peer had not taken
   bool said = false, heard = false;  // our close frame, the peer's
-  bool broken = false;               // the peer broke the protocol: nothing more of it is understood
+  bool broken = false;               // the peer broke the protocol: nothing more is read from it
   bool lingering = false, closed = false;
   bool pinged = false, failed = false, in_call = false;
   bool reading = false, writing = false, again = false;  // a wait, a turn is pending
@@ -78,7 +78,7 @@ struct WebSocket::State : std::enable_shared_from_this<State> {
 
   void begin() {
     if (!goodbye) alive.arm(options.ping_ms);
-    // Else a peer that reads nothing holds megabytes of kernel memory, and pings wait behind them.
+    // Else a peer that reads nothing occupies megabytes of kernel memory, and pings wait behind them.
     socket.prepare_for_stream();
     socket.give_up_after(options.write_stall_ms);
     run();
@@ -86,7 +86,7 @@ struct WebSocket::State : std::enable_shared_from_this<State> {
 
   // ---- in
 
-  // While answers wait for the peer to read them it is not read either.
+  // While the peer does not read its answers, it is not read.
   size_t receive(uint8_t* into, size_t room) {
     if (out.size() > options.message_bytes || failed) return 0;
     if (!unread.empty()) {
@@ -180,8 +180,8 @@ struct WebSocket::State : std::enable_shared_from_this<State> {
     run();
   }
 
-  // No pong. A peer can answer a ping only when it has read what was sent before it: while it takes that, however
-  // slowly, it lives, and the limit is a stream's. A peer that had nothing to take is gone.
+  // No pong. A peer can answer a ping only after reading what was sent before it. While it takes that, however slowly,
+  // it is alive, and the limit is that of a stream. A peer that had nothing to read is gone.
   void look_for_life() {
     const size_t left = unread_by_peer();
     behind |= left > ping_allowance;
@@ -215,7 +215,7 @@ struct WebSocket::State : std::enable_shared_from_this<State> {
     }
   }
 
-  // Called from outside: what broke is told later, never from inside the call.
+  // Called from outside: a failure is reported later, never inside the call.
   void flush_soon() {
     if (in_call || closed || lingering) return;  // run() flushes
     flush();
@@ -225,7 +225,7 @@ struct WebSocket::State : std::enable_shared_from_this<State> {
 
   // ---- the end
 
-  // The answers to its commands leave before the close frame does; for them there is as long as for a pong.
+  // The answers to its commands leave before the close frame; they have as long as a pong.
   void leave(uint16_t code, std::string_view reason) {
     if (goodbye || closed) return;
     goodbye = std::make_unique<Goodbye>(Goodbye{code, std::string(reason)});
@@ -245,7 +245,7 @@ struct WebSocket::State : std::enable_shared_from_this<State> {
     alive.arm(options.close_ms);
   }
 
-  // All is said. Closing at once would turn what was not read yet into a reset, and that could overtake the close
+  // Both close frames are done. Closing at once with unread bytes would send a reset, which could overtake our close
   // frame.
   void begin_linger() {
     lingering = true;
@@ -253,7 +253,7 @@ struct WebSocket::State : std::enable_shared_from_this<State> {
     linger();
   }
 
-  // Drops what still comes, until the peer closes or the timer does.
+  // Drops what still arrives, until the peer closes or the time is over.
   void linger() {
     if (closed) return;
     const auto keep = shared_from_this();

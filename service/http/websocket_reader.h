@@ -1,7 +1,7 @@
-// WebSocketReader: what a client's frames say (RFC 6455 5, 7.4, 8.1), frame by frame from wslay, joined here.
+// WebSocketReader: a client's messages (RFC 6455 5, 7.4, 8.1), joined here from the frames that wslay reads.
 //
-// Only wslay's frame layer is used: its message layer keeps a block for every fragment, and closes several violations
-// without a code. A message is one buffer of at most `message_bytes`, freed before the next is read; a message that
+// Only wslay's frame layer is used: its message layer keeps a block for every fragment, and closes without a code after
+// several violations. A message is one buffer of at most `message_bytes`, freed before the next is read. A message that
 // breaks a rule is a violation as soon as that can be seen, and ends the reading. Threads: loop thread.
 #pragma once
 
@@ -22,7 +22,7 @@ class WebSocketReader {
   struct Item {
     // violation: close with `code`. nothing: more bytes are needed, or the reading has ended.
     enum class Kind { nothing, text, ping, pong, close, violation } kind = Kind::nothing;
-    std::string_view payload = {};  // of a close frame its reason; valid until the next call
+    std::string_view payload = {};  // for a close frame: its reason; valid until the next call
     uint16_t code = no_code;        // close, violation
   };
 
