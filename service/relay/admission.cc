@@ -11,14 +11,14 @@ namespace {
 
 constexpr uint64_t unlimited = std::numeric_limits<uint64_t>::max();
 
-// A number at the start of a file; `unlimited` where there is none ("max").
+// The number at the start of a file; `unlimited` if there is none ("max").
 uint64_t number_in(const std::string& path) {
   std::ifstream file(path);
   uint64_t value = 0;
   return file >> value ? value : unlimited;
 }
 
-// The control group's own limit (cgroup v2): the nearest of the path that /proc/self/cgroup names.
+// The control group's limit (cgroup v2): the lowest on the path that /proc/self/cgroup names.
 uint64_t group_limit() {
   std::ifstream file("/proc/self/cgroup");
   for (std::string line; std::getline(file, line);) {

@@ -1,7 +1,7 @@
-// Admission: whether there is room for new work. What runs keeps running; only what would begin is refused.
+// Admission: whether there is room for new work. Running streams continue; only new ones are refused.
 //
-// Three measures beside the number of streams: the process's resident memory, looked at once a second; how far behind
-// the log is, in time and in bytes. Threads: the shard's loop.
+// Besides the number of streams it measures the process's resident memory (once a second) and how far the log is
+// behind, in time and in bytes. Threads: the shard's loop.
 #pragma once
 
 #include <cstdint>
@@ -14,9 +14,9 @@
 
 namespace tokenrelay::relay {
 
-// Of this process; 0: the system does not say.
+// Of this process; 0: unknown.
 uint64_t resident_bytes();
-// Three quarters of what the machine has, or of what the process's control group may use.
+// Three quarters of the machine's memory, or of the limit of the process's control group.
 uint64_t default_memory_bytes();
 
 class Admission {
@@ -24,7 +24,7 @@ class Admission {
   explicit Admission(std::function<uint64_t()> resident = resident_bytes) : resident_(std::move(resident)) {}
 
   void look() { resident_bytes_ = resident_(); }
-  // Why nothing new may begin now.
+  // Why no new stream may begin now.
   std::optional<std::string> refusal(const Options& options, const storage::LogStatus& log) const;
 
  private:

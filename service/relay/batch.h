@@ -1,6 +1,6 @@
-// Batch: what is sent to a reader that is behind, in one piece: events in its format, neighbouring deltas merged.
+// Batch: events for a reader that is behind, encoded as one piece in its format, with neighbouring deltas merged.
 //
-// A merged event carries the last one's id, so every id on a connection is one of the log's and ids strictly increase.
+// A merged event carries the last one's id, so every id on a connection exists in the log, and ids strictly increase.
 // Bounds: stops taking events at batch_bytes of output; a merged delta is at most merge_bytes of payload.
 #pragma once
 

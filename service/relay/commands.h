@@ -1,13 +1,11 @@
-// Commands: what may be said to a running stream, however it arrives (HTTP, WebSocket, the page).
+// Commands: cancel and steer a running stream, whichever way they arrive (HTTP, WebSocket, the page).
 //
 // Each is an event of the stream's own shard, ordered with its deltas, and durable before it is acknowledged.
-//   cancel  closes the upstream's connection before anything else; deltas read before it stay, later ones are dropped;
-//   the
-//           answer waits for the commit. Idempotent: an ended stream answers its final state.
-//   steer   closes the running generation, appends a `steer` event, and starts a generation with the conversation so
-//   far.
-//           Steers that come while one is being applied are all in the log, in order, and the generation sees them all.
-// Races: whatever ends the stream first wins (cancel, completion, a limit); a steer after that is stream_ended.
+//   cancel  closes the upstream's connection before anything else. Deltas already appended are kept, later ones are
+//           dropped; the answer waits for the commit. Idempotent: an ended stream answers with its final state.
+//   steer   closes the running generation, appends a `steer` event, and starts a generation with the conversation
+//           so far. Steers that arrive while one is being applied are all logged in order; the generation sees all.
+// Races: whatever ends the stream first wins (cancel, completion, a limit). A steer after that is stream_ended.
 #pragma once
 
 #include <cstdint>
@@ -23,17 +21,17 @@ namespace tokenrelay::relay {
 class Stream;
 
 enum class Refusal {
-  stream_ended,     // steer: there is nothing to steer any more
-  too_long,         // steer: content over the limit
-  too_many,         // steer: the stream has had its number of them
-  log_unavailable,  // the log failed: the command can no longer become durable
+  stream_ended,     // steer: the stream is over
+  too_long,         // steer: the content is over the limit
+  too_many,         // steer: the stream has reached its limit of steers
+  log_unavailable,  // the log failed: the command cannot become durable
 };
 
 template <typename T>
 using CommandDone = std::function<void(tl::expected<T, Refusal>)>;
 
 struct Cancelled {
-  std::optional<double> upstream_closed_ms;  // from the command to the closed connection; none: nothing was running
+  std::optional<double> upstream_closed_ms;  // from the command to the closed connection; nullopt: nothing was running
 };
 
 struct Steered {

@@ -16,8 +16,8 @@ struct Context {
   storage::EventLog& log;
   metrics::Metrics& metrics;
   Random random;
-  int paused_streams = 0;  // whose upstream is not read, because the log is behind
-  bool crowded = false;    // the machine is full: readers are behind by the relay's own doing
+  int paused_streams = 0;  // streams whose upstream is not read because the log is behind
+  bool crowded = false;    // the machine is full: readers are behind because the relay is
 
   int64_t now_ms() const { return loop.clock().mono_us() / 1000; }
   int64_t wall_ms() const { return loop.clock().wall_ms(); }

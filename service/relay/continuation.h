@@ -1,8 +1,8 @@
-// Continuation: how the next relay process goes on with a generation that this one did not see to its end.
+// Continuation: how the next relay process continues a generation that this one did not finish.
 //
-// Some upstreams keep an answer that nobody reads any more (Provider::take_up). What finds it again is kept in the log
-// beside the stream, never in an event: the token is a capability and no client may see it. After a restart the answer
-// comes again from its beginning, and what is durable already (Progress) is dropped from it.
+// Some upstreams keep an answer that is no longer being read (Provider::take_up). The token that finds it again is kept
+// in the log beside the stream, never in an event: it is a capability, and clients must not see it. After a restart the
+// upstream sends the answer again from its beginning, and what is durable already (Progress) is dropped.
 #pragma once
 
 #include <cstdint>
@@ -26,14 +26,14 @@ class Stream;
 struct Continuation {
   std::string upstream;  // its name in the configuration
   std::string token;
-  uint32_t attempt = 1;  // the last one that readers know of
+  uint32_t attempt = 1;  // the last one that readers have seen
   uint64_t prompt_bytes = 0;
   std::string request_id;
   OnDisconnect on_disconnect;
 };
 
 std::string stored_continuation(const Continuation& what);
-std::optional<Continuation> read_continuation(std::string_view stored);  // nullopt: none, or not ours
+std::optional<Continuation> read_continuation(std::string_view stored);  // nullopt: empty or malformed
 
 // Where the answer is, if this configuration still sends the model there.
 std::optional<Route> route_of(const Continuation& what, const ModelTable& models, std::string_view model);
@@ -41,12 +41,12 @@ std::optional<Route> route_of(const Continuation& what, const ModelTable& models
 // The payload of an `upstream` event.
 std::string seam_payload(uint32_t attempt, std::string_view reason);
 
-// What becomes of a stream that a dead process left unfinished: it goes on if its upstream keeps the answer, else it ends
-// here, since nothing can say how far its upstream would have gone.
+// What happens to a stream that a dead process left unfinished: it continues if its upstream keeps the answer, else it
+// ends here, since the rest of the answer is lost.
 storage::RecoveryDecision decide(const storage::StreamRow& row, const ModelTable& models, int64_t now_ms);
-StreamError restarted_error();  // of one that ends so
+StreamError restarted_error();  // the error of a stream that ends this way
 
-// What a stream's events say of its generations: the last one's output in detail, the others' summed.
+// What a stream's events tell about its generations: the last one's output in detail, the earlier ones summed.
 struct Progress {
   uint64_t text_bytes = 0, reasoning_bytes = 0, opaque = 0;
   std::vector<uint64_t> tool_bytes;  // of arguments, by the number of the call in this generation

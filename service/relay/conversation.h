@@ -1,6 +1,6 @@
-// Conversation: what a generation that goes on with a stream is asked: the original messages, and what was said since.
+// Conversation: the request for a generation that continues a stream: the original messages and everything since.
 //
-// Each generation's text is an assistant turn (none if it said nothing), each steer a user turn; reasoning and
+// Each generation's text is an assistant turn (none if it is empty), each steer a user turn; reasoning and
 // unfinished tool calls are left out.
 #pragma once
 
@@ -21,9 +21,9 @@ class Stream;
 class Conversation {
  public:
   void add(storage::EventKind kind, std::string_view payload);
-  // The stored request with what was added behind its messages; nullopt: the stored request is not readable.
+  // The stored request with the new turns after its messages; nullopt: the stored request cannot be parsed.
   std::optional<upstream::ModelRequest> request(std::string_view stored_request) const;
-  uint64_t text_bytes() const;  // of what was added
+  uint64_t text_bytes() const;  // of the new turns
 
  private:
   struct Turn {

@@ -1,8 +1,8 @@
-// on_disconnect: what becomes of a generation that nobody reads (PROTOCOL.md, Control: when nobody reads).
+// on_disconnect: what happens to a generation that nobody reads (PROTOCOL.md, Control: when nobody reads).
 //
 // It arms when the last subscriber leaves and disarms when one arrives; only cancel_after_ms also counts from creation.
-// `cancel` waits a short grace, so that a reload is not a cancel. A cut made by the relay itself arms it later by a
-// long grace.
+// `cancel` waits for a short grace, so that reloading a page does not cancel. After a cut by the relay itself the grace
+// is long.
 #pragma once
 
 #include <cstdint>

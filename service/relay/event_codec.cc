@@ -88,7 +88,7 @@ void append_data(std::string& out, EventKind kind, std::string_view payload) {
       append_tool_call_data(out, payload);
       return;
     case EventKind::opaque:
-      // A reasoning event without text: who reads only the delta reads nothing.
+      // A reasoning event without text: a client that reads only the delta sees nothing.
       out += "{\"delta\":\"\",";
       out += payload.substr(1);
       return;

@@ -10,8 +10,7 @@ namespace {
 constexpr size_t run_chars = 10;
 constexpr size_t max_digits = 20;
 
-// Tokens are drawn from [a-z2-7]; any digit is taken, since what another relay may have drawn is well-formed and
-// unknown.
+// Tokens are drawn from [a-z2-7]; any digit is accepted: a token of another relay is well-formed but unknown.
 bool run_char(char c) {
   return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
 }

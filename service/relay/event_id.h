@@ -18,19 +18,19 @@ struct EventId {
   Seq seq = 0;
 };
 
-// What a reconnecting reader is told (PROTOCOL.md, Read): start - no cursor; exact - what follows is everything after
-// its cursor; reset - the cursor is not one of this stream's durable events: discard and take it from the first event.
+// What a reconnecting reader is told (PROTOCOL.md, Read): start - it sent no cursor; exact - what follows is everything
+// after its cursor; reset - the cursor is not a durable event of this stream: discard and start from the first event.
 enum class Verdict { start, exact, reset };
 std::string_view name_of(Verdict verdict);
 
 // Ten lower-case letters or digits, a dash, a number without leading zeros; anything else is malformed. A number beyond
-// what a Seq holds is well-formed and names no event.
+// the range of Seq is well-formed, but no event has it.
 std::optional<EventId> parse_event_id(std::string_view text);
 
 void append_event_id(std::string& out, const std::vector<Run>& runs, Seq seq);  // seq must lie in one of the runs
 std::string event_id(const std::vector<Run>& runs, Seq seq);                    // "" for seq 0
 
-// exact if and only if the run is one of `runs` and the seq lies in what it made durable.
+// exact if and only if the run is one of `runs` and made `seq` durable.
 Verdict judge(const std::vector<Run>& runs, Seq durable, const EventId& cursor);
 
 }  // namespace tokenrelay::relay

@@ -16,8 +16,8 @@ class SseFormat final : public Format {
     }
     out += "data: ";
     append_data(out, kind, payload);
-    // Last in its block, though the standard does not care: fetch-event-source takes an id as soon as it sees the line,
-    // and would come back with that of an event whose data the cut has swallowed.
+    // Last in its block, though the standard allows any order: fetch-event-source uses an id as soon as it sees the
+    // line, and after a cut would resume behind an event whose data it never got.
     out += "\nid: ";
     append_event_id(out, runs, seq);
     out += "\n\n";

@@ -1,6 +1,6 @@
-// Format: how a reader's surface writes events. Native SSE is the one that streams keep encoded, once for all readers.
-// A surface's own format may have a state; then it belongs to one reader and is given every event in order, from the
-// first (deltas may come merged: the numbers in between are then the merged ones').
+// Format: how a reader's surface encodes events. Native SSE is kept encoded by the stream, once for all readers.
+// A surface's format may have state; then it belongs to one reader and gets every event in order, from the first.
+// (Deltas may be merged; the sequence numbers then skip those merged into a later one.)
 #pragma once
 
 #include <string>
@@ -18,7 +18,7 @@ class Format {
   // Appends one event, whole. `runs` names its id.
   virtual void append(std::string& out, const std::vector<Run>& runs, Seq seq, storage::EventKind kind,
                       std::string_view payload) = 0;
-  // What it keeps of the events it was given: their bytes, about.
+  // About how many bytes it keeps of the events it was given.
   virtual size_t held_bytes() const { return 0; }
 };
 

@@ -15,7 +15,7 @@ using upstream::ErrorCode;
 
 namespace {
 
-// Of one event, which cannot be split. The signature of a long thought is a good part as long as the thought itself.
+// Of one event, which cannot be split. A long thought's signature is nearly as long as the thought itself.
 constexpr size_t max_opaque_bytes = 256 << 10;
 
 metrics::DeltaKind metric_kind(EventKind kind) {
@@ -123,7 +123,7 @@ void Generation::resume() {
 }
 
 void Generation::add_usage(UsageTotal& total, const upstream::Usage& said) const {
-  if (first_call_us_ == 0) return;  // it never got to ask
+  if (first_call_us_ == 0) return;  // it never called the upstream
   const bool nothing_known = !answered_ && output_bytes_ == 0 && !said.input_tokens && !said.output_tokens;
   if (nothing_known) return total.add_unknown();
   total.add(said, prompt_bytes_, output_bytes_);
@@ -152,8 +152,8 @@ bool Generation::append_split(EventKind kind, std::string_view delta) {
   return true;
 }
 
-// What is durable already is dropped from an answer that comes again. No event ends inside a character, so no delta is
-// cut in one.
+// Drops what is durable already from an answer that is sent again. Events do not end inside a character, so this never
+// cuts one.
 std::string_view Generation::unsaid(uint64_t& known, std::string_view delta) {
   const auto size = static_cast<size_t>(std::min<uint64_t>(known, delta.size()));
   known -= size;
@@ -199,7 +199,7 @@ void Generation::on_first_byte() {
   owner_.on_generation_answered();
 }
 
-// An index of this generation's becomes one of the stream's, as on_tool_call has it.
+// Turns an index of this generation into one of the stream, as on_tool_call does.
 void Generation::on_opaque(std::string_view object) {
   if (known_.opaque > 0) return static_cast<void>(--known_.opaque);
   auto value = json::parse(object);
@@ -208,7 +208,7 @@ void Generation::on_opaque(std::string_view object) {
     *index = index->get<uint64_t>() + first_tool_index_;
   }
   const std::string payload = json::dump(*value);
-  if (payload.size() > max_opaque_bytes) return;  // a provider's whim; nothing that a reader misses
+  if (payload.size() > max_opaque_bytes) return;  // unusually large; readers do not need it
   note_delta(EventKind::reasoning, 0);
   owner_.append(EventKind::opaque, payload);
 }

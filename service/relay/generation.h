@@ -1,9 +1,8 @@
-// Generation: one call of the upstream model for a stream, with its wait for a place, its retries, its fallbacks and
-// its end.
+// Generation: one call of the upstream model for a stream: the wait for a slot, the retries, the fallbacks, the end.
 //
-// It turns what the upstream says into events and hands them to its owner, the stream; a failed try is repeated, or
-// goes to the next fallback, only before the first delta was appended, and each of these shows as an `upstream` event.
-// It holds at most one place, at the upstream that it asks. It ends by exactly one on_generation_end, or by close(),
+// It turns the upstream's output into events and hands them to its owner, the stream. A failed try is repeated, or
+// passed to the next fallback, only before the first delta is appended; each of these is shown by an `upstream` event.
+// It holds at most one slot, at the upstream it calls. It ends with exactly one on_generation_end, or with close(),
 // whichever comes first; afterwards it is silent. Threads: the stream's shard.
 #pragma once
 
@@ -28,11 +27,11 @@ class Generation final : private upstream::CallHandler, private Slots::Waiter {
  public:
   class Owner {
    public:
-    // False: the stream has ended by this (too long); touch nothing and return.
+    // False: this ended the stream (too long); return without touching anything.
     virtual bool append(storage::EventKind kind, std::string_view payload) = 0;
-    virtual void on_generation_started() = 0;  // its first place was found: queued becomes streaming
-    virtual void on_generation_answered() {}   // the upstream has taken the request: its answer begins
-    // From now on another process could go on with the answer; token "": no longer.
+    virtual void on_generation_started() = 0;  // it has its first slot: queued becomes streaming
+    virtual void on_generation_answered() {}   // the upstream has accepted the request: its answer begins
+    // From now on another process could continue the answer; token "": no longer.
     virtual void on_generation_resumable(const std::string& /*upstream*/, const std::string& /*token*/,
                                          uint32_t /*attempt*/) {}
     virtual void on_generation_end(upstream::Outcome outcome) = 0;
@@ -46,14 +45,14 @@ class Generation final : private upstream::CallHandler, private Slots::Waiter {
   ~Generation();
 
   void begin();
-  // Instead: goes on with the answer that `from` finds, of which `said` is durable. It is not asked for again.
+  // Instead of a new call: continues the answer that `from` identifies, of which `said` is durable.
   void take_up(const Continuation& from, Progress said);
   void close();  // cancels: the upstream's connection is closed when this returns
   void pause();
   void resume();
   bool running() const { return call_ != nullptr; }
   bool answered() const { return answered_; }
-  void add_usage(UsageTotal& total, const upstream::Usage& said) const;  // what this generation cost, as far as known
+  void add_usage(UsageTotal& total, const upstream::Usage& said) const;  // this generation's tokens, as far as known
   uint64_t tool_calls() const { return tools_.size(); }
 
  private:
@@ -85,17 +84,17 @@ class Generation final : private upstream::CallHandler, private Slots::Waiter {
   std::shared_ptr<const Options> options_;
   int64_t last_delta_us_ = 0, first_call_us_ = 0;
   uint64_t output_bytes_ = 0;
-  Progress known_;  // what is still to come again of an answer that was taken up
+  Progress known_;  // what a resumed answer will send again
   const uint64_t prompt_bytes_, first_tool_index_;
 
   std::unique_ptr<upstream::Call> call_;
-  transport::Timer timer_;  // waiting for a place, or for the next try
+  transport::Timer timer_;  // waiting for a slot, or for the next try
   enum class State { idle, queued, calling, backing_off, closed } state_ = State::idle;
   bool has_slot_ = false, answered_ = false, paused_ = false;
   Attempts attempts_;
   upstream::ModelRequest request_;
   std::shared_ptr<Upstream> upstream_;                      // whose slot it has, or waits for
-  std::string token_;                                       // of an answer that can be taken up
+  std::string token_;                                       // of an answer that can be resumed
   std::vector<std::pair<std::string, std::string>> tools_;  // id and name of each tool call so far
 };
 

@@ -33,7 +33,7 @@ void Slots::give_back() {
 ModelTable::ModelTable(std::vector<std::shared_ptr<Upstream>> upstreams, std::string default_model)
     : upstreams_(std::move(upstreams)), default_model_(std::move(default_model)) {
   if (!default_model_.empty()) return;
-  // An upstream that takes every name as it comes is asked for "default" by who names none.
+  // An upstream that accepts every name gets "default" if the request names none.
   const auto known = names();
   if (!known.empty()) default_model_ = known.front();
   const auto by_themselves =

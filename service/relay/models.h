@@ -1,6 +1,6 @@
-// Which upstream answers for which model, who answers when it does not, and how many generations each takes at once.
+// Which upstream serves which model, which upstreams are its fallbacks, and how many generations each runs at once.
 //
-// Threads: loop thread. A reload builds a new table; what runs keeps the upstream it began with.
+// Threads: loop thread. A reload builds a new table; running generations keep their upstream.
 #pragma once
 
 #include <cstdint>
@@ -15,12 +15,12 @@
 
 namespace tokenrelay::relay {
 
-// Places for generations at one upstream; who finds none waits in line. max 0: no limit.
+// Slots for generations at one upstream; without a free one they wait in line. max 0: no limit.
 class Slots {
  public:
   class Waiter {
    public:
-    virtual void on_slot() = 0;  // a place is yours now; give_back() it
+    virtual void on_slot() = 0;  // the slot is yours now; give_back() it
    protected:
     ~Waiter() = default;
   };
@@ -39,10 +39,10 @@ class Slots {
   std::list<Waiter*> line_;
 };
 
-// Where an upstream's generations go when it fails them before their first delta.
+// Where an upstream's generations go when it fails before their first delta.
 struct Fallback {
   std::string upstream;  // its name
-  std::string model;     // what it is asked for; "": the model that was asked for
+  std::string model;     // the model to request there; "": the same as before
 };
 
 struct Upstream {
@@ -50,18 +50,18 @@ struct Upstream {
            uint32_t max_concurrent)
       : name(std::move(name)), provider(std::move(provider)), models(std::move(models)), slots(max_concurrent) {}
 
-  std::string name;  // in logs, and how others fall back to it
+  std::string name;  // in logs, and in the fallbacks of others
   std::shared_ptr<upstream::Provider> provider;
   std::vector<std::string> models;  // names or globs; empty: every name
   Slots slots;
-  std::vector<Fallback> fallbacks;  // in order; names, so that two may fall back to each other
-  bool only_fallback = false;       // takes no model by itself
+  std::vector<Fallback> fallbacks;  // in order; by name, so that two can fall back to each other
+  bool only_fallback = false;       // serves no model by itself
 };
 
 struct Route {
   std::shared_ptr<Upstream> upstream;
-  std::string model;                  // the name the upstream is asked for
-  std::vector<Route> fallbacks = {};  // tried in order; these have none of their own
+  std::string model;                  // the name to request from the upstream
+  std::vector<Route> fallbacks = {};  // tried in order; these have no further fallbacks
 };
 
 struct KnownModel {
@@ -75,9 +75,9 @@ class ModelTable {
   ModelTable(std::vector<std::shared_ptr<Upstream>> upstreams, std::string default_model);
 
   const std::string& default_model() const { return default_model_; }  // "": none
-  std::optional<Route> find(std::string_view model) const;             // exact names before globs, in order
-  std::vector<std::string> names() const;                              // those that are names, not globs
-  // What a list of models shows: the names, and before them the default model if only a glob has it.
+  std::optional<Route> find(std::string_view model) const;             // exact names first, then globs, in order
+  std::vector<std::string> names() const;                              // without the globs
+  // For a list of models: the names, preceded by the default model if only a glob matches it.
   std::vector<KnownModel> known() const;
 
  private:

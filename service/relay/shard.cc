@@ -10,8 +10,8 @@
 namespace tokenrelay::relay {
 namespace {
 
-constexpr int64_t readers_finish_ms = 2'000;  // of a removed stream: they are sent its end, then cut
-constexpr int64_t crowded_ms = 100;  // what is durable has waited so long for the loop: it has more to do than time
+constexpr int64_t readers_finish_ms = 2'000;  // for readers of a removed stream: they are sent its end, then cut
+constexpr int64_t crowded_ms = 100;           // durable events have waited this long for the loop: it is overloaded
 constexpr int64_t watch_ms = 1'000;
 
 Error to_error(const storage::Error& error) {
@@ -59,7 +59,7 @@ void Shard::reload(std::shared_ptr<const Options> options, std::shared_ptr<const
   expiry_timer_.arm(0);
 }
 
-// ---- making
+// ---- creating
 
 std::optional<Error> Shard::refusal(const Route& route) const {
   if (draining_) return Error{Errc::draining, "the relay is shutting down"};
@@ -138,8 +138,8 @@ void Shard::go_on(storage::StreamRow row) {
   stream->go_on(*route, *from);
 }
 
-// Only what would start something is refused: a key that is known answers its stream, now above all, since it is under
-// load that clients send a request twice.
+// Only what would start something is refused. A known idempotency key still gets its stream: it is under load that
+// clients send a request twice.
 void Shard::refuse_new(const NewStream& what, Error error, Completion<CreatedStream> done) {
   if (what.idempotency_key.empty()) return done(tl::make_unexpected(std::move(error)));
   log_->find_key(what.idempotency_key, [this, error = std::move(error), hash = what.body_hash,
@@ -157,7 +157,7 @@ std::shared_ptr<Stream> Shard::adopt(storage::StreamRow row, std::string_view st
   auto stream =
       std::make_shared<Stream>(*context_, options_, std::move(row), start, [this](Stream& s) { on_ended(s); });
   known_[stream->id()] = stream;
-  if (known_.size() > 64 && known_.size() > 4 * live_.size()) {  // forget the ended ones that nobody reads any more
+  if (known_.size() > 64 && known_.size() > 4 * live_.size()) {  // forget ended streams without readers
     std::erase_if(known_, [](const auto& entry) { return entry.second.expired(); });
   }
   return stream;
@@ -167,7 +167,7 @@ void Shard::each_live(const std::function<void(const std::shared_ptr<Stream>&)>&
   live_.each([&](storage::StreamKey, const std::shared_ptr<Stream>& stream) { look(stream); });
 }
 
-// For whoever tells each of them something, at which it may end.
+// For loops in which a stream may end.
 std::vector<std::shared_ptr<Stream>> Shard::all_live() const {
   std::vector<std::shared_ptr<Stream>> all;
   each_live([&](const auto& stream) { all.push_back(stream); });
@@ -203,7 +203,7 @@ void Shard::open(std::string stream_id, Completion<std::shared_ptr<Stream>> done
 
 void Shard::open_run(std::string run, Completion<std::shared_ptr<Stream>> done) {
   log_->find_run(std::move(run), [this, done = std::move(done)](storage::Result<storage::StreamRow> row) {
-    // It ran when the row was read and has ended since, unread: the row of now tells.
+    // It ran when the row was read and has ended since, without readers: read the row again.
     if (row && row->status.empty() && !in_memory(row->stream_id)) return open(row->stream_id, done);
     on_row(std::move(row), done);
   });
@@ -237,7 +237,7 @@ void Shard::remove_now(const std::shared_ptr<Stream>& stream, const Completion<b
   });
 }
 
-// ---- what the log says
+// ---- notifications of the log
 
 void Shard::on_durable(std::span<const storage::Durable> streams, int64_t late_ms) {
   assert(loop_.may_touch());
@@ -246,7 +246,7 @@ void Shard::on_durable(std::span<const storage::Durable> streams, int64_t late_m
   for (const auto& [key, seq] : streams) {
     const auto* const live = live_.find(key);
     if (live == nullptr) continue;  // being created: its completion comes next
-    Stream& stream = **live;        // it leaves live_ at its own end only, and looks after itself there
+    Stream& stream = **live;        // it leaves live_ only at its end, and protects itself there
     if (seq > stream.durable()) stream.on_durable(seq, now_ms);
   }
   if (context_->paused_streams > 0 && log_->uncommitted_bytes() <= options_->uncommitted_bytes / 2) {
@@ -292,11 +292,11 @@ void Shard::close_generations() {
   for (const auto& stream : all_live()) stream->fail("log_unavailable", "the event log could not commit for too long");
 }
 
-// ---- How a shard ends: nothing new, what runs may finish within a time, the rest is interrupted
+// ---- shutdown: no new streams; running ones may finish within a time; the rest is interrupted
 
 namespace {
 
-constexpr int64_t last_commit_ms = 5'000;  // of a drain: for its terminal events to become durable
+constexpr int64_t last_commit_ms = 5'000;  // for the terminal events of a drain to become durable
 
 }  // namespace
 
@@ -308,13 +308,13 @@ void Shard::drain(int64_t timeout_ms, std::function<void()> done) {
   if_drained();
 }
 
-// What is being created counts: its client will be told that it lives.
+// Streams being created count: their clients will be told that they exist.
 void Shard::if_drained() {
   if (drained_ && live_.empty() && creating_ == 0) loop_.post(std::exchange(drained_, nullptr));
 }
 
 void Shard::finish_drain() {
-  if (std::exchange(drain_is_over_, true)) {  // the log takes no terminal events: the next start appends them
+  if (std::exchange(drain_is_over_, true)) {  // the log cannot take terminal events: the next start appends them
     if (drained_) loop_.post(std::exchange(drained_, nullptr));
     return;
   }
@@ -326,12 +326,12 @@ void Shard::interrupt(Stream& stream) {
   stream.interrupt("relay_drained", "the relay shut down before the answer was complete");
 }
 
-// ---- Finished streams go when they are old, or too many; one that is being read is spared for a while
+// ---- retention: removes finished streams that are old or too many; one that is being read is kept for a while
 
 namespace {
 
 constexpr size_t expire_at_once = 200;
-constexpr int64_t expire_again_ms = 500;  // when that was not all
+constexpr int64_t expire_again_ms = 500;  // if there are more
 
 }  // namespace
 
@@ -342,13 +342,13 @@ void Shard::expire() {
                 [this](storage::Result<std::vector<storage::StreamRow>> rows) {
                   if (!rows) return;
                   for (const auto& row : *rows) expire_one(row);
-                  if (rows->size() == expire_at_once) expiry_timer_.arm(expire_again_ms);  // there is more
+                  if (rows->size() == expire_at_once) expiry_timer_.arm(expire_again_ms);  // more remain
                 });
 }
 
 void Shard::expire_one(const storage::StreamRow& row) {
   const auto stream = in_memory(row.stream_id);
-  if (stream && !stream->ended()) return;  // a live one, never
+  if (stream && !stream->ended()) return;  // never a live one
   if (stream && stream->subscribers() > 0) {
     const auto since = expiring_since_ms_.try_emplace(row.stream_id, context_->now_ms()).first->second;
     if (context_->now_ms() - since < options_->retention_reader_grace_ms) return;

@@ -1,7 +1,7 @@
 // Shard: every stream that this thread owns, and the one place where streams are made, found and removed.
 //
-// Threads: its loop's. Build one now; nothing in it assumes that there is only one. It observes the log: on each commit
-// it tells the streams in it that their events are durable, and they wake their readers.
+// Threads: its loop's. There is one today, but nothing in it assumes that. It observes the log: on each commit it tells
+// the streams concerned that their events are durable, and they wake their readers.
 #pragma once
 
 #include <functional>
@@ -34,7 +34,7 @@ template <typename T>
 using Completion = std::function<void(Result<T>)>;
 
 struct NewStream {
-  bool overloaded = false;  // too many connections: only a known key is answered
+  bool overloaded = false;  // too many connections: only a known idempotency key is answered
   Prompt prompt;
   std::string owner, model, metadata;
   std::string marks;                       // more members of the start event: `,"surface":"chat"`; "" for none
@@ -63,18 +63,18 @@ class Shard final : public storage::Observer {
 
   // ---- streams
   void create(NewStream what, Completion<CreatedStream> done);  // its start event is durable when `done` is called
-  // Before any request: a stream that another process began, from the row that the log gave with its recovery.
+  // A stream that another process began, from its row at recovery. To be called before any request.
   void go_on(storage::StreamRow row);
   void open(std::string stream_id, Completion<std::shared_ptr<Stream>> done);
   void open_run(std::string run, Completion<std::shared_ptr<Stream>> done);
-  void remove(std::string stream_id, Completion<bool> done);        // cancels first, if it runs
-  std::shared_ptr<Stream> in_memory(const std::string& stream_id);  // live, or ended and still read; null: ask open()
+  void remove(std::string stream_id, Completion<bool> done);        // cancels it first if it runs
+  std::shared_ptr<Stream> in_memory(const std::string& stream_id);  // live, or ended and still read; null: use open()
   size_t live() const { return live_.size(); }
   void each_live(const std::function<void(const std::shared_ptr<Stream>&)>& look) const;
-  size_t queued() const;  // of these, waiting for a place at their upstream
+  size_t queued() const;  // of these, waiting for an upstream slot
 
-  // ---- the process's end
-  // No new streams from now on; `done` once none runs. After `timeout_ms` what still runs is interrupted.
+  // ---- shutdown
+  // No new streams from now on; `done` once none runs. What still runs after `timeout_ms` is interrupted.
   void drain(int64_t timeout_ms, std::function<void()> done);
   bool draining() const { return draining_; }
 
@@ -83,7 +83,7 @@ class Shard final : public storage::Observer {
   void on_log_state() override;
 
  private:
-  std::optional<Error> refusal(const Route& route) const;  // why nothing new may start now
+  std::optional<Error> refusal(const Route& route) const;  // why no new stream may start now
   void refuse_new(const NewStream& what, Error error, Completion<CreatedStream> done);
   std::vector<std::shared_ptr<Stream>> all_live() const;
   std::shared_ptr<Stream> adopt(storage::StreamRow row, std::string_view start);
@@ -95,7 +95,7 @@ class Shard final : public storage::Observer {
   void finish_drain();
   void interrupt(Stream& stream);
   void close_generations();  // the log has stalled for too long
-  void watch_log();          // a commit that hangs is announced by nobody
+  void watch_log();          // a hanging commit causes no callback
   void expire();
   void expire_one(const storage::StreamRow& row);
 
@@ -104,7 +104,7 @@ class Shard final : public storage::Observer {
   Random random_;
   std::shared_ptr<const Options> options_;
   std::shared_ptr<const ModelTable> models_;
-  std::unique_ptr<Context> context_;  // outlives the log, whose pending completions may hold the last of a stream
+  std::unique_ptr<Context> context_;  // outlives the log, whose pending completions may own a stream
   std::unique_ptr<storage::EventLog> log_;
 
   storage::KeyTable<std::shared_ptr<Stream>> live_;

@@ -1,5 +1,5 @@
-// StartAt: where a reader begins that comes with a cursor. One rule for every way in: events, a POST that is sent again,
-// the WebSocket, the surfaces.
+// StartAt: where a reader with a cursor begins. One rule for every route: events, a POST that is sent again, the
+// WebSocket, the surfaces.
 #pragma once
 
 #include <optional>
@@ -16,7 +16,7 @@ struct StartAt {
   bool has_all = false;  // the stream has ended, and the cursor is at its terminal event
 };
 
-// What a cursor at the terminal event brings. `nothing`: the reader has it all. `end_again`: the terminal event once
+// What a reader gets whose cursor is at the terminal event. `nothing`: it has all. `end_again`: the terminal event once
 // more, for clients that send their POST again until they see one.
 enum class AtEnd { nothing, end_again };
 

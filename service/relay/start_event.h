@@ -1,4 +1,4 @@
-// What a stream begins with: its start event, and the request that is kept until it ends.
+// What a stream begins with: its start event, and the request, which is kept until the stream ends.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +11,8 @@ namespace tokenrelay::relay {
 
 std::string rfc3339(int64_t wall_ms);  // 2026-11-21T06:00:00.123Z
 
-// {"model":"demo","provider":"demo","created_at":"2026-11-21T06:00:00.123Z"}, and `marks` (`,"surface":"chat"`) at its
-// end: what a surface must know of the request when it is read again.
+// {"model":"demo","provider":"demo","created_at":"2026-11-21T06:00:00.123Z"}, with `marks` (`,"surface":"chat"`) at its
+// end: what a surface must know about the request when the stream is read later.
 std::string start_payload(std::string_view model, std::string_view provider, int64_t created_ms,
                           std::string_view marks = {});
 

@@ -33,7 +33,7 @@ std::string_view Stream::status() const {
       return "queued";
     case Phase::streaming:
     case Phase::ending:
-      return "streaming";  // its end is not durable yet, so nobody may know of it
+      return "streaming";  // its end is not durable yet, so it must not show
     case Phase::ended:
       return row_.status;
   }
@@ -62,7 +62,7 @@ void Stream::begin(Prompt prompt) {
 
 void Stream::go_on(Route route, const Continuation& from) {
   keep_watch(from.on_disconnect, options_->stream_ms - (context_.wall_ms() - row_.created_ms));
-  policy_->on_last_reader_left(true);  // it was the relay that cut them
+  policy_->on_last_reader_left(true);  // the relay cut them
   phase_ = Phase::streaming;
   route_ = std::move(route);
   request_id_ = from.request_id;
@@ -82,7 +82,7 @@ void Stream::take_up(const Continuation& from, const std::optional<Progress>& sa
   tool_calls_ = said->first_tool;
   if (said->steers > 0) usage_.add({}, prompt_bytes_, said->earlier_bytes);
   said_anything_ |= said->stored_bytes > 0;
-  if (steered_ != 0) {  // meanwhile: that answer is not wanted any more
+  if (steered_ != 0) {  // steered meanwhile: the answer is no longer wanted
     tool_calls_ += said->tool_bytes.size();
     usage_.add({}, prompt_bytes_, said->output_bytes());
     if (durable() >= steered_) go_on_steered();
@@ -116,7 +116,7 @@ void Stream::on_generation_started() {
 void Stream::on_generation_answered() {
   assert(context_.loop.may_touch());
   answered_ = true;
-  if (!waiting_for_answer_.empty()) answered_timer_->arm(0);  // not from inside the upstream's turn
+  if (!waiting_for_answer_.empty()) answered_timer_->arm(0);  // later, not inside the upstream's call
 }
 
 void Stream::on_generation_resumable(const std::string& upstream, const std::string& token, uint32_t attempt) {
@@ -142,7 +142,7 @@ bool Stream::append(EventKind kind, std::string_view payload) {
   return true;
 }
 
-// Only the log may slow an upstream: above the bound its socket is not read.
+// Only the log may slow down an upstream: above the bound its socket is not read.
 void Stream::follow_pressure() {
   const bool full = uncommitted_bytes_ > options_->uncommitted_stream_bytes ||
                     context_.log.uncommitted_bytes() > options_->uncommitted_bytes;
@@ -185,12 +185,12 @@ tl::expected<Seq, Refusal> Stream::steer(std::string content) {
   json::append_string(payload, content);
   payload += '}';
   if (!append(EventKind::steer, payload))
-    return tl::make_unexpected(Refusal::stream_ended);  // it was one byte too many
+    return tl::make_unexpected(Refusal::stream_ended);  // the event exceeded the size limit and ended the stream
   steered_ = tail_.last();
   return steered_;
 }
 
-// The conversation is read from the log, so that what the upstream is told is what readers were shown.
+// The conversation is read from the log, so that the upstream gets exactly what readers were shown.
 void Stream::go_on_steered() {
   reading_conversation_ = true;
   read_conversation(shared_from_this(),
@@ -234,7 +234,7 @@ void Stream::end(std::string_view status, const upstream::Outcome* outcome, cons
   context_.log.finish(row_.key, tail_.last(), {row_.status, done, row_.finished_ms});
 }
 
-// Its connection closes now; the object goes later, since this may run inside one of its own calls.
+// Closes its connection now and destroys it later, since this may run inside one of its calls.
 void Stream::retire_generation() {
   if (!generation_) return;
   generation_->close();
@@ -245,7 +245,7 @@ void Stream::retire_generation() {
 
 void Stream::on_durable(Seq seq, int64_t wall_ms) {
   assert(context_.loop.may_touch());
-  tail_.trim(row_.last_seq);  // what is new is still wanted
+  tail_.trim(row_.last_seq);  // the new events are still needed
   row_.last_seq = row_.runs.back().last_seq = seq;
   updated_ms_ = wall_ms;
   uncommitted_bytes_ = tail_.bytes_after(seq);
@@ -253,7 +253,7 @@ void Stream::on_durable(Seq seq, int64_t wall_ms) {
   if (over) phase_ = Phase::ended;
   const bool readers_only = !over && !paused_ && steered_ == 0 && waiting_for_durable_.empty();
   wake_followers();
-  if (readers_only) return;  // nothing of this object after the write, which leaves it in no cache
+  if (readers_only) return;  // do not touch this object again: the write has evicted it from the cache
   if (paused_) follow_pressure();
   if (steered_ != 0 && seq >= steered_ && !over && !reading_conversation_) go_on_steered();
   const auto self = shared_from_this();  // on_ended_ may drop the last other owner

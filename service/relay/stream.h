@@ -1,7 +1,7 @@
-// Stream: one durable log of events, live (being written) or ended (read back), and everything that hangs on it.
+// Stream: one durable log of events, live (being written) or ended (read back), with its generation and its readers.
 //
-// The rule of the house: an event is appended here, goes to the log, and only when the log says that it is durable do
-// readers wake. Exactly one terminal event ends it, whatever happens. Threads: its shard's loop. Ownership: shared by
+// The main rule: an event is appended here and goes to the log; readers wake only when the log reports it durable.
+// Exactly one terminal event ends the stream, whatever happens. Threads: its shard's loop. Ownership: shared by
 // the shard's table while it is live, and by its subscribers.
 #pragma once
 
@@ -35,8 +35,8 @@ class Stream final : public std::enable_shared_from_this<Stream>, private Genera
   using BlockRead = storage::Completion<std::shared_ptr<const storage::Block>>;
   static constexpr size_t block_bytes = 64 << 10;  // what a reader behind the tail holds
 
-  // From the log's row. Ended if the row says so; else just created by this process: `start` is its start event's
-  // payload.
+  // From the log's row. Ended if the row says so; else just created by this process, with `start` as the payload of its
+  // start event.
   Stream(Context& context, std::shared_ptr<const Options> options, storage::StreamRow row, std::string_view start,
          std::function<void(Stream&)> on_ended);
   ~Stream();
@@ -47,34 +47,34 @@ class Stream final : public std::enable_shared_from_this<Stream>, private Genera
   Seq durable() const { return row_.last_seq; }
   bool ended() const { return phase_ == Phase::ended; }  // the terminal event is durable
   bool broken() const { return broken_; }                // the log failed: nothing more will become durable
-  uint64_t bytes() const { return std::max(stored_bytes_, row_.stored_bytes); }  // of its payloads, about
-  std::string_view status() const;                                               // queued, streaming, or a terminal one
+  uint64_t bytes() const { return std::max(stored_bytes_, row_.stored_bytes); }  // of its payloads, approximately
+  std::string_view status() const;                                               // queued, streaming, or terminal
   int64_t updated_ms() const { return updated_ms_; }
   Context& context() { return context_; }
 
   // --- writing
   void begin(Prompt prompt);                              // the start event is durable already
-  void go_on(Route route, const Continuation& from);      // with what another process began; durable() tells how far
+  void go_on(Route route, const Continuation& from);      // continues what another process began, after durable()
   bool cancel();                                          // true: a running upstream was closed; see commands.h
-  tl::expected<Seq, Refusal> steer(std::string content);  // the steer event's place; see commands.h
-  void interrupt(std::string code, std::string message);  // the relay cannot go on with it
+  tl::expected<Seq, Refusal> steer(std::string content);  // the seq of the steer event; see commands.h
+  void interrupt(std::string code, std::string message);  // the relay cannot continue it
   void fail(std::string code, std::string message);
   void on_durable(Seq seq, int64_t wall_ms);  // from the shard, once per commit
   void on_log_failed();
-  void resume_upstream();  // the process's log has room again
+  void resume_upstream();  // the log has room again
   bool paused() const { return paused_; }
 
-  // Calls back once the terminal event is durable (true), or can no longer become so (false); at once if that is known.
+  // Calls back once the terminal event is durable (true) or can no longer become durable (false); at once if known.
   void when_ended(std::function<void(bool durable)> then);
 
   void when_durable(Seq seq, std::function<void(bool durable)> then);
 
-  // Calls back once the upstream has taken the request, a delta is durable, the stream has ended, or the time is over:
-  // from then on a client may be told that its answer begins.
+  // Calls back once the upstream has accepted the request, a delta is durable, the stream has ended, or the time is
+  // over: from then on a client may be told that its answer begins.
   void when_answered(int64_t within_ms, std::function<void()> then);
-  // Why the stream failed, as the upstream said it; none: it did not, or this process did not see it.
+  // Why the stream failed, in the words of the upstream; nullopt: it did not fail, or this process did not see it.
   const std::optional<upstream::Error>& failure() const { return failure_; }
-  bool said_anything() const { return said_anything_; }  // by this process: text, reasoning, a tool call
+  bool said_anything() const { return said_anything_; }  // this process has appended text, reasoning or a tool call
 
   // --- reading
   Tail& tail() { return tail_; }
@@ -83,7 +83,7 @@ class Stream final : public std::enable_shared_from_this<Stream>, private Genera
   size_t subscribers() const { return followers_.size(); }
   void cut_readers(CutReason reason);
   void when_unread(int64_t within_ms, std::function<void()> then);  // no reader is left, or the time is over
-  void read(Seq after, BlockRead done);  // readers at the same place share one read and its block
+  void read(Seq after, BlockRead done);  // readers at the same position share one read and its block
 
  private:
   enum class Phase { queued, streaming, ending, ended };
@@ -106,21 +106,21 @@ class Stream final : public std::enable_shared_from_this<Stream>, private Genera
   void notify_unread();
   void notify_answered();
 
-  // What every append and every commit touches stands together: a thousand streams do not fit into a core's cache.
+  // The members that every append and every commit use are together: a thousand streams do not fit into a core's cache.
   Context& context_;
   std::shared_ptr<const Options> options_;
   Phase phase_;
   bool broken_ = false, paused_ = false, said_anything_ = false, answered_ = false;
   bool reading_conversation_ = false;
   bool resumable_ = false;  // the log holds a continuation
-  bool taking_up_ = false;  // the generation is one that another process began
+  bool taking_up_ = false;  // the generation was begun by another process
   uint64_t stored_bytes_ = 0, uncommitted_bytes_ = 0;
   int64_t updated_ms_;
   Seq steered_ = 0;  // the last steer event that no generation has seen yet
   std::unique_ptr<Generation> generation_;
   std::vector<Subscriber*> followers_;
   Tail tail_;
-  std::vector<std::pair<Seq, std::function<void(bool)>>> waiting_for_durable_;  // by place
+  std::vector<std::pair<Seq, std::function<void(bool)>>> waiting_for_durable_;  // by seq
   storage::StreamRow row_;
 
   std::function<void(Stream&)> on_ended_;

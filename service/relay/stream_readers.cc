@@ -1,4 +1,4 @@
-// A stream's readers: who follows it, and what they read that is no longer in its tail.
+// A stream's readers: its followers, and their reads of what is no longer in its tail.
 #include <cassert>
 
 #include "service/relay/stream.h"
@@ -21,7 +21,7 @@ void Stream::detach(Subscriber& subscriber, bool cut_by_relay) {
   const bool running = phase_ == Phase::queued || phase_ == Phase::streaming;
   if (followers_.empty() && policy_ && running && !broken_) policy_->on_last_reader_left(cut_by_relay);
   if (followers_.empty() && unread_timer_ && unread_timer_->armed())
-    unread_timer_->arm(0);  // not from inside a reader's turn
+    unread_timer_->arm(0);  // later, not inside a reader's call
 }
 
 void Stream::when_unread(int64_t within_ms, std::function<void()> then) {
@@ -38,7 +38,7 @@ void Stream::notify_unread() {
   for (auto& then : std::exchange(waiting_for_unread_, {})) then();
 }
 
-// Backwards: a reader that leaves inside its turn is replaced by one that has had its own.
+// Backwards: a reader that leaves during its turn is replaced by one that has already had its turn.
 void Stream::wake_followers() {
   if (followers_.size() == 1) return followers_.front()->pump();
   for (size_t i = followers_.size(); i-- > 0;) {

@@ -12,7 +12,7 @@ void StreamText::add(storage::EventKind kind, std::string_view payload) {
   if (kind != storage::EventKind::tool_call) return;
   const auto piece = decode_tool_call(payload);
   if (!piece) return;
-  for (auto call = tool_calls.rbegin(); call != tool_calls.rend(); ++call) {  // the last one, nearly always
+  for (auto call = tool_calls.rbegin(); call != tool_calls.rend(); ++call) {  // nearly always the last one
     if (call->index != piece->index) continue;
     call->arguments += piece->arguments;
     return;
@@ -20,7 +20,7 @@ void StreamText::add(storage::EventKind kind, std::string_view payload) {
   tool_calls.push_back({piece->index, std::string(piece->id), std::string(piece->name), std::string(piece->arguments)});
 }
 
-// To what is durable when it gets there: an end that comes meanwhile is told with its last words.
+// Up to whatever is durable when it gets there, so that an end that arrives meanwhile comes with its last text.
 void read_stream_text(const std::shared_ptr<Stream>& stream,
                       std::function<void(std::shared_ptr<const StreamText>)> done) {
   const auto transcript = std::make_shared<StreamText>();

@@ -1,4 +1,4 @@
-// StreamText: what a stream's events add up to: the text, the reasoning, the tool calls, over all generations.
+// StreamText: the sum of a stream's events: text, reasoning and tool calls of all generations.
 #pragma once
 
 #include <functional>
@@ -27,6 +27,6 @@ struct StreamText {
 
 // Reads what is durable now from the log, block by block. The result is null if the log could not be read.
 void read_stream_text(const std::shared_ptr<Stream>& stream,
-                     std::function<void(std::shared_ptr<const StreamText>)> done);
+                      std::function<void(std::shared_ptr<const StreamText>)> done);
 
 }  // namespace tokenrelay::relay

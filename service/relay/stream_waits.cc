@@ -1,4 +1,4 @@
-// Those who wait for something of a stream's: its end, a place in it, the upstream's answer.
+// Waiting for a stream: for its end, for an event to be durable, for the upstream's answer.
 #include <algorithm>
 
 #include "service/relay/stream.h"

@@ -39,7 +39,7 @@ void Subscriber::pump() {
     const Seq durable = stream_->durable();
     const bool broken = stream_->broken();
     if (position_ >= durable) {
-      if (broken) cut(CutReason::log_failed);  // all that is durable was served
+      if (broken) cut(CutReason::log_failed);  // everything durable was sent
       return;
     }
     if (block_) {
@@ -49,12 +49,12 @@ void Subscriber::pump() {
     } else if (!deliver_wire(durable)) {
       deliver_from_tail(durable);
     } else if (!broken) {
-      return;  // that was everything; not a look at this object more, which the write has left in no cache
+      return;  // all sent; do not touch this object again: the write has evicted it from the cache
     }
   }
 }
 
-// The hot path: everything due is one slice of bytes that all readers share.
+// The hot path: what is due is one slice of bytes shared by all readers.
 bool Subscriber::deliver_wire(Seq durable) {
   const bool replaying = coalesce_ && position_ < replay_end_ && replay_end_ - position_ > 1;
   if (replaying || &format_ != &sse_format()) return false;
@@ -83,8 +83,8 @@ void Subscriber::deliver_from_tail(Seq durable) {
   send(batch.finish(), seq, batch.merged());
 }
 
-// The log may know of a commit before the stream does: what the stream does not call durable yet is left for later, or
-// the reader would run past an end that it is not told of.
+// The log may know of a commit before the stream does. Events that the stream does not call durable yet are left for
+// later, or the reader would run past an end without being told.
 void Subscriber::deliver_from_block(Seq durable) {
   const auto block = block_;
   Batch batch(format_, stream_->runs(), coalesce_);

@@ -1,9 +1,9 @@
 // Subscriber: one reader of one stream: a cursor and a sink, no queue.
 //
-// When the stream's durable end moves, or the sink has room again, it pulls what follows its cursor - from the tail's
-// encoded bytes if it keeps up, else merged, from the tail or the log - and writes once. A slow sink costs at most the
-// one block it holds; it loses nothing and slows nobody. Threads: the stream's shard. Ownership: a member of whoever is
-// the sink.
+// When the stream's durable end moves, or the sink has room again, it pulls what follows its cursor (from the tail's
+// encoded bytes if it keeps up, else merged, from the tail or the log) and writes once. A slow sink costs at most the
+// one block it holds; it loses nothing and slows down nobody. Threads: the stream's shard. Ownership: a member of the
+// object that is the sink.
 #pragma once
 
 #include <memory>
@@ -19,12 +19,12 @@ class Stream;
 
 enum class CutReason { log_failed, unreadable, removed, retention, shutdown, whole_reads };
 
-// Where a subscriber's events go: an SSE response, a WebSocket. It must not destroy the subscriber from inside a call.
+// Where a subscriber's events go: an SSE response, a WebSocket. It must not destroy the subscriber inside a call.
 class Sink {
  public:
   virtual bool has_room() const = 0;
-  virtual void send(std::string_view events,
-                    bool last) = 0;        // whole events; `last`: they end with done, so end cleanly
+  // Whole events; `last`: they end with done, so end cleanly.
+  virtual void send(std::string_view events, bool last) = 0;
   virtual void cut(CutReason reason) = 0;  // last call
  protected:
   ~Sink() = default;
@@ -56,7 +56,7 @@ class Subscriber {
   Sink& sink_;
   Format& format_;
   Seq position_;          // everything up to here was handed to the sink
-  const Seq replay_end_;  // what was durable on arrival is a replay
+  const Seq replay_end_;  // what was durable when the reader came counts as replay
   const bool coalesce_;
   bool attached_ = false, reading_ = false, over_ = false;
   std::shared_ptr<const storage::Block> block_;

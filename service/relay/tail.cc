@@ -30,7 +30,7 @@ uint64_t Tail::bytes_after(Seq seq) const {
 
 void Tail::push(storage::EventKind kind, std::string_view payload) {
   entries_.push_back({end_offset(), kind});
-  // Doubling would leave a thousand streams with as much room as text.
+  // Doubling would waste as much memory as the text of a thousand streams takes.
   const size_t size = bytes_.size() + payload.size();
   if (size > bytes_.capacity()) bytes_.reserve(size + std::max<size_t>(256, size / 4));
   bytes_ += payload;
@@ -67,8 +67,8 @@ void Tail::forget_encoded(Seq upto) {
   wire_first_ = upto + 1;
 }
 
-// Readers that keep up stand at the same place, nearly always: what lies before the one who asks is kept only while it
-// is little, and encoded again for a reader that still wants it.
+// Readers that keep up are nearly always at the same position. Encoded text before the current reader's position is
+// kept only while it is small, and encoded again for a reader that still needs it.
 void Tail::encode(const std::vector<Run>& runs, Seq after, Seq upto) {
   const Seq encoded = wire_first_ + wire_ends_.size() - 1;
   if (after + 1 < wire_first_ || after > encoded) {

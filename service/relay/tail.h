@@ -1,10 +1,10 @@
 // Tail: a live stream's recent events in memory, raw, and the newest of them encoded for SSE once for all readers.
 //
-// A reader that keeps up is served a slice of the encoded bytes. One that is behind is served merged deltas, made from
-// the raw events; one that is behind the tail reads the log (which has a live stream's events in memory too). So the
-// encoded part is what the last readers asked for, and is made only when somebody follows. Threads: the stream's shard.
-// Bounds: tail_bytes of raw payload and tail_events that are durable (what is not durable yet is bounded by the log's
-// back-pressure); wire_bytes + one event of encoded text, and as much again merged while the machine is full.
+// A reader that keeps up gets a slice of the encoded bytes. One that is behind gets merged deltas, made from the raw
+// events; one that is behind the tail reads the log (which also has a live stream's events in memory). So the encoded
+// part holds what the latest readers asked for, and is made only if the stream has readers. Threads: the stream's
+// shard. Bounds: tail_bytes of raw payload and tail_events of durable events (those not yet durable are bounded by the
+// log's back-pressure); wire_bytes + one event of encoded text, and as much again merged while the machine is full.
 #pragma once
 
 #include <memory>
@@ -24,7 +24,7 @@ class Tail {
   static constexpr size_t tail_events = 128;
   static constexpr size_t wire_bytes = 16 << 10;  // a reader with more undelivered is behind …
   static constexpr size_t wire_events = 64;       // … or with more events than this
-  static constexpr size_t kept_bytes = 2 << 10;   // encoded text that is kept for readers that come after the first
+  static constexpr size_t kept_bytes = 2 << 10;   // encoded text kept for readers that ask later
 
   explicit Tail(Seq last = 0);
   ~Tail();
@@ -40,20 +40,20 @@ class Tail {
   void push(storage::EventKind kind, std::string_view payload);
   void trim(Seq durable);  // forgets the oldest durable events over the bounds
 
-  // The events after `after` up to `upto` as SSE, or nullopt when that is more than keeping up allows. Valid until the
+  // The events after `after` up to `upto` as SSE; nullopt: more than a reader that keeps up can lack. Valid until the
   // next call.
   std::optional<std::string_view> wire(const std::vector<Run>& runs, Seq after, Seq upto);
 
-  // The same with neighbouring deltas merged, made once for all readers at that place.
+  // The same with neighbouring deltas merged, made once for all readers at that position.
   struct Merged {
     std::string_view events;
-    uint64_t count;  // deltas inside another's event
+    uint64_t count;  // deltas merged into another event
   };
   std::optional<Merged> merged(const std::vector<Run>& runs, Seq after, Seq upto);
 
  private:
   struct Entry {
-    uint32_t offset;  // of the payload, counted over the stream's life; it may turn over, since differences are meant
+    uint32_t offset;  // of the payload, over the stream's life; may wrap around, since only differences are used
     storage::EventKind kind;
   };
   size_t count() const { return entries_.size() - forgotten_; }
@@ -65,7 +65,7 @@ class Tail {
 
   Seq first_;
   std::vector<Entry> entries_;
-  uint32_t forgotten_ = 0;  // entries at the front that are moved over now and then, not one by one
+  uint32_t forgotten_ = 0;  // entries at the front that are no longer used; removed in bulk now and then
   uint32_t dropped_ = 0;    // the offset at which bytes_ begins
   std::string bytes_;       // payloads
 

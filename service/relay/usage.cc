@@ -15,7 +15,7 @@ uint64_t estimate(uint64_t bytes) {
 
 void UsageTotal::add(const upstream::Usage& said, uint64_t prompt_bytes, uint64_t output_bytes) {
   any_ = true;
-  // A zero where there was text is a count that was not made.
+  // A zero although there was text means that the provider did not count.
   const bool output = said.output_tokens && (*said.output_tokens > 0 || output_bytes == 0);
   input_ += said.input_tokens.value_or(estimate(prompt_bytes));
   output_ += output ? *said.output_tokens : estimate(output_bytes);

@@ -1,7 +1,7 @@
 // Token counts of a stream, summed over its generations, and the payload of its terminal event.
 //
-// What the provider counts is taken as it comes; what it does not say is estimated from the text (UTF-8 bytes / 4,
-// rounded up); where nothing reached the upstream there is nothing to count: unknown. Never a silent zero.
+// The provider's counts are used as they are; missing ones are estimated from the text (UTF-8 bytes / 4, rounded up).
+// If nothing reached the upstream, the usage is unknown. It is never a silent zero.
 #pragma once
 
 #include <cstdint>
@@ -17,9 +17,9 @@ class UsageTotal {
  public:
   enum class Source { provider, estimated, unknown };
 
-  // One generation is over: what the provider said, and the bytes that went in and came out, for the estimate.
+  // One generation is over: the provider's counts, and the bytes of input and output for the estimate.
   void add(const upstream::Usage& said, uint64_t prompt_bytes, uint64_t output_bytes);
-  void add_unknown();  // a generation that may have cost tokens nobody counted
+  void add_unknown();  // a generation whose tokens nobody counted
 
   std::string json() const;  // {"input_tokens":3,"output_tokens":2,"source":"provider"} or {"source":"unknown"}
 
