@@ -2,8 +2,8 @@
 
 namespace tokenrelay::json {
 
-// How deep what was accepted once may nest when it is read again: the most that limits.json_depth allows (512), and what
-// a translation may put around it.
+// Depth limit for reading JSON that was accepted before: the largest limits.json_depth (512), plus the levels that a
+// translation may add around it.
 inline constexpr int deepest = 600;
 
 }  // namespace tokenrelay::json

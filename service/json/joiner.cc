@@ -8,7 +8,7 @@
 namespace tokenrelay::json {
 namespace {
 
-// The surrogate that the three bytes at text[at] spell, or 0.
+// The surrogate that the three bytes at text[at] encode, or 0.
 uint32_t surrogate_at(std::string_view text, size_t at) {
   if (at + 3 > text.size() || text[at] != '\xED') return 0;
   const auto second = static_cast<unsigned char>(text[at + 1]), third = static_cast<unsigned char>(text[at + 2]);

@@ -44,7 +44,7 @@ class Builder : public nlohmann::json_sax<Value> {
   struct Open {
     Value value;
     std::string key;             // of the member being read
-    std::set<std::string> keys;  // ordered: no hash for a stranger to make collide
+    std::set<std::string> keys;  // ordered, not hashed: a client cannot make keys collide
   };
 
   bool refuse(std::string why) {
@@ -94,7 +94,7 @@ class Builder : public nlohmann::json_sax<Value> {
   std::vector<Open> open_;
 };
 
-// Reads the text and tells how far it came, since nlohmann gives positions only for its own errors.
+// Reads the text and counts how far it got, since nlohmann gives positions only for its own errors.
 struct CountingIterator {
   using iterator_category = std::input_iterator_tag;
   using value_type = char;
@@ -126,7 +126,7 @@ ParseError error_at(std::string_view text, size_t offset, const std::string& mes
 }  // namespace
 
 tl::expected<Value, ParseError> parse(std::string_view text, int max_depth) {
-  // nlohmann's lexer takes a NUL for the end of the input and would accept whatever follows it.
+  // nlohmann's lexer takes a NUL for the end of the input and would accept anything after it.
   if (const size_t nul = text.find('\0'); nul != text.npos)
     return tl::unexpected(error_at(text, nul, "unexpected NUL byte"));
   Builder builder(max_depth);

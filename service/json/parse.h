@@ -24,7 +24,7 @@ tl::expected<Value, ParseError> parse(std::string_view text, int max_depth = 64)
 // Never throws: invalid UTF-8 becomes U+FFFD.
 std::string dump(const Value& value);
 
-// A member's text; "" where `object` is none, lacks it, or has something else there.
+// A member's text; "" if `object` is not an object, lacks it, or has another type there.
 std::string word(const Value& object, const char* name);
 
 }  // namespace tokenrelay::json

@@ -13,7 +13,7 @@ constexpr uint64_t every_byte(unsigned char byte) {
   return 0x0101010101010101ull * byte;
 }
 
-// High bits where a byte of `word` is zero; exact up to the first one, which is all that is used.
+// Sets the high bit where a byte of `word` is zero; exact up to the first one, and only that is used.
 constexpr uint64_t zero_bytes(uint64_t word) {
   return (word - every_byte(1)) & ~word & every_byte(0x80);
 }
@@ -222,7 +222,7 @@ bool Reader::append_escape() {
     if (low >= 0xDC00 && low < 0xE000) {
       unit = 0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00);
     } else {
-      at_ = second;  // not its partner: it speaks for itself
+      at_ = second;  // not its partner: a character of its own
     }
   }
   append_utf8(scratch_, unit);
@@ -270,6 +270,7 @@ std::string_view Reader::word(std::string_view expected) {
 }
 
 bool Reader::boolean() {
+  // After the word, at_[-2] is the u of "true" or the s of "false".
   if (peek() == Kind::boolean) return !word(*at_ == 't' ? "true" : "false").empty() && at_[-2] == 'u';
   skip();
   return false;

@@ -1,12 +1,11 @@
 // Reading foreign JSON without a DOM: the token path. A pull reader over one complete text.
 //
-// Promise: nothing is allocated while strings have no escapes, and with a reused scratch buffer hardly anything
-// otherwise; nesting is bounded; nothing throws. Errors stick: after the first one every call returns at once, empty,
-// and ok() is false. Views live until the next call that reads a string; those without escapes as long as the text.
+// Promise: strings without escapes allocate nothing, others hardly anything if the scratch buffer is reused; nesting is
+// bounded; nothing throws. Errors stick: after the first one every call returns at once, empty, and ok() is false.
+// Views live until the next call that reads a string; views of strings without escapes live as long as the text.
 //
 // Liberal in strings, since providers cut them anywhere: bytes are not checked for UTF-8, control characters pass, and
-// a lone surrogate escape comes out as the three bytes that UTF-8 would give it (ED A0..BF xx), for a Joiner to
-// complete.
+// a lone surrogate escape becomes the three bytes that UTF-8 would give it (ED A0..BF xx), for a Joiner to complete.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +17,7 @@
 
 namespace tokenrelay::json {
 
-// How far it is to the first quote or backslash; the size if there is none.
+// The offset of the first quote or backslash; the size if there is none.
 size_t find_special(std::string_view text);
 
 class Reader {
@@ -30,7 +29,7 @@ class Reader {
 
   Kind peek();  // what the next value is; `nothing` at the end or where no value can start
 
-  // Calls member(key) for each member; what it does not read is skipped. The key's view ends with the first read.
+  // Calls member(key) for each member; a value that it does not read is skipped. `key` is valid until the first read.
   template <class Member>
   void object(Member&& member) {
     if (!enter('{', '}')) return;
@@ -53,18 +52,18 @@ class Reader {
     } while (next(']'));
   }
 
-  std::string_view string();         // of any other kind: skipped, ""
-  std::string_view number();         // its characters; of any other kind: skipped, ""
-  std::optional<int64_t> integer();  // none where it is no integer or too large
-  bool boolean();                    // of any other kind: skipped, false
+  std::string_view string();         // another kind is skipped: ""
+  std::string_view number();         // its characters; another kind is skipped: ""
+  std::optional<int64_t> integer();  // nullopt: not an integer, or too large
+  bool boolean();                    // another kind is skipped: false
   std::string_view raw();            // the value's own text, whatever it is
   void skip();
 
-  // As after an error; from then on neither the text nor the scratch buffer is touched, so both may be gone.
+  // Ends the reading as an error would; from then on neither the text nor the scratch buffer is used.
   void stop() { fail(); }
 
   bool ok() const { return ok_; }
-  bool at_end();  // no error, and nothing but white space is left
+  bool at_end();  // no error, and only white space is left
 
  private:
   bool fail();

@@ -1,11 +1,11 @@
 // Shape: reading the next of many nearly equal JSON texts without parsing it.
 //
-// A provider's chunks differ in one string, the delta. Once a text was read in full, learn() keeps what stands before
-// and after that string; a later text that begins and ends with the very same bytes, with a plain string between, has
-// the same structure and the same meaning but for that string. Anything else is for the parser.
+// A provider's chunks differ in one string, the delta. After a text was parsed, learn() keeps the bytes before and
+// after that string. A later text that begins and ends with the same bytes, with a plain string between them, has the
+// same structure and the same meaning except for that string. Any other text goes to the parser.
 //
-// Promise: match() says nothing that the parser would not say. A string with an escape never matches. Bounds: texts of
-// up to max_bytes are learnt.
+// Promise: match() gives the same result as the parser. A string with an escape never matches. Bounds: only texts of up
+// to max_bytes are learnt.
 #pragma once
 
 #include <cstddef>
@@ -19,11 +19,11 @@ class Shape {
  public:
   static constexpr size_t max_bytes = 2 << 10;
 
-  // `text` is valid JSON, and `hole` the inside of one of its strings, without escapes, as a view into it. Else nothing
-  // is learnt.
+  // `text` must be valid JSON, and `hole` the inside of one of its strings, without escapes, as a view into it. Else
+  // nothing is learnt.
   void learn(std::string_view text, std::string_view hole);
 
-  // What stands in the hole; a view into `text`.
+  // The text in the hole, as a view into `text`.
   std::optional<std::string_view> match(std::string_view text) const;
 
  private:

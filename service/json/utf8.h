@@ -13,8 +13,8 @@ bool valid_utf8(std::string_view text);
 // The longest prefix of valid UTF-8 `text` that is at most `max_bytes` and ends at a code point's end.
 size_t utf8_prefix(std::string_view text, size_t max_bytes);
 
-// What stands at text[at]: a code point, a sequence that the end of `text` cuts short, or bytes that no code point
-// starts with (`length` is then the "maximal subpart" to replace by one U+FFFD, as the WHATWG decoder does).
+// What is at text[at]: a code point, a sequence that the end of `text` cuts short, or invalid bytes (`length` is then
+// the "maximal subpart" to replace by one U+FFFD, as the WHATWG decoder does).
 struct Utf8Step {
   enum class Kind { valid, cut_short, invalid } kind;
   size_t length;

@@ -7,7 +7,7 @@
 namespace tokenrelay::json {
 namespace {
 
-// Bytes that may be copied as they are: ASCII without controls, the quote and the backslash.
+// Bytes that are copied unchanged: ASCII except control characters, quote and backslash.
 constexpr std::array<bool, 256> make_plain() {
   std::array<bool, 256> plain{};
   for (int byte = 0x20; byte < 0x7F; ++byte) plain[byte] = byte != '"' && byte != '\\';
@@ -46,7 +46,7 @@ void append_escaped(std::string& out, unsigned char byte) {
   }
 }
 
-// Appends what stands at text[at], which is not plain, and returns its length.
+// Appends the character at text[at], which needs escaping or checking, and returns its length.
 size_t append_special(std::string& out, std::string_view text, size_t at) {
   const auto byte = static_cast<unsigned char>(text[at]);
   if (byte < 0x80) {

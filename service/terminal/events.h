@@ -21,7 +21,7 @@ class ChatEvents {
   explicit ChatEvents(OnEvent on_event) : on_event_(std::move(on_event)) {}
 
   bool feed(std::string_view bytes);  // false: a line or an event over 4 MiB; read no further
-  void reconnected();                 // half an event is forgotten; the last event id stays
+  void reconnected();                 // drops an incomplete event; keeps the last event id
 
   const std::string& last_id() const { return last_id_; }
   std::optional<int64_t> retry_ms() const { return retry_ms_; }

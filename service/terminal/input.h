@@ -1,8 +1,7 @@
 // Lines typed while an answer runs: a watcher thread reads a descriptor and calls `on_line` for each that is not blank.
 //
-// Only where somebody can type: a terminal (whose foreground this process has) or a pipe or socket. Never a file, which
-// belongs to whatever runs the chat in a loop. At the end of the input it reads no more, and the chat goes on. A line
-// over 32 KiB is dropped.
+// Only from a terminal (while this process is in its foreground), a pipe or a socket. Never from a file: it may be the
+// input of a shell loop that runs the chat. At the end of the input the chat continues. A line over 32 KiB is dropped.
 #pragma once
 
 #include <functional>
@@ -14,7 +13,7 @@ namespace tokenrelay {
 class ChatInput {
  public:
   ChatInput(int fd, std::function<void(std::string)> on_line);  // fd -1: none; on_line runs on the watcher's thread
-  ~ChatInput();                                                 // waits for an on_line that runs
+  ~ChatInput();                                                 // waits for a running on_line
   ChatInput(const ChatInput&) = delete;
   ChatInput& operator=(const ChatInput&) = delete;
 

@@ -10,7 +10,7 @@
 namespace tokenrelay {
 namespace {
 
-// A signal handler reaches nothing but this: the pipe that wakes the watcher, and whether it was woken before.
+// All that the signal handler uses: the pipe that wakes the watcher, and whether it was woken before.
 std::atomic<int> write_end{-1};
 std::atomic<int> interrupts{0};
 
@@ -34,7 +34,7 @@ ChatInterrupt::ChatInterrupt(std::function<void()> first) : first_(std::move(fir
   action.sa_handler = on_interrupt;
   action.sa_flags = SA_RESTART;
   sigaction(SIGINT, &action, &old_interrupt_);
-  action.sa_handler = SIG_IGN;  // a server that closes while we write is an error value, not our end
+  action.sa_handler = SIG_IGN;  // a server that closes while we write must give an error, not kill us
   sigaction(SIGPIPE, &action, &old_pipe_);
   watcher_ = std::thread([this] { watch(); });
 }

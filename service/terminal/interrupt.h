@@ -1,4 +1,4 @@
-// SIGINT for as long as this lives: a watcher thread calls `first` at the first, and _exit(130)s at the second.
+// Handles SIGINT while this object lives: a watcher thread calls `first` at the first one and _exit(130) at the second.
 #pragma once
 
 #include <signal.h>

@@ -59,7 +59,7 @@ void ChatPrinter::break_line() {
 }
 
 void ChatPrinter::say(std::string_view text) {
-  // On a terminal both meet in one place; in a pipe the text stays as it came.
+  // On a terminal both appear together; in a pipe the text stays unchanged.
   if (options_.terminal) break_line();
   if (err_inside_line_) err_ << "\n";
   err_inside_line_ = false;
@@ -90,7 +90,7 @@ void ChatPrinter::show(const ChatEvents::Event& event) {
   }
 }
 
-// What follows is another answer. A person sees that by the line break; a pipe gets the text as the stream has it.
+// What follows is another answer. A line break shows that on a terminal; a pipe gets the text as the stream has it.
 void ChatPrinter::steered(const std::string& content) {
   if (options_.terminal) break_line();
   if (err_inside_line_) err_ << "\n";

@@ -43,7 +43,7 @@ class ChatPrinter {
   std::optional<int> status_;
 };
 
-// Without control characters (but line feed and tab): what came from the network must not drive the terminal.
+// Removes control characters except line feed and tab: text from the network must not control the terminal.
 std::string printable(std::string_view text);
 
 }  // namespace tokenrelay

@@ -33,7 +33,7 @@ std::string random_key() {
   return key;
 }
 
-// The id goes into paths: what the contract promises, and nothing else.
+// The id goes into paths, so only the documented form is accepted.
 bool is_stream_id(const std::string& id) {
   return !id.empty() && id.size() <= 128 && std::all_of(id.begin(), id.end(), [](char c) {
     return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '-';
@@ -125,7 +125,7 @@ bool ChatSession::create() {
   return false;
 }
 
-// False with create_retry_ms_ set: once more, then. The key makes sure that no second generation starts.
+// False with create_retry_ms_ set: try once more after that time. The key prevents a second generation.
 bool ChatSession::created(int status, const std::string& body, const std::string& retry_after) {
   if (status == 503 || status == 429) {
     tell_problem(status, body);
@@ -251,7 +251,7 @@ bool ChatSession::tell_server_to_cancel() {
     tell_cancelled(answer->body);
     return true;
   }
-  if (answer)  // a server without the command (404, 405): we only leave
+  if (answer)  // a server without the command (404, 405): just leave
     tell_problem(answer->status, answer->body);
   else
     printer_.notice("the relay could not be reached; the answer continues there as stream " + id);

@@ -1,6 +1,5 @@
-// One chat: the POST that creates the stream, the reading of its events over as many connections as it takes, and the
-// cancel and the steers. read() and its kind run on one thread; cancel() is called from another, once, and steer() from
-// a third.
+// One chat: the POST that creates the stream, the reading of its events over as many connections as needed, the cancel
+// and the steers. Creating and reading run on one thread; cancel() is called once from a second, steer() from a third.
 #pragma once
 
 #include <atomic>
@@ -30,7 +29,7 @@ class ChatSession {
   void steer(std::string content);  // waits until there is a stream to steer
 
  private:
-  enum class Attempt { ended, lost, final };  // final: an answer that another try does not change, already told
+  enum class Attempt { ended, lost, final };  // final: a retry would not help, and the user has been told
 
   bool create();
   bool created(int status, const std::string& body, const std::string& retry_after);
@@ -38,7 +37,7 @@ class ChatSession {
   Attempt read_once();
   Attempt answer_of(int status, const std::string& body);
   bool wait_before_retry(int64_t& backoff_ms);
-  bool wait(int64_t ms);  // false: cancelled meanwhile
+  bool wait(int64_t ms);  // false: it was cancelled
   void tell_problem(int status, const std::string& body);
   std::unique_ptr<httplib::Client> client(int read_timeout_s) const;
   bool tell_server_to_cancel();
@@ -53,7 +52,7 @@ class ChatSession {
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::string id_;  // guarded by mutex_, as what follows
+  std::string id_;  // guarded by mutex_, like the members below
   bool cancelled_ = false, finished_ = false;
   httplib::Client* reading_ = nullptr;   // the client whose get() is running
   httplib::Client* steering_ = nullptr;  // the one whose post() is

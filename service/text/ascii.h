@@ -1,4 +1,4 @@
-// ASCII text, whatever the locale: case, digits, white space. The lowest layer: every other may use it.
+// ASCII text, whatever the locale: case, digits, white space. The lowest layer: every other layer may use it.
 #pragma once
 
 #include <string>
@@ -14,7 +14,7 @@ constexpr bool is_digit(char c) {
   return c >= '0' && c <= '9';
 }
 
-bool same_text(std::string_view a, std::string_view b);  // case does not count
+bool same_text(std::string_view a, std::string_view b);  // ignoring case
 std::string lower(std::string_view text);
 std::string_view trim(std::string_view text);   // SP and HTAB at both ends
 std::string_view strip(std::string_view text);  // line ends too

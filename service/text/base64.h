@@ -9,10 +9,10 @@
 namespace tokenrelay::text {
 
 std::string base64(std::string_view bytes);
-// Padding may be missing. Nullopt: a letter that is none of base64's.
+// Padding may be missing. Nullopt: a character that is not in the alphabet.
 std::optional<std::string> from_base64(std::string_view text);
 
-// One letter of [a-z2-7] a byte: its low five bits. For tokens that are drawn, not for data.
+// One letter of [a-z2-7] per byte, from its low five bits. For random tokens, not for data.
 std::string random_letters(std::span<const unsigned char> drawn);
 
 }  // namespace tokenrelay::text

@@ -1,8 +1,8 @@
 // Asio's own code, compiled once here for the whole program (ASIO_SEPARATE_COMPILATION).
 
 // clang-format off
-// A standard header first: without one Asio's configuration takes aligned_alloc() for missing, here and nowhere else, and
-// what one file allocates another would free by the wrong name.
+// A standard header first: without one, Asio's configuration assumes, only in this file, that aligned_alloc() is
+// missing, and memory allocated in one file would be freed with the wrong function in another.
 #include <cstddef>
 #include <asio/impl/src.hpp>
 // clang-format on

@@ -10,7 +10,7 @@ class Clock {
   virtual ~Clock() = default;
   virtual int64_t mono_us() const = 0;  // monotonic, microseconds from some origin
   virtual int64_t wall_ms() const = 0;  // Unix epoch, milliseconds
-  // mono_us() in milliseconds, up to 10 behind: for what happens at every token and counts in seconds.
+  // mono_us() in milliseconds, up to 10 late: for what is read at every token and compared in seconds.
   virtual int64_t coarse_ms() const { return mono_us() / 1'000; }
 };
 

@@ -19,9 +19,9 @@
 namespace tokenrelay::transport {
 namespace {
 
-constexpr int batch = 64;          // accepts in one turn, so that a storm of connections does not starve the others
-constexpr int64_t pause_ms = 100;  // out of descriptors: look again after this
-constexpr int patience = 10;  // ... and after so many pauses refuse those who wait, instead of leaving them hanging
+constexpr int batch = 64;          // accepts per turn, so that a storm of connections does not starve the others
+constexpr int64_t pause_ms = 100;  // out of descriptors: try again after this
+constexpr int patience = 10;       // after this many pauses, refuse the waiting clients
 constexpr int shed_batch = 64;
 
 [[noreturn]] void refuse(int code, const std::string& what) {
@@ -161,7 +161,7 @@ struct Listener::State : std::enable_shared_from_this<Listener::State> {
     wait();
   }
 
-  // By a reset: a client that were left in the backlog would wait without knowing for what.
+  // By a reset: a client left in the backlog would wait without knowing why.
   void refuse_connection(int descriptor, std::string_view reason) const {
     refused(reason);
     const linger reset{1, 0};
@@ -182,7 +182,7 @@ struct Listener::State : std::enable_shared_from_this<Listener::State> {
     retry.arm(pause_ms);
   }
 
-  // Gives the spare descriptor away for a moment, to take waiting clients out of the backlog and refuse them.
+  // Frees the spare descriptor for a moment, to accept waiting clients and refuse them.
   void shed() {
     for (int i = 0; i < shed_batch && spare >= 0; ++i) {
       ::close(std::exchange(spare, -1));

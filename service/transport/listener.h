@@ -1,8 +1,8 @@
 // Listener: accepts connections on one address and hands each over as a Socket.
 //
-// Bounds: at most max_connections are open (the owner counts them with closed()); one beyond is refused by a reset. Out
-// of descriptors (EMFILE) it pauses, and in the end refuses with a spare one; never a crash, never a busy loop. No
-// SO_REUSEPORT: two relays must not share a port unnoticed.
+// Bounds: at most max_connections are open (the owner reports ends with closed()); further ones are refused by a reset.
+// Out of descriptors (EMFILE) it pauses, and in the end refuses clients with a spare one; it neither crashes nor spins.
+// No SO_REUSEPORT: two relays must not share a port unnoticed.
 #pragma once
 
 #include <cstdint>

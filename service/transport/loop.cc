@@ -21,8 +21,8 @@ Loop::Loop(const Clock& clock) : clock_(clock), state_(std::make_unique<State>()
 }
 
 Loop::~Loop() {
-  // What still waits in the context (coroutines, their sockets and timers) dies with it, and needs the wheel until
-  // then.
+  // What still waits in the context (coroutines, their sockets and timers) is destroyed with it, and needs the wheel
+  // until then.
   state_->wheel->detach();
   state_->context.reset();
   state_->wheel.reset();

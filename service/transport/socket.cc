@@ -26,7 +26,7 @@ namespace {
 using Descriptor = asio::posix::basic_stream_descriptor<asio::io_context::executor_type>;
 
 void set_option(int descriptor, int level, int name, int value) {
-  // Only tuning: a kernel without the option serves the connection all the same.
+  // Only tuning: without the option the connection works as well.
   (void)::setsockopt(descriptor, level, name, &value, sizeof value);
 }
 
@@ -65,13 +65,13 @@ IoResult failure() {
 struct Socket::State {
   struct Wait {
     std::function<void()> ready;
-    uint32_t epoch = 0;  // a completion that was already under way when its wait was cancelled is recognised by it
+    uint32_t epoch = 0;  // recognises a completion that was under way when its wait was cancelled
   };
 
   Loop& loop;
   std::unique_ptr<TlsSession> tls;
   Descriptor io;
-  bool resets = false;  // its close is a reset, and says no goodbye
+  bool resets = false;  // its close is a reset, without a close_notify
   Wait reading;
   Wait writing;
 

@@ -43,7 +43,7 @@ struct TimerWheel::State {
       : loop(owner),
         sleeper(std::in_place, owner.context()),
         now_tick(owner.clock().mono_us() / tick_us),
-        // Nobody tells when an injected clock is set forward, so it is looked at every tick.
+        // An injected clock may be set forward at any time, so it is checked every tick.
         polled(&owner.clock() != &system_clock()),
         firing(wheel, nullptr) {
     for (int i = 0; i < levels * slots; ++i) make_ring(heads.emplace_back(wheel, nullptr));
@@ -149,7 +149,7 @@ struct TimerWheel::State {
     if (polled) wake_tick = 0;
     sleeper->expires_after(std::chrono::microseconds(wait_us));
     sleeper->async_wait([this](const std::error_code& error) {
-      if (error) return;  // put forward, or the loop ends
+      if (error) return;  // armed for an earlier time, or the loop ends
       wake_tick = never;
       advance();
     });

@@ -1,9 +1,9 @@
-// One wheel for all heartbeats, deadlines and grace periods: arming and cancelling cost a few pointers, whatever the
-// number.
+// One wheel for all heartbeats, deadlines and grace periods: arming and cancelling change a few pointers, however many
+// timers there are.
 //
 // Promise: a timer fires once, on the loop's thread, not before its time and at most two ticks (tick_ms) after it while
-// the loop is not busy. Threads: loop thread only. Ownership: a Timer is a member of whoever waits; destroying it
-// cancels it. A callback may arm, cancel or destroy any timer, its own included.
+// the loop is not busy. Threads: loop thread only. Ownership: a Timer is a member of the object that waits;
+// destroying it cancels it. A callback may arm, cancel or destroy any timer, its own included.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@ class TimerWheel;
 
 class Timer {
  public:
-  Timer(TimerWheel& wheel, std::function<void()> fire);  // keep captures to a pointer: then nothing is allocated
+  Timer(TimerWheel& wheel, std::function<void()> fire);  // capture one pointer at most: then nothing is allocated
   ~Timer();
   Timer(const Timer&) = delete;
   Timer& operator=(const Timer&) = delete;
@@ -40,12 +40,12 @@ class TimerWheel {
   static constexpr int64_t tick_ms = 10;
 
   explicit TimerWheel(Loop& loop);
-  ~TimerWheel();  // every timer must be gone
+  ~TimerWheel();  // every timer must be destroyed before
 
  private:
   friend class Timer;
   friend class Loop;
-  void detach();  // the loop ends: sleeps no more
+  void detach();  // the loop ends: no more sleeping
   struct State;
   std::unique_ptr<State> state_;
 };

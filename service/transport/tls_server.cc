@@ -25,7 +25,7 @@ constexpr std::string_view alpn = "\x08http/1.1";
 constexpr unsigned char session_context[] = "tokenrelay";
 constexpr size_t ticket_keys_bytes = 80;
 
-// A client that names protocols and not ours is told so (RFC 7301 3.2); one that names none speaks HTTP/1.1.
+// A client that offers only other protocols is refused (RFC 7301 3.2); one that offers none speaks HTTP/1.1.
 int choose_protocol(SSL*, const unsigned char** out, unsigned char* size, const unsigned char* offered,
                     unsigned int offered_size, void*) {
   const auto* ours = reinterpret_cast<const unsigned char*>(alpn.data());
@@ -46,7 +46,7 @@ Context make_context() {
   SSL_CTX_set_cipher_list(raw, ciphers);
   SSL_CTX_set_options(raw, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
                                SSL_OP_PRIORITIZE_CHACHA | SSL_OP_IGNORE_UNEXPECTED_EOF);
-  // Without AUTO_RETRY a peer that sends no data, only records of the protocol's own, comes back to the loop each time.
+  // Without AUTO_RETRY, a peer that sends only protocol records and no data yields to the loop each time.
   SSL_CTX_clear_mode(raw, SSL_MODE_AUTO_RETRY);
   SSL_CTX_set_mode(raw, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_OFF);
@@ -94,7 +94,7 @@ tl::expected<Context, TlsFault> load(const TlsFiles& files) {
   return context;
 }
 
-// Tickets that clients already hold stay good.
+// Existing tickets of clients stay valid.
 void keep_ticket_keys(SSL_CTX* from, SSL_CTX* to) {
   std::array<unsigned char, ticket_keys_bytes> keys;
   if (SSL_CTX_get_tlsext_ticket_keys(from, keys.data(), keys.size()) == 1)

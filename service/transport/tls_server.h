@@ -2,9 +2,9 @@
 // and the count of handshakes under way.
 //
 // TLS 1.2 and 1.3 (RFC 5246, RFC 8446), forward secrecy, ALPN http/1.1 (RFC 7301), no renegotiation, no compression.
-// Sessions are resumed by tickets (RFC 5077, RFC 8446 4.6.1) alone: nothing is kept here for a client that is gone, and
+// Sessions are resumed only by tickets (RFC 5077, RFC 8446 4.6.1): nothing is kept here for a client that has gone, and
 // the tickets' key outlives a change of certificate. Threads: loop thread. Ownership: a session may outlive the server.
-// Bounds: handshakes under way; a client that begins one more is refused by a reset.
+// Bounds: handshakes under way; a client beyond them is refused by a reset.
 #pragma once
 
 #include <openssl/types.h>
@@ -45,8 +45,8 @@ class TlsServer {
 
   static tl::expected<TlsServer, TlsFault> open(const TlsFiles& files, size_t max_handshakes = handshakes_at_once);
 
-  std::optional<TlsFault> reload(const TlsFiles& files);  // a fault: the old ones stay
-  // A handshake failed (tls), or was one too many (handshakes).
+  std::optional<TlsFault> reload(const TlsFiles& files);  // on a fault the old certificate stays in use
+  // Reasons: a handshake failed (tls), or there were too many (handshakes).
   void when_refused(std::function<void(std::string_view reason)> call) { shared_->refused = std::move(call); }
   void secure(Socket& socket);  // fresh from accept
   size_t handshakes() const { return shared_->handshakes; }

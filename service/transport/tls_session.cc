@@ -16,7 +16,7 @@ namespace {
 constexpr size_t record_bytes = SSL3_RT_MAX_PLAIN_LENGTH;
 constexpr size_t dropped_at_most = 64 << 10;
 
-// What of `parts` lies behind `offset`, at most one record of it: in its own memory where that is one piece.
+// The bytes of `parts` after `offset`, at most one record; not copied if they are one piece.
 std::span<const char> next_record(std::span<const iovec> parts, size_t offset) {
   thread_local std::array<char, record_bytes> gathered;
   size_t size = 0;
@@ -34,7 +34,7 @@ std::span<const char> next_record(std::span<const iovec> parts, size_t offset) {
   return {gathered.data(), size};
 }
 
-// An alert of 31 bytes must find room behind a body that filled the buffer: prepare_for_stream() keeps it small.
+// An alert of 31 bytes must fit behind a body that filled the buffer, which prepare_for_stream() keeps small.
 void make_room(int descriptor) {
   int bytes = 0;
   socklen_t size = sizeof bytes;
@@ -115,7 +115,7 @@ IoResult TlsSession::read(int descriptor, char* into, size_t room) {
     if (got == 0) return {status};
     break;
   }
-  if (in_handshake_) leave_handshake();  // data came
+  if (in_handshake_) leave_handshake();  // data has arrived
   return {IoStatus::done, got};
 }
 

@@ -1,10 +1,10 @@
 // TlsSession: TLS on one accepted descriptor, server side. Part of a Socket, which owns the descriptor and the waits.
 //
-// The promises of Socket::read and write hold: a read that returns less than there was room for has emptied the
-// descriptor, and a write takes what the kernel takes now. What would_block() said must be tried again with the same
-// bytes first, more may follow (the record is made). The handshake runs inside read(); the first of it makes the
-// session, so a client that says nothing costs no more than without TLS. Parts are gathered into records of 16 KiB: an
-// event with its framing is one record, one write to the kernel. An idle session holds no buffers.
+// The promises of Socket::read and write hold: a read that does not fill its buffer has emptied the descriptor, and a
+// write takes what the kernel takes now. After would_block a write must be tried again with the same bytes first (their
+// record exists already); more may follow. The handshake runs inside read(), and its first bytes create the session, so
+// a silent client costs no more than without TLS. Parts are gathered into records of 16 KiB: an event with its framing
+// is one record and one write to the kernel. An idle session holds no buffers.
 //
 // Threads: loop thread. Errors: a broken session reads and writes `failed` from then on.
 #pragma once
@@ -29,10 +29,10 @@ class TlsSession {
   IoResult read(int descriptor, char* into, size_t room);
   IoResult write(std::span<const iovec> parts);
 
-  // close_notify, if the session stands. If it never came to stand, drops what is unread, so that a close is an end.
+  // Sends close_notify if the session is established. If not, drops unread bytes, so that closing sends a FIN.
   void say_goodbye(int descriptor);
 
-  bool has_unread() const;  // read() has something, and a wait on the descriptor would not tell
+  bool has_unread() const;  // read() has bytes that a wait on the descriptor would not report
   bool read_wants_room() const { return read_wants_room_; }      // read() waits for writing
   bool write_wants_bytes() const { return write_wants_bytes_; }  // and write() for reading
 

@@ -12,7 +12,7 @@ struct Asset {
   std::string_view path;          // as requested: "/", "/app.js", "/style.css", …
   std::string_view content_type;  // with its charset
   std::string_view bytes;
-  std::string_view etag;  // strong, with its quotes (RFC 9110 8.8.3); changes when and only when the bytes do
+  std::string_view etag;  // strong, with its quotes (RFC 9110 8.8.3); changes exactly when the bytes do
 };
 
 std::span<const Asset> assets();
