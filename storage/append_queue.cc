@@ -8,7 +8,7 @@
 namespace tokenrelay::storage {
 namespace {
 
-constexpr size_t batch_bytes = 1 << 20;     // of a journal row; one append may exceed it
+constexpr size_t batch_bytes = 1 << 20;      // of a journal row; one append may exceed it
 constexpr size_t batch_op_bytes = 16 << 20;  // of operations: request bodies, mostly
 constexpr size_t usual_bytes = 64 << 10;
 constexpr size_t batch_operations = 512;
@@ -28,8 +28,8 @@ Batch& AppendQueue::open_batch(size_t bytes) {
   bool full = batches_.empty();
   if (!full) {
     const Batch& last = *batches_.back();
-    full =
-        last.row.size() + bytes > batch_bytes || last.op_bytes > batch_op_bytes || last.operations() >= batch_operations;
+    full = last.row.size() + bytes > batch_bytes || last.op_bytes > batch_op_bytes ||
+           last.operations() >= batch_operations;
   }
   if (full) {
     auto batch = std::make_unique<Batch>();
@@ -41,7 +41,7 @@ Batch& AppendQueue::open_batch(size_t bytes) {
   return *batches_.back();
 }
 
-// Once for each wait, and only after the lock is free: else the writer would wake straight into it.
+// Once per wait, and only after the lock is free: else the writer would wake up only to block on it.
 void AppendQueue::wake(std::unique_lock<std::mutex>& lock) {
   const bool waiting = std::exchange(idle_, false);
   lock.unlock();

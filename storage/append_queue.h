@@ -1,8 +1,8 @@
-// From the loop to the writer: what waits to be committed, already in the form the journal stores.
+// The queue from the loop to the writer: what waits to be committed, already in the journal's format.
 //
 // The loop encodes records straight into the last batch's bytes under a short lock; the writer takes whole batches. One
-// batch is one commit and one journal row, so its size is bounded; how much may wait in all is the caller's to bound,
-// by uncommitted_bytes().
+// batch is one commit and one journal row, so its size is bounded. The caller bounds the whole queue, by
+// uncommitted_bytes().
 #pragma once
 
 #include <atomic>
@@ -26,7 +26,7 @@ struct CreateOp {
   Completion<Created> done;
 };
 
-// What a stream counts for retention by size: its events, and about what its rows and indexes take.
+// The size of a stream for retention: its events, plus an estimate for its rows and indexes.
 inline uint64_t stored_size(uint64_t event_bytes) {
   return event_bytes + 1024;
 }
@@ -50,7 +50,7 @@ struct RemoveOp {
 };
 
 struct Batch {
-  std::string row;  // a journal row in the making: room for its head, then records
+  std::string row;  // an unfinished journal row: room for its head, then records
   size_t events = 0;
   size_t op_bytes = 0;  // held by the operations below
   Clock::time_point first_at;
@@ -71,16 +71,16 @@ class AppendQueue {
   void keep(ContinuationOp op);
   void finish(FinishOp op);  // the terminal event goes into the same batch
   void remove(RemoveOp op);
-  int64_t lag_ms() const;  // of the oldest that is not settled; any thread
+  int64_t lag_ms() const;  // of the oldest entry that is not settled; any thread
   uint64_t uncommitted_bytes() const { return uncommitted_.load(std::memory_order_relaxed); }
 
   // Writer thread.
   enum class Woken { work, deadline, stop };
-  Woken wait(Clock::time_point deadline);  // until there is work, or it is time, or stop()
-  bool pause(Clock::time_point until);     // whatever comes in; true if stop() was called
+  Woken wait(Clock::time_point deadline);  // until there is work, or the deadline, or stop()
+  bool pause(Clock::time_point until);     // even if work arrives; true if stop() was called
   std::unique_ptr<Batch> take();           // the oldest batch, or null
-  // (A batch that was taken counts as waiting until then.)
-  void settled(size_t bytes);            // of a batch, as waiting_bytes() said when it was taken: they wait no longer
+  // Ends the waiting of a batch that was taken; `bytes` is its waiting_bytes() at that time.
+  void settled(size_t bytes);
   bool holds_finish() const;             // a terminal event waits
   std::vector<CreateOp> take_creates();  // of all waiting batches, to refuse them
 
@@ -93,9 +93,9 @@ class AppendQueue {
   mutable std::mutex mutex_;
   std::condition_variable ready_;
   std::deque<std::unique_ptr<Batch>> batches_;
-  size_t usual_bytes_ = 0;        // of the last batch's row: the next one grows at once to it
-  bool idle_ = false;             // the writer waits for work, not for a time
-  Clock::time_point taken_at_{};  // since when the batch that the writer holds has waited; epoch: it holds none
+  size_t usual_bytes_ = 0;        // size of the last batch's row, reserved for the next one
+  bool idle_ = false;             // the writer waits for work, not for a deadline
+  Clock::time_point taken_at_{};  // first_at of the writer's batch; epoch: it has none
   bool stop_ = false;
   std::atomic<uint64_t> uncommitted_{0};
 };

@@ -43,7 +43,7 @@ void Checkpointer::make_room() {
   std::unique_lock lock(mutex_);
   hurry_ = true;
   wake_.notify_all();
-  // Two: the one under way began before this writer's last frames.
+  // Two, since the one under way began before this writer's last frames.
   ticked_.wait_for(lock, std::chrono::seconds(1), [this, from = ticks_] { return stop_ || ticks_ >= from + 2; });
   hurry_ = false;
 }
@@ -57,7 +57,7 @@ void Checkpointer::run() {
       std::unique_lock lock(mutex_);
       wake_.wait_until(lock, next, [this] { return stop_ || hurry_; });
       last = stop_;
-      truncate = truncate_ || last;  // a stopped relay leaves no WAL: nothing deleted lives on in it
+      truncate = truncate_ || last;  // a stopped relay leaves no WAL, in which deleted bytes would survive
     }
     tick(truncate);
     if (last) return;
@@ -71,7 +71,7 @@ void Checkpointer::run() {
 }
 
 void Checkpointer::tick(bool truncate) {
-  // After a failed sync nothing may be moved: what the WAL's pages hold on the disk is unknown.
+  // After a failed sync nothing may be moved: the WAL's content on the disk is unknown.
   if (context_.health.state() == LogState::failed) return;
   int frames = 0;
   int rc = checkpoint(SQLITE_CHECKPOINT_PASSIVE, frames);
@@ -93,7 +93,7 @@ void Checkpointer::tick(bool truncate) {
 
 int Checkpointer::checkpoint(int mode, int& frames) {
   int done = 0;
-  // RESTART and TRUNCATE wait for readers, who are short; BUSY only means that the next tick tries again.
+  // RESTART and TRUNCATE need readers to finish, which is soon; after BUSY the next tick tries again.
   sqlite3_busy_timeout(db_.handle(), mode == SQLITE_CHECKPOINT_PASSIVE ? 0 : 20);
   int rc = sqlite3_wal_checkpoint_v2(db_.handle(), nullptr, mode, &frames, &done);
   if (rc == SQLITE_OK) context_.figures.checkpoints.fetch_add(1, std::memory_order_relaxed);

@@ -1,7 +1,7 @@
 // Moves the WAL into the database on a thread of its own, so that commits do not wait for it.
 //
-// PASSIVE every checkpoint_ms; while the WAL is over wal_restart_bytes a RESTART straight after, since PASSIVE alone
-// never lets the WAL begin anew under steady writing. TRUNCATE on request, when removed bytes must leave the file.
+// PASSIVE every checkpoint_ms; while the WAL is over wal_restart_bytes a RESTART straight after it, since with PASSIVE
+// alone the WAL never starts over under steady writing. TRUNCATE on request, when removed bytes must leave the file.
 #pragma once
 
 #include <condition_variable>
@@ -23,7 +23,7 @@ class Checkpointer {
   void start();
   void stop();
 
-  // Asks for the WAL to be emptied; truncated() says when it was, since the last request.
+  // Asks to empty the WAL; truncated() tells whether this was done since the last request.
   void request_truncate();
   bool truncated() const;
 

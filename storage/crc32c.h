@@ -6,7 +6,7 @@
 
 namespace tokenrelay::storage {
 
-// Of `bytes` after what `before` already covers (0: nothing).
+// Continues the checksum `before` over `bytes`; 0 starts a new one.
 uint32_t crc32c(std::string_view bytes, uint32_t before = 0);
 
 }  // namespace tokenrelay::storage

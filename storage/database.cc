@@ -45,13 +45,13 @@ std::string_view Statement::bytes(int column) {
 
 Result<Database> Database::open(const std::string& path, Mode mode, const std::string& vfs) {
   Database db;
-  // A reader opens for writing too: in WAL mode it takes read locks in the shared-memory file. query_only keeps it
-  // honest.
+  // A reader opens for writing too: in WAL mode it takes read locks in the shared-memory file. query_only prevents
+  // writes.
   int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (mode == Mode::write ? SQLITE_OPEN_CREATE : 0);
   int rc = sqlite3_open_v2(path.c_str(), &db.handle_, flags, vfs.empty() ? nullptr : vfs.c_str());
   if (rc != SQLITE_OK) return tl::unexpected(db.error(rc, "open " + path));
   sqlite3_extended_result_codes(db.handle_, 1);
-  // Closing must not checkpoint: after a failed sync that would spread what the disk may have lost.
+  // Closing must not checkpoint: after a failed sync that could copy lost pages into the database.
   sqlite3_db_config(db.handle_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
   sqlite3_db_config(db.handle_, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   if (mode == Mode::read) {

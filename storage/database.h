@@ -63,7 +63,7 @@ class Database {
   bool in_transaction() const { return !sqlite3_get_autocommit(handle_); }
   void rollback();
 
-  Error error(int rc, const std::string& doing) const;  // with SQLite's own words
+  Error error(int rc, const std::string& doing) const;  // with SQLite's message; `doing` completes "cannot …"
   sqlite3* handle() const { return handle_; }
 
  private:

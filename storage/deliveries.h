@@ -1,9 +1,9 @@
-// Deliveries: what commits have to say, on its way from the writer to the loop.
+// Deliveries: the results of commits, on their way from the writer to the loop.
 //
-// A loop that has no time takes several commits at once, and each stream in them is told its newest end alone: so one
-// write to a reader carries what would have been several, and a full machine does less for each token, not more.
+// A busy loop takes several commits at once, and each stream in them is told only its newest end. So one write to a
+// reader replaces several, and a full machine does less work per token, not more.
 // Threads: put() on the writer's, take() on the loop's. Bounds: only the loop gives the writer something to commit, so
-// while it does not come to take(), no more can wait than what it had appended before.
+// until it calls take(), no more can wait than what it had appended before.
 #pragma once
 
 #include <chrono>
@@ -16,7 +16,7 @@
 
 namespace tokenrelay::storage {
 
-// Of one commit; of several, joined, once it is taken.
+// The results of one commit, or of several, joined when taken.
 struct Delivery {
   std::vector<Durable> durable;
   struct Made {
@@ -31,7 +31,7 @@ struct Delivery {
 
 class Deliveries {
  public:
-  bool put(Delivery delivery);  // true: nothing waited, so tell the loop
+  bool put(Delivery delivery);  // true: the queue was empty, so wake the loop
   Delivery take();
 
  private:

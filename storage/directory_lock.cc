@@ -25,7 +25,7 @@ Result<void> make_private(const std::string& directory) {
   struct stat st {};
   if (stat(directory.c_str(), &st) != 0) return tl::unexpected(io_error("read " + directory));
   if (!S_ISDIR(st.st_mode)) return tl::unexpected(Error{Errc::io, directory + " is not a directory"});
-  // Prompts and answers are private, also in a directory that an operator made with an ordinary umask.
+  // Prompts and answers are private, even in a directory that an operator created with an ordinary umask.
   if ((st.st_mode & 077) != 0 && chmod(directory.c_str(), 0700) != 0) {
     return tl::unexpected(io_error("make " + directory + " private"));
   }

@@ -1,4 +1,4 @@
-// The data directory belongs to one process. The lock is flock(2) on a file in it: it goes with its process, however
+// The data directory belongs to one process. The lock is flock(2) on a file in it. It ends with the process, however
 // that dies, so a stale pid in the file locks nobody out.
 #pragma once
 
@@ -10,7 +10,7 @@ namespace tokenrelay::storage {
 
 class DirectoryLock {
  public:
-  // Makes the directory (0700) if it is missing and takes it. Errc::locked names the holder's pid.
+  // Creates the directory (0700) if it is missing and locks it. Errc::locked names the holder's pid.
   static Result<DirectoryLock> take(const std::string& directory);
 
   DirectoryLock(DirectoryLock&& other) noexcept;

@@ -1,4 +1,4 @@
-// The words of the log: what an event is, and what names it.
+// The basic types of the log: events and their names.
 #pragma once
 
 #include <cstdint>
@@ -8,15 +8,15 @@
 
 namespace tokenrelay::storage {
 
-// An event's place in its stream: 1, 2, 3 … without gaps over the stream's whole life, across runs. 0: before the
+// An event's number in its stream: 1, 2, 3 … without gaps over the stream's whole life, across runs. 0: before the
 // first.
 using Seq = uint64_t;
 
-// The log's own number of a stream: dense, never reused, never shown to a client.
+// The log's number for a stream: dense, never reused, never shown to a client.
 using StreamKey = uint64_t;
 
-// On disk: never renumber. The payload's form belongs to the relay (service/relay/event_codec.h); the log only stores
-// it.
+// These numbers are on disk: never renumber. The relay defines the payloads (service/relay/event_codec.h); the log only
+// stores them.
 enum class EventKind : uint8_t {
   start = 1,      // JSON object
   text = 2,       // raw UTF-8
@@ -25,7 +25,7 @@ enum class EventKind : uint8_t {
   steer = 5,      // JSON object
   upstream = 6,   // JSON object
   done = 7,       // JSON object; the terminal event: nothing follows it
-  opaque = 8,     // JSON object: what the provider wants back untouched in a later turn
+  opaque = 8,     // JSON object: what the provider expects back unchanged in a later turn
 };
 
 struct EventView {
@@ -33,7 +33,7 @@ struct EventView {
   std::string_view payload;
 };
 
-// Some neighbouring events of one stream, as they come out of the log: one buffer, and where each event lies in it.
+// Consecutive events of one stream, as read from the log: one buffer, and where each event is in it.
 struct Block {
   struct Entry {
     Seq seq;

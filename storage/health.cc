@@ -15,8 +15,7 @@ int64_t ms_since(Clock::time_point t) {
 
 Severity severity_of(int code) {
   switch (code) {
-    case SQLITE_IOERR_WRITE:  // a quota, or a device that may come back: nothing was acknowledged, so it may be tried
-                              // again
+    case SQLITE_IOERR_WRITE:  // a quota, or a device that may return: nothing was acknowledged, so try again
     case SQLITE_IOERR_SHMSIZE:
     case SQLITE_IOERR_SHMMAP:
     case SQLITE_IOERR_SHMLOCK:
@@ -80,7 +79,7 @@ LogStatus Health::status(uint64_t uncommitted_bytes) const {
   if (s.state != LogState::healthy) {
     s.stalled_ms = ms_since(since_);
   } else if (commit_ != Clock::time_point{} && Clock::now() - commit_ > hanging) {
-    // The disk neither takes the commit nor refuses it.
+    // The disk neither completes the commit nor fails it.
     s.state = LogState::stalled;
     s.reason = "a commit does not return";
     s.stalled_ms = ms_since(commit_);

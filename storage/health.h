@@ -11,7 +11,7 @@
 
 namespace tokenrelay::storage {
 
-// What an SQLite error means for the log: worth another try (disk full, locked), or the end of appending.
+// What an SQLite error means for the log: try again (disk full, locked), or append nothing more.
 enum class Severity { passing, final };
 Severity severity_of(int sqlite_code);
 
@@ -36,7 +36,7 @@ class Health {
   std::atomic<LogState> state_{LogState::healthy};
   mutable std::mutex mutex_;
   std::string reason_;
-  Clock::time_point since_{};   // of the trouble
+  Clock::time_point since_{};   // start of the trouble
   Clock::time_point commit_{};  // when the commit under way began; epoch: none
 };
 

@@ -6,7 +6,7 @@
 namespace tokenrelay::storage {
 namespace {
 
-// The id is part of it, so that a row in another row's place is found out.
+// The id is part of the checksum, so that a row stored under another row's id is detected.
 uint32_t row_checksum(std::string_view records, uint64_t id) {
   return crc32c(records, crc32c({reinterpret_cast<const char*>(&id), sizeof id}));
 }
@@ -77,7 +77,7 @@ std::optional<std::string_view> open_row(std::string_view row, uint64_t id) {
   if (row.size() < journal_head) return std::nullopt;
   std::string_view records = row.substr(journal_head);
   if (get<uint32_t>(row.data()) != row_checksum(records, id)) return std::nullopt;
-  // A row that checks out was written by this code; that it also walks to its end is still cheap to know.
+  // A row with a right checksum was written by this code; walking it to the end is a cheap extra check.
   RecordReader walk(records);
   for (Record r; walk.next(r);) {
     EntryReader entries(r.entries);

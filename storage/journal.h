@@ -35,7 +35,7 @@ void append_record(std::string& out, StreamKey key, Seq first, std::span<const E
 // The part of `record` after seq `last` (which lies within it, or before it).
 Record after(const Record& record, Seq last);
 
-// Walks entries; stops, with malformed() true, at bytes that are none.
+// Walks entries; at malformed bytes it stops, with malformed() true.
 class EntryReader {
  public:
   explicit EntryReader(std::string_view entries) : left_(entries) {}
@@ -47,7 +47,7 @@ class EntryReader {
   bool malformed_ = false;
 };
 
-// Walks the records of a row; stops, with malformed() true, at bytes that are none.
+// Walks the records of a row; at malformed bytes it stops, with malformed() true.
 class RecordReader {
  public:
   explicit RecordReader(std::string_view records) : left_(records) {}
@@ -59,10 +59,10 @@ class RecordReader {
   bool malformed_ = false;
 };
 
-// `row` is journal_head bytes of room and then records: writes the checksum.
+// Writes the checksum into `row`: journal_head bytes of room, then records.
 void seal_row(std::string& row, uint64_t id);
 
-// The records of a stored row, or nothing if its bytes do not check out.
+// The records of a stored row; nullopt if its checksum is wrong.
 std::optional<std::string_view> open_row(std::string_view row, uint64_t id);
 
 }  // namespace tokenrelay::storage

@@ -1,13 +1,13 @@
-// KeyTable: values by stream key. Keys are counted up, so those that are alive at a time lie close together: a table of
-// pages finds a value in one step, beside its neighbours, where a hash map's node lies anywhere in memory (every token
-// looks three of these up, and a node that is not in the cache costs more than the look).
+// KeyTable: values by stream key. Keys are counted up, so the live ones are close together: a table of pages finds a
+// value in one step, beside its neighbours. A hash map's nodes lie anywhere in memory, and every token makes three such
+// look-ups, where a node that is not in the cache costs more than the look-up itself.
 //
 //   KeyTable<OpenStream> open;
 //   open[key] = {2, bytes};
 //   if (OpenStream* stream = open.find(key)) …       // valid until the key is erased
 //
-// Bounds: a page of page_keys values for each page that holds a key, and 8 bytes for each page between the lowest key
-// held and the highest. Threads: as a standard container.
+// Bounds: page_keys values for each page that holds a key, and 8 bytes for each page between the lowest and the highest
+// key. Threads: as a standard container.
 #pragma once
 
 #include <array>
@@ -32,12 +32,12 @@ class KeyTable {
 
   T* find(StreamKey key) { return const_cast<T*>(std::as_const(*this).find(key)); }
   const T* find(StreamKey key) const {
-    const StreamKey at = key / page_keys - first_;  // below first_ it turns over, and is past the end
+    const StreamKey at = key / page_keys - first_;  // below first_ it wraps around and is past the end
     const Page* const page = at < pages_.size() ? pages_[at].get() : nullptr;
     return page != nullptr && (page->held & bit(key)) != 0 ? &page->values[key % page_keys] : nullptr;
   }
 
-  // The value, made if there is none.
+  // The value, created if there is none.
   T& operator[](StreamKey key) {
     Page& page = page_of(key / page_keys);
     if ((page.held & bit(key)) == 0) {
@@ -50,7 +50,7 @@ class KeyTable {
   void erase(StreamKey key) {
     T* const value = find(key);
     if (value == nullptr) return;
-    [[maybe_unused]] const T gone = std::exchange(*value, T{});  // goes last: it may look at the table
+    [[maybe_unused]] const T gone = std::exchange(*value, T{});  // destroyed last: its destructor may use the table
     --size_;
     Page& page = *pages_[key / page_keys - first_];
     page.held &= ~bit(key);

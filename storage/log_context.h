@@ -19,7 +19,7 @@ struct Figures {
   std::atomic<uint64_t> stored_bytes{0};  // of finished streams that exist
 };
 
-// Closed on the loop thread when the log goes: what is still on its way there is dropped uncalled.
+// Closed on the loop thread when the log is destroyed: calls still on their way to the loop are then dropped.
 struct Gate {
   bool open = true;
 };

@@ -5,7 +5,7 @@
 namespace tokenrelay::storage {
 namespace {
 
-constexpr int tries = 4;  // for a row that changes between the table and the tails
+constexpr int tries = 4;  // if a row changes between reading the table and the tails
 
 tl::unexpected<Error> not_found(const char* what) {
   return tl::unexpected(Error{Errc::not_found, what});
@@ -54,7 +54,7 @@ Result<std::shared_ptr<const Block>> ReadSession::read(StreamKey key, Seq after,
   return block;
 }
 
-// Adds what only the tails know. False: the stream ended while the row was read; read it again.
+// Adds the current values from the tails. False: the stream ended while the row was read; read it again.
 bool ReadSession::complete(StreamRow& row) {
   if (!row.status.empty()) return true;
   auto end = context_.tails.end(row.key);

@@ -1,5 +1,5 @@
-// Reads of what is in the database, on threads of their own. Each thread has its own connection; a snapshot lasts for
-// one job, never across a completion. Jobs wait in a queue whose length the callers bound: one per reader in waiting.
+// Reads the database on separate threads. Each thread has its own connection; a snapshot lasts for one job, never
+// across a completion. The callers bound the queue of jobs: one per waiting reader.
 #pragma once
 
 #include <condition_variable>
@@ -15,7 +15,7 @@
 
 namespace tokenrelay::storage {
 
-// One thread's connection and what it can answer.
+// One thread's connection, with the queries it can answer.
 class ReadSession {
  public:
   ReadSession(LogContext& context, Database db) : context_(context), db_(std::move(db)) {}
@@ -47,7 +47,7 @@ class Reader {
   ~Reader() { stop(); }
 
   Result<void> start(int threads);
-  void stop();  // jobs that did not run are destroyed, here
+  void stop();  // destroys the jobs that did not run
   void submit(Job job);
 
  private:

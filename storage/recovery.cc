@@ -6,7 +6,7 @@
 namespace tokenrelay::storage {
 namespace {
 
-// Written by the log itself, since only it knows what is missing.
+// Written by the log itself, since only the log knows that events are missing.
 constexpr const char* damaged_done =
     R"({"status":"interrupted","finish_reason":null,"usage":{"source":"unknown"},)"
     R"("error":{"code":"log_corrupt","message":"part of this stream was damaged on disk","retryable":false}})";
@@ -146,7 +146,7 @@ int Recovery::take_record(const Record& record) {
   return SQLITE_OK;
 }
 
-// Streams whose every event after the segments lay in a damaged row are in no row that could be read.
+// Finds streams whose events after the segments were all in damaged rows, so that no readable row mentions them.
 int Recovery::find_unmentioned() {
   if (!corrupt_.empty()) {
     Statement all;
@@ -187,7 +187,7 @@ int Recovery::keep_corrupt_rows() {
 
 int Recovery::end_damaged(StreamKey key, Known& known) {
   const Seq last = context_.tails.find(key)->last;
-  // Runs that began beyond the gap made nothing that is still there: their cursors are of no run now.
+  // Runs that began after the gap have lost all their events: their cursors are no longer valid.
   int rc = drop_later_runs_.bind(1, static_cast<int64_t>(key)).bind(2, static_cast<int64_t>(last)).run();
   std::string token;
   if (rc == SQLITE_OK) rc = writes_.begin_run(key, last + 1, token);

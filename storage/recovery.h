@@ -1,5 +1,5 @@
-// What happens between locking the directory and the first call: the journal is read over the segments, and every
-// stream that a dead process left unfinished gets its terminal event, or the event that announces its continuation.
+// Runs between the locking of the directory and the first call: reads the journal over the segments, and gives every
+// stream that a dead process left unfinished its terminal event, or the event that announces its continuation.
 #pragma once
 
 #include <map>
@@ -20,8 +20,8 @@ struct OpenStream {
 };
 
 struct Recovered {
-  KeyTable<OpenStream> open;         // streams that go on
-  std::vector<StreamRow> continued;  // the same, with the run that began now
+  KeyTable<OpenStream> open;         // streams that continue
+  std::vector<StreamRow> continued;  // the same, with the new run
   StreamKey next_key = 1;
   uint64_t next_row = 1;
 };

@@ -15,7 +15,7 @@ void ReserveFile::hold() {
   if (fstat(fd, &st) == 0 && static_cast<uint64_t>(st.st_blocks) * 512 >= bytes_) held_ = true;
   struct statvfs disk {};
   if (!held_ && fstatvfs(fd, &disk) == 0 && disk.f_bavail * disk.f_frsize >= 4 * bytes_) {
-    // Blocks, not a hole: only what is allocated can be given back.
+    // Allocated blocks, not a hole: only those can be given back.
     held_ = posix_fallocate(fd, 0, static_cast<off_t>(bytes_)) == 0;
   }
   close(fd);

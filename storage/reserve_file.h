@@ -10,9 +10,9 @@ class ReserveFile {
  public:
   ReserveFile(std::string path, uint64_t bytes) : path_(std::move(path)), bytes_(bytes) {}
 
-  void hold();     // takes the blocks, if the disk has four times as much to spare; else stays without
+  void hold();     // takes the blocks if the disk has four times as much free space
   bool release();  // gives them back; true if there were any
-  void yield();    // gives back what an earlier process held, if the disk has less than that to spare
+  void yield();    // gives back the blocks of an earlier process if the disk has less than that free
   bool held() const { return held_; }
 
  private:

@@ -1,4 +1,4 @@
-// The tables, their version, and how one version becomes the next (storage/FORMAT.md says what they mean).
+// The tables, their version, and the migrations between versions (storage/FORMAT.md describes them).
 #pragma once
 
 #include "storage/database.h"
@@ -6,10 +6,10 @@
 namespace tokenrelay::storage {
 
 inline constexpr int64_t format_version = 2;
-inline constexpr int64_t tokenrelay_application_id = 0x544b524c;  // "TKRL", so that file(1) and we know our own
+inline constexpr int64_t tokenrelay_application_id = 0x544b524c;  // "TKRL": identifies our files, also for file(1)
 
-// Makes an empty file ours, or brings ours up to format_version in one transaction. bad_version for anything else, and
-// then nothing in the file has changed.
+// Creates the tables in an empty file, or migrates our own to format_version in one transaction. Any other file is
+// bad_version and stays unchanged.
 Result<void> prepare_schema(Database& db);
 
 }  // namespace tokenrelay::storage

@@ -62,7 +62,7 @@ std::optional<Block> read_segment(int64_t id, std::string_view body, Seq from, s
 bool fill_block(Block& block, std::string_view entries, Seq at, Seq from, size_t max_bytes) {
   constexpr size_t none = std::string_view::npos;
   const size_t base = block.bytes.size();
-  size_t begin = none;  // of the first payload that is taken: everything from there on is copied in one piece
+  size_t begin = none;  // of the first payload to copy: everything from there on is copied in one piece
   size_t end = 0;
   EntryReader walk(entries);
   for (EventView e; walk.next(e); ++at) {

@@ -2,8 +2,9 @@
 //
 //   body  = crc32c:u32 count:u32 marks:u32 (seq_delta:u32 offset:u32){marks} entry{count}
 //
-// The checksum covers the segment's id and everything after itself. The index holds one mark per 4 KiB, so a reader in
-// the middle scans at most that much. The id orders segments by stream and first seq: one lookup finds any event.
+// The checksum covers the segment's id and everything after itself. The index holds one mark per 4 KiB, so a reader
+// that starts in the middle scans at most that much. The id orders segments by stream and first seq: one lookup finds
+// any event.
 #pragma once
 
 #include <memory>
@@ -15,7 +16,7 @@
 
 namespace tokenrelay::storage {
 
-inline constexpr size_t segment_bytes = 64 << 10;  // of entries; one event larger than this is a segment by itself
+inline constexpr size_t segment_bytes = 64 << 10;  // of entries; a larger event is a segment by itself
 
 // 36 bits of stream, 27 bits of seq, so that the id stays a positive SQLite integer.
 inline constexpr int seq_bits = 27;
@@ -33,10 +34,10 @@ inline Seq first_of_segment(int64_t id) {
 
 std::string encode_segment(int64_t id, uint32_t count, std::string_view entries);
 
-// The events from seq `from` on, up to about max_bytes, at least one; nothing if the bytes do not check out.
+// The events from seq `from` on: about max_bytes, at least one. Nullopt if the checksum is wrong.
 std::optional<Block> read_segment(int64_t id, std::string_view body, Seq from, size_t max_bytes);
 
-// Copies entries, of which the first has seq `at`, into a block from seq `from` on. False if they are malformed.
+// Copies the entries from seq `from` on into a block; the first entry has seq `at`. False if they are malformed.
 bool fill_block(Block& block, std::string_view entries, Seq at, Seq from, size_t max_bytes);
 
 }  // namespace tokenrelay::storage

@@ -8,7 +8,7 @@
 namespace tokenrelay::storage {
 namespace {
 
-constexpr uint64_t slice_ns = 100'000;  // the shortest that the kernel takes
+constexpr uint64_t slice_ns = 100'000;  // the shortest that the kernel accepts
 
 // The kernel's struct sched_attr in its first form, which glibc before 2.41 does not declare.
 struct Attributes {
@@ -27,10 +27,10 @@ void take_short_slices() {
   Attributes now{};
   if (::syscall(SYS_sched_getattr, 0, &now, sizeof now, 0) != 0) return;
   constexpr uint32_t ordinary = 0;     // SCHED_OTHER
-  if (now.policy != ordinary) return;  // whoever started it has given it another policy
+  if (now.policy != ordinary) return;  // started with another policy: keep that
   now.size = sizeof now;
   now.runtime = slice_ns;
-  ::syscall(SYS_sched_setattr, 0, &now, 0);  // only tuning: what refuses it runs as before
+  ::syscall(SYS_sched_setattr, 0, &now, 0);  // only tuning: a failure changes nothing
 #endif
 }
 

@@ -22,7 +22,7 @@ namespace tokenrelay::storage {
 namespace {
 
 constexpr int reader_threads = 2;
-constexpr int open_wait_ms = 2000;  // for a lock that a backup or a curious operator holds for a moment
+constexpr int open_wait_ms = 2000;  // for a lock that a backup or an operator holds briefly
 
 class SqliteEventLog final : public EventLog {
  public:
@@ -91,7 +91,7 @@ class SqliteEventLog final : public EventLog {
   bool closed_ = false;
 };
 
-// SQLite gives the WAL and its index the database's own mode, so only this file needs to be made by hand.
+// SQLite gives the WAL and its index the mode of the database, so only this file is created here.
 Result<void> make_file(const std::string& path) {
   int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0) return tl::unexpected(Error{Errc::io, "cannot open " + path + ": " + std::strerror(errno)});
@@ -130,7 +130,7 @@ Result<void> SqliteEventLog::open() {
   if (rc = writer_->prepare(); rc != SQLITE_OK) return tl::unexpected(writer_->db().error(rc, "prepare to write"));
   auto recovered = Recovery(context_, writer_->db(), writer_->writes(), writer_->tidy()).run();
   if (!recovered) return tl::unexpected(recovered.error());
-  sqlite3_busy_timeout(writer_->db().handle(), 0);  // from here on the writer does its own waiting
+  sqlite3_busy_timeout(writer_->db().handle(), 0);  // from here on the writer waits by itself
   writer_->resume(recovered->next_key, recovered->next_row);
   open_ = std::move(recovered->open);
   if (o.continued) {

@@ -15,8 +15,8 @@ class StreamRows {
  public:
   int prepare(Database& db);
 
-  // Each: SQLITE_ROW with `row` filled, SQLITE_DONE if there is none, or an error. last_seq and the last run's end are
-  // as stored; for an unfinished stream the tails know better.
+  // Each returns SQLITE_ROW with `row` filled, SQLITE_DONE if there is none, or an error. last_seq and the last run's
+  // end are as stored; for an unfinished stream the tails have the current values.
   int by_id(const std::string& stream_id, StreamRow& row);
   int by_key(StreamKey key, StreamRow& row);
   int by_run(const std::string& token, StreamRow& row);
@@ -24,7 +24,7 @@ class StreamRows {
 
   int list(const std::string& owner, std::optional<StreamKey> before, size_t limit, std::vector<StreamRow>& rows);
   int unfinished(std::vector<StreamRow>& rows);
-  // Oldest finish first: those before `finished_before_ms`, and then until `excess` bytes are found.
+  // Oldest finish first: those before `finished_before_ms`, then more until their bytes reach `excess`.
   int expired(int64_t finished_before_ms, uint64_t excess, size_t limit, std::vector<StreamRow>& rows);
   int tombstone(const std::string& stream_id, int64_t& removed_ms);
 
@@ -36,7 +36,7 @@ class StreamRows {
   Statement by_id_, by_key_, by_run_, by_idempotency_key_, runs_, list_, unfinished_, expired_, tombstone_;
 };
 
-// Says where each run of `row` ends, now that last_seq is known.
+// Sets where each run of `row` ends, once last_seq is known.
 void close_runs(StreamRow& row);
 
 }  // namespace tokenrelay::storage

@@ -84,7 +84,7 @@ int StreamWrites::insert(const NewStream& n, StreamKey key) {
 }
 
 int StreamWrites::begin_run(StreamKey key, Seq first, std::string& token) {
-  // 50 random bits: a second draw is rare, a seventeenth means that the source is broken.
+  // 50 random bits: a second draw is rare; a seventeenth means that the random source is broken.
   for (int draw = 0; draw < 17; ++draw) {
     token = draw_token();
     int rc =

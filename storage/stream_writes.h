@@ -1,5 +1,5 @@
-// What changes streams, inside the writer's transaction. Each returns SQLITE_OK, or an error that undoes the whole
-// transaction; what a caller did wrong is a Result of its own and undoes nothing.
+// The changes to streams, inside the writer's transaction. Each returns SQLITE_OK, or an error that undoes the whole
+// transaction. A caller's mistake is reported in the Result instead and undoes nothing.
 #pragma once
 
 #include <functional>
@@ -23,11 +23,11 @@ class StreamWrites {
       : random_(std::move(random)), keep_requests_(keep_requests) {}
   int prepare(Database& db);
 
-  // A new stream takes key `next_key` (then moved on) and puts its start event into `row`.
+  // A new stream takes key `next_key`, which is then advanced, and puts its start event into `row`.
   int create(const NewStream& stream, StreamKey& next_key, std::string& row, Result<Created>& out);
   int keep(const ContinuationOp& op);
   int finish(const FinishOp& op);
-  // Not found while the stream is unfinished: its owner ends it first.
+  // not_found while the stream is unfinished: its owner must end it first.
   int remove(const RemoveOp& op, Result<Removed>& out);
   int begin_run(StreamKey key, Seq first, std::string& token);  // draws the token
   int journal(uint64_t id, std::string_view row);

@@ -58,7 +58,7 @@ void Tails::append_locked(Tail& tail, const Record& record) {
       tail.chunks.push_back({tail.last + 1, 0, {}});
     }
     Chunk& chunk = tail.chunks.back();
-    // Doubling would leave a thousand streams with as much room as text.
+    // Doubling would waste as much memory as the text of a thousand streams takes.
     const size_t needed = chunk.entries.size() + size;
     if (needed > chunk.entries.capacity()) chunk.entries.reserve(needed + std::max<size_t>(256, needed / 4));
     chunk.entries.append(e.payload.data() - entry_head, size);

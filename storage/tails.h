@@ -1,7 +1,7 @@
-// What is durable but not yet in segments: the journal's events, by stream, in memory.
+// The events that are durable but not yet in segments: the journal's events, by stream, in memory.
 //
-// Bounded by the journal (SqliteLogOptions::journal_flush_bytes and what is written while it is flushed). The writer
-// thread alone changes it, so it may read without the lock; every other thread reads under the lock, shortly.
+// Bounded by the journal (SqliteLogOptions::journal_flush_bytes, plus what is written while it is flushed). Only the
+// writer thread changes it, so it reads without the lock; other threads read under the lock, briefly.
 #pragma once
 
 #include <memory>
@@ -29,7 +29,7 @@ class Tails {
     Seq last = 0;           // last durable seq of the stream, in memory or not
     bool finished = false;  // the terminal event is durable
     uint64_t commit = 0;    // the last commit that reached it …
-    size_t place = 0;       // … and where that is told
+    size_t place = 0;       // … and its index in `reached`
     std::vector<Chunk> chunks;
   };
 
@@ -38,15 +38,15 @@ class Tails {
   void forget(StreamKey key);
   void finish(StreamKey key);
   // Appends what a committed row holds; `reached` gets each stream once, with its new end. Records of unknown streams
-  // are skipped: a stream may be removed while its row waits.
+  // are skipped: a stream may have been removed while its row waited.
   void commit(std::string_view records, uint64_t commit, std::vector<Durable>& reached);
   void append(const Record& record);
-  // The stream's first `chunks` chunks are in segments now. A finished stream without chunks is forgotten.
+  // The stream's first `chunks` chunks are in segments now. Drops a finished stream without chunks.
   void drop(StreamKey key, size_t chunks);
   const Tail* find(StreamKey key) const;   // without the lock
   std::vector<StreamKey> waiting() const;  // streams with chunks
 
-  // Any thread. `here` false: not in memory, the segments have it (or nobody does).
+  // Any thread. `here` false: not in memory; the segments have it, if anything does.
   struct Answer {
     bool here = false;
     std::shared_ptr<const Block> block;

@@ -58,7 +58,7 @@ void Tidy::step() {
   Error error{errc_of(rc), std::string("cannot tidy the log: ") + sqlite3_errstr(rc)};
   db_.rollback();
   not_before_ = Clock::now() + after_failure;
-  if (severity_of(rc) == Severity::passing) return;  // commits meet the same trouble and say so
+  if (severity_of(rc) == Severity::passing) return;  // commits fail in the same way and report it
   if (rc == SQLITE_IOERR_FSYNC) context_.figures.syncs_failed.fetch_add(1, std::memory_order_relaxed);
   context_.report(2, error.message);
   context_.health.fail(error.message);
@@ -87,7 +87,7 @@ size_t Tidy::arrears(size_t committed_bytes) const {
   const uint64_t limit = context_.options.journal_flush_bytes;
   if (!due(Clock::now())) return 0;
   if (journal_bytes_ <= limit + limit / 4) return 1;
-  // A byte is written once more, and deleted twice where retention is at work.
+  // Each byte is written once more, and deleted twice if retention removes it.
   return 2 + 6 * committed_bytes / step_bytes;
 }
 
@@ -117,7 +117,7 @@ int Tidy::write_segments() {
     at_ = began;
     return rc;
   }
-  // Committed, so a reader finds them there before they leave memory.
+  // Committed first, so that a reader finds them there before they leave memory.
   for (const auto& [key, chunks] : written_) {
     context_.tails.drop(key, chunks);
     context_.figures.segments_written.fetch_add(chunks, std::memory_order_relaxed);
@@ -187,13 +187,13 @@ int Tidy::scrub_segments() {
     if (rc == SQLITE_OK && scrubbed_all_) ++at_;
     return rc;
   }
-  // Every round empties the WAL behind it: prompts of ended streams, too, should not outlive them for long in a file.
+  // Every round empties the WAL afterwards: prompts of ended streams should not stay in a file for long either.
   scrubbing_.empty() ? checkpointer_.request_truncate() : await_truncate();
   end_round();
   return SQLITE_OK;
 }
 
-// The WAL still holds what was deleted. Asked for on the side: the next round need not wait.
+// The WAL still holds what was deleted. This only requests the emptying: the next round does not wait for it.
 void Tidy::await_truncate() {
   awaiting_.insert(awaiting_.end(), scrubbing_.begin(), scrubbing_.end());
   checkpointer_.request_truncate();
@@ -247,7 +247,7 @@ int Tidy::upkeep() {
   WriteTurn::Held turn(context_.turn, WriteTurn::Who::writer);
   int rc = delete_tombstones_.bind(1, context_.options.wall_ms() - tombstone_ms).run();
   if (rc != SQLITE_OK) return rc;
-  // Some free pages are kept: the next journal takes them again.
+  // Some free pages are kept for the next journal.
   auto free_pages = db_.integer("PRAGMA freelist_count");
   auto page_bytes = db_.integer("PRAGMA page_size");
   if (!free_pages || !page_bytes) return SQLITE_OK;

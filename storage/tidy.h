@@ -1,8 +1,8 @@
-// The writer's work between commits: tails become segments, the journal below them goes, removed streams leave every
-// file, old tombstones are dropped, free pages are given back. In steps of at most about 64 KiB a transaction.
+// The writer's work between commits: it turns tails into segments, deletes their journal rows, erases removed streams
+// from every file, drops old tombstones and gives back free pages. In steps of at most about 64 KiB per transaction.
 //
-// Steps are not synced one by one: the WAL is in order, so the next commit's sync covers them, and a lost step is done
-// again after the next start. Writer thread only.
+// Steps are not synced one by one: the WAL is in order, so the next commit's sync covers them, and a lost step is
+// repeated after the next start. Writer thread only.
 #pragma once
 
 #include <deque>
@@ -22,14 +22,14 @@ class Tidy {
   int prepare();
 
   void row_written(uint64_t id, size_t bytes);
-  void removed(StreamKey key);  // its row is gone; its bytes are to follow
+  void removed(StreamKey key);  // its row is gone; erases the rest later
   void soon() { flush_at_ = Clock::now(); }
 
   bool due(Clock::time_point now) const { return now >= next(); }
   Clock::time_point next() const;
   void step();
-  // Steps to take at once after a commit, so that steady commits do not starve them: more when the journal outgrows
-  // them.
+  // How many steps to take right after a commit, so that steady commits do not starve them: more if the journal grows
+  // faster than they shrink it.
   size_t arrears(size_t committed_bytes) const;
 
  private:
@@ -68,7 +68,7 @@ class Tidy {
   std::vector<std::pair<StreamKey, size_t>> written_;  // chunks of the step under way
   size_t rows_deleted_ = 0;
   bool scrubbed_all_ = false;
-  // Removed streams on their way out: their row is gone; this round deletes the rest; the WAL is to be emptied.
+  // Removed streams: their row is gone; this round deletes the rest; then the WAL is emptied.
   std::vector<StreamKey> removed_, scrubbing_, awaiting_;
 
   Clock::time_point flush_at_ = Clock::time_point::max();

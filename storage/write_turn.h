@@ -1,7 +1,7 @@
 // Who may change the database file now: the writer for a transaction, or the checkpointer for a RESTART or TRUNCATE.
 //
-// SQLite has a lock of its own for this, but waiting for it means polling, and a writer that is busy all the time would
-// starve the checkpointer. Here the checkpointer is next as soon as it asks.
+// SQLite has its own lock for this, but waiting for it means polling, and a busy writer would starve the checkpointer.
+// Here the checkpointer is next as soon as it asks.
 #pragma once
 
 #include <condition_variable>

@@ -10,13 +10,13 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// A sync costs the same whatever it carries: the more events per second, the further apart.
+// A sync costs the same whatever its size: the more events per second, the longer the interval.
 constexpr double busy_rate = 20'000;  // events per second from which commits keep busy_interval
 constexpr auto busy_interval = milliseconds(2);
-constexpr double full_rate = 45'000;  // about what a core does; there a wait is worth less than the core's time
+constexpr double full_rate = 45'000;  // about what a core can do; then saving its time matters more than a shorter wait
 constexpr auto full_interval = milliseconds(3);
 constexpr auto rate_window = milliseconds(50);
-constexpr auto stall_after = milliseconds(250);  // of failing: a lock held for a moment is no stall
+constexpr auto stall_after = milliseconds(250);  // of failures: a lock held briefly is not a stall
 constexpr auto give_up_after = milliseconds(1000);
 
 double seconds(Clock::duration d) {
@@ -57,7 +57,7 @@ void Writer::stop() {
 }
 
 void Writer::run() {
-  take_short_slices();  // else each wait for the disk ends with a wait for the loop, which has much to do
+  take_short_slices();  // else after each wait for the disk it waits for the busy loop
   for (;;) {
     const bool failed = context_.health.state() == LogState::failed;
     auto woken = queue_.wait(failed ? Clock::now() + milliseconds(100) : tidy_.next());
@@ -84,11 +84,11 @@ void Writer::run() {
   }
 }
 
-// Four times the size at which it should begin anew means that the disk does not keep up: then writing waits for it.
+// A WAL of four times the size at which it should start over means that the disk does not keep up: then writing waits.
 void Writer::bound_wal() {
   if (static_cast<uint64_t>(wal_frames_) * frame_bytes <= 4 * context_.options.wal_restart_bytes) return;
   checkpointer_.make_room();
-  wal_frames_ = 0;  // the hook says how it really is, at the next commit
+  wal_frames_ = 0;  // the hook sets the real value at the next commit
 }
 
 void Writer::tidy_step() {
@@ -210,7 +210,7 @@ bool Writer::try_again(int rc, const Error& error, Batch& batch, Clock::time_poi
     return false;
   }
   const bool full = (rc & 0xff) == SQLITE_FULL;
-  // Its blocks are for terminal events: only once one waits, behind whatever comes first.
+  // The reserve is for terminal events: release it only once one is waiting, even behind other work.
   if (full && (!batch.finishes.empty() || queue_.holds_finish()) && reserve_.release()) {
     context_.report(1, "the disk is full: using the reserved space to end the running streams");
     return true;

@@ -1,4 +1,4 @@
-// The one thread that changes the log: spaced group commits, and tidying between them.
+// The only thread that changes the log: group commits at intervals, and tidying between them.
 #pragma once
 
 #include <memory>
@@ -21,7 +21,7 @@ class Writer {
   Writer(LogContext& context, AppendQueue& queue, Database db, Checkpointer& checkpointer, Deliver deliver);
   ~Writer() { stop(); }
 
-  void make_room() { reserve_.yield(); }  // before recovery: a full disk must still take the terminal events
+  void make_room() { reserve_.yield(); }  // before recovery, so that a full disk has room for the terminal events
   int prepare();
   // Where recovery left off. Then start().
   void resume(StreamKey next_key, uint64_t next_row) { next_key_ = next_key, next_row_ = next_row; }
@@ -29,7 +29,7 @@ class Writer {
   Tidy& tidy() { return tidy_; }
   Database& db() { return db_; }
   void start();
-  void stop();  // commits what waits, as far as the disk takes it
+  void stop();  // commits what waits, as far as the disk allows
 
  private:
   struct Outcome {
@@ -59,7 +59,7 @@ class Writer {
   StreamWrites writes_;
   Tidy tidy_;
   Checkpointer& checkpointer_;
-  int wal_frames_ = 0;  // after the last commit, by SQLite's hook
+  int wal_frames_ = 0;  // after the last commit, from SQLite's hook
   ReserveFile reserve_;
   SyncLevel sync_now_;
 
@@ -71,7 +71,7 @@ class Writer {
   Clock::time_point rate_from_{};
   size_t rate_events_ = 0;
   double events_per_second_ = 0;
-  Clock::time_point give_up_ = Clock::time_point::max();  // when stopping on a disk that refuses
+  Clock::time_point give_up_ = Clock::time_point::max();  // for stopping while the disk refuses writes
   std::thread thread_;
 };
 
