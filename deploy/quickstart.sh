@@ -1,6 +1,6 @@
 #!/bin/bash
-# From a clean checkout on Debian 12 or newer to a running relay: installs deploy/packages.txt, builds, serves the demo
-# model on 127.0.0.1:8080. Flags go to `tokenrelay serve`: deploy/quickstart.sh --upstream openai=https://api.openai.com/v1
+# From a clean checkout on Debian 12 or newer to a running relay: installs deploy/packages.txt (with sudo), builds,
+# serves the demo model on 127.0.0.1:8080. Flags go to `tokenrelay serve`: deploy/quickstart.sh --upstream openai=https://api.openai.com/v1
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -18,7 +18,7 @@ done
 port=${listen##*:}
 
 if [ "$port" != 0 ] && (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
-  echo "Port $port is taken: is a relay running already? Try: deploy/quickstart.sh --listen 127.0.0.1:8081" >&2
+  echo "Port $port is in use: is a relay already running? Try: deploy/quickstart.sh --listen 127.0.0.1:8081" >&2
   exit 1
 fi
 
@@ -33,7 +33,7 @@ cmake --build --preset release
 server=
 [ "$listen" = 127.0.0.1:8080 ] || server="--server http://$listen "
 if [ "$port" = 0 ]; then
-  echo "It listens on the address of the next line."
+  echo "The next line shows its address."
 else
   cat <<HERE
 

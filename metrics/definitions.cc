@@ -2,7 +2,7 @@
 
 namespace tokenrelay::metrics {
 
-// From half a millisecond (a local model's burst) to the minute after which a person has left.
+// From half a millisecond (a local model's burst) to a minute, after which nobody waits any more.
 const std::array<uint64_t, 16> Metrics::inter_delta_bounds = {
     500'000,       1'000'000,      2'500'000,      5'000'000,     10'000'000,    25'000'000,
     50'000'000,    100'000'000,    250'000'000,    500'000'000,   1'000'000'000, 2'500'000'000,
@@ -116,7 +116,7 @@ Metrics::Families::Families(std::string_view version)
       .Register(registry)
       .Add({{"version", std::string(version)}})
       .Set(1);
-  // Series that alerts and dashboards divide by exist from the first scrape on.
+  // Series that alerts and dashboards divide by must exist from the first scrape on.
   for (const char* status : {"completed", "cancelled", "failed", "interrupted"}) streams_ended.of({status});
   for (const char* verdict : {"start", "exact", "reset"}) resumes.of({verdict});
   for (const char* transport : {"sse", "websocket"}) subscribers.Add({{"transport", transport}});

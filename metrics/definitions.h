@@ -1,4 +1,4 @@
-// Every metric's name, help, labels and buckets. What each one counts is told where it is raised: metrics.h.
+// Every metric's name, help, labels and buckets. metrics.h describes what each one counts.
 #pragma once
 
 #include <prometheus/counter.h>

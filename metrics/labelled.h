@@ -1,4 +1,4 @@
-// Labelled: one metric family whose label values are bounded. The first `most` combinations are kept as they come;
+// Labelled: one metric family whose label values are bounded. The first `most` combinations are kept;
 // every later one counts as "other" in all its labels. Any thread.
 #pragma once
 

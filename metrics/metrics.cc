@@ -14,7 +14,7 @@ constexpr const char* kinds[] = {"text", "reasoning", "tool_call"};
 constexpr const char* verdicts[] = {"start", "exact", "reset"};
 constexpr const char* log_states[] = {"healthy", "stalled", "failed"};
 
-// A counter that somebody else keeps: brought up to what they say.
+// Raises a counter to a value that is counted elsewhere.
 void raise(Counter& counter, uint64_t to) {
   const double behind = static_cast<double>(to) - counter.Value();
   if (behind > 0) counter.Increment(behind);

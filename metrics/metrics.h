@@ -1,10 +1,10 @@
-// Metrics: everything the relay counts, in one place: names, help, labels and buckets are in metrics/definitions.cc,
-// and nowhere else is a metric made.
+// Metrics: everything the relay counts, in one place. All metrics are defined in metrics/definitions.cc, with names,
+// help, labels and buckets.
 //
 // Threads. Every method may be called from any thread. delta(), inter_delta() and lag() are the token path: a few
 // relaxed atomic adds, no lock, no lookup. The others take a mutex that is held for a map lookup.
-// Bounds. No label ever holds an id. A model that is not on the list of known models, a status, code, reason or route
-// beyond the bound of its family, becomes "other".
+// Bounds. Labels never hold an id. A model that is not on the list of known models becomes "other", and so does a
+// status, code, reason or route beyond the bound of its family.
 // Scraping. exposition() first runs the samplers (on the calling thread), then reads /proc for the process metrics.
 #pragma once
 
@@ -25,7 +25,7 @@ enum class Transport { sse, websocket };
 enum class Verdict { start, exact, reset };
 enum class LogState { healthy, stalled, failed };
 
-// What the event log says of itself; the counters count from the log's opening.
+// The event log's figures; the counters count from the opening of the log.
 struct LogSample {
   LogState state = LogState::healthy;
   double stalled_seconds = 0;
@@ -67,7 +67,7 @@ class Metrics {
   void subscriber_left(Transport transport);
   void resumed(Verdict verdict);
   void replayed(uint64_t events) { replayed_.add(events); }  // sent from the log to a reader behind the live end
-  void merged(uint64_t events) { merged_.add(events); }      // deltas that went out inside another event
+  void merged(uint64_t events) { merged_.add(events); }      // deltas sent merged into another event
   void heartbeat() { heartbeats_.add(); }
   void cut(std::string_view reason);  // slow_reader, shutdown, retention, log_failed, overload, …
 
@@ -77,12 +77,12 @@ class Metrics {
 
   // Commands. kind: cancel, steer, …; transport: http, websocket; outcome: ok or the refusal's code.
   void command(std::string_view kind, std::string_view transport, std::string_view outcome);
-  void cancel_closed(double seconds);  // from a cancel to its upstream's closed connection
+  void cancel_closed(double seconds);  // from a cancel until the upstream connection is closed
   void websocket_opened();
   void websocket_closed(int code);  // RFC 6455 7.4; 1006: without a close frame
   void websocket_message(bool received);
 
-  // HTTP. route: the pattern, not the path ("/v1/streams/{id}"); "other" for what matched none.
+  // HTTP. route: the pattern, not the path ("/v1/streams/{id}"); "other" if none matched.
   // seconds: from the complete head to the answer's head (for an event stream: not to its end).
   void http_request(std::string_view route, std::string_view method, int status, double seconds);
   void connection_accepted() { accepted_.add(); }
@@ -94,7 +94,7 @@ class Metrics {
   void set_whole_reads(uint64_t held_bytes, uint64_t refused);
   void set_ready(bool ready);
   void set_log(const LogSample& sample);
-  void set_log_lines_dropped(uint64_t lines);  // of the process's own log, on standard error
+  void set_log_lines_dropped(uint64_t lines);  // of the process's log on standard error
   void on_scrape(std::function<void(Metrics&)> sampler);
 
   std::string exposition();  // Prometheus text format 0.0.4
@@ -108,7 +108,7 @@ class Metrics {
   void fold();
 
   static const std::array<uint64_t, 16> inter_delta_bounds;  // nanoseconds
-  static const std::array<uint64_t, 11> lag_bounds;         // events
+  static const std::array<uint64_t, 11> lag_bounds;          // events
 
   std::array<Deltas, 3> deltas_;
   Spread<16> inter_delta_{inter_delta_bounds};

@@ -15,7 +15,7 @@ namespace tokenrelay::metrics {
 class Tally {
  public:
   void add(uint64_t n = 1) { value_.fetch_add(n, std::memory_order_relaxed); }
-  uint64_t take() { return value_.exchange(0, std::memory_order_relaxed); }  // what came since the last take
+  uint64_t take() { return value_.exchange(0, std::memory_order_relaxed); }  // since the last take
 
  private:
   std::atomic<uint64_t> value_{0};
