@@ -37,7 +37,8 @@ void ChatEvents::reconnected() {
 }
 
 void ChatEvents::line(std::string_view text) {
-  if (first_line_ && text.substr(0, byte_order_mark.size()) == byte_order_mark) text.remove_prefix(byte_order_mark.size());
+  if (first_line_ && text.substr(0, byte_order_mark.size()) == byte_order_mark)
+    text.remove_prefix(byte_order_mark.size());
   first_line_ = false;
   if (text.empty()) return dispatch();
   if (text.front() == ':') return;

@@ -97,8 +97,8 @@ inline int shm_unmap(sqlite3_file* f, int remove) {
 }
 
 inline const sqlite3_io_methods methods = {2,        close,       read,       write,   truncate, sync,   file_size,
-                                            lock,     unlock,      check_lock, control, sector,   device, shm_map,
-                                            shm_lock, shm_barrier, shm_unmap,  nullptr, nullptr};
+                                           lock,     unlock,      check_lock, control, sector,   device, shm_map,
+                                           shm_lock, shm_barrier, shm_unmap,  nullptr, nullptr};
 
 inline int open(sqlite3_vfs*, const char* name, sqlite3_file* f, int flags, int* out) {
   f->pMethods = nullptr;
