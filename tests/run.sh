@@ -35,6 +35,7 @@ check "layers" tests/layers_test.sh
 check "layers: what goes upward is found" planted_includes
 check "documents" tests/documents_test.sh
 check "format" format_check
+check "no co_await in a conditional expression" no_conditional_awaits
 check "alert rules" promtool check rules deploy/prometheus/tokenrelay.rules.yml
 for preset in "${presets[@]}"; do
   build "$preset" || continue

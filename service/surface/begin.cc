@@ -52,6 +52,13 @@ Reply reply_of(const api::BeginError& why, const Request& request, Dialect diale
   return error_reply(dialect, error, request.request_id);
 }
 
+// Not one expression: GCC 12 destroys what co_await gives in a conditional expression twice.
+asio::awaitable<api::Started> join_or_create(api::Api& api, const Request& request,
+                                             const std::optional<relay::EventId>& cursor, SurfaceRequest wanted) {
+  if (cursor) co_return co_await api::join(api, request, *cursor);
+  co_return co_await api::create(api, request, std::move(wanted));
+}
+
 }  // namespace
 
 std::string same_name(const std::string& neutral_field) {
@@ -75,8 +82,7 @@ asio::awaitable<tl::expected<api::StartedStream, Reply>> begin(api::Api& api, co
   const auto policy = read_on_disconnect(request);
   if (!policy) co_return refused(dialect, request, invalid("On-Disconnect", policy.error()));
   if (*policy) wanted.on_disconnect = **policy;
-  auto started =
-      *cursor ? co_await api::join(api, request, **cursor) : co_await api::create(api, request, std::move(wanted));
+  auto started = co_await join_or_create(api, request, *cursor, std::move(wanted));
   if (!started) co_return tl::make_unexpected(reply_of(started.error(), request, dialect, field_name));
   co_return std::move(*started);
 }
