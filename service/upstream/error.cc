@@ -90,7 +90,7 @@ Class class_of_status(int status) {
   }
 }
 
-// A spend cap answers 429 but no wait helps.
+// A spend cap is reported as a 429, but waiting does not help.
 bool is_spent(std::string_view words) {
   return names_any(words, {"insufficient_quota", "spend_limit", "billing"});
 }
@@ -154,7 +154,7 @@ ProviderError parse_error_body(std::string_view body) {
   const auto error = read_error(in);
   if (error && in.at_end()) return *error;
   ProviderError text;
-  // A proxy's HTML page says nothing to a client; a line of text may.
+  // A proxy's HTML page is useless to a client; plain text may help.
   if (body.find('<') == body.npos) text.message = std::string(body.substr(0, 2 * max_message_bytes));
   return text;
 }
@@ -163,7 +163,7 @@ Error error_of_status(const client::HttpHead& head, const ProviderError& error) 
   const Class found = class_of_status(head.status);
   Error failure{found.code, error.message, found.retryable, head.retry_after_ms, head.status};
   if (found.code == ErrorCode::upstream_auth) {
-    failure.message = "the upstream refused the relay's credential";  // its own words may quote the key
+    failure.message = "the upstream refused the relay's credential";  // the upstream's message may quote the key
   } else if (failure.message.empty()) {
     failure.message = "the upstream answered with status " + std::to_string(head.status);
   }
@@ -191,17 +191,17 @@ Error error_of_transfer(const client::TransferEnd& end, int http_status) {
   switch (end.cause) {
     case Cause::unreachable:
     case Cause::connect_timeout:
-      return make(ErrorCode::upstream_unreachable, "no connection to the upstream", true);
+      return make(ErrorCode::upstream_unreachable, "cannot connect to the upstream", true);
     case Cause::first_byte_timeout:
     case Cause::idle_timeout:
-      return make(ErrorCode::upstream_timeout, "the upstream fell silent", true);
+      return make(ErrorCode::upstream_timeout, "the upstream stopped responding", true);
     case Cause::not_http:
-      return make(ErrorCode::upstream_protocol, "the upstream's answer is not HTTP", false);
+      return make(ErrorCode::upstream_protocol, "the upstream's response is not valid HTTP", false);
     case Cause::clean:
     case Cause::cut:
       break;
   }
-  return make(ErrorCode::upstream_truncated, "the upstream's answer ended without its end mark", true);
+  return make(ErrorCode::upstream_truncated, "the upstream's response ended before it was complete", true);
 }
 
 Error protocol_error(std::string message, int http_status) {

@@ -1,4 +1,4 @@
-// From what an upstream says of an error, by status or in its stream, to a Error (DIALECTS.md, Every upstream:
+// Turns what an upstream reports as an error, by status or in its stream, into an Error (DIALECTS.md, Every upstream:
 // refusals and retries).
 #pragma once
 
@@ -15,18 +15,18 @@ class Reader;
 
 namespace tokenrelay::upstream {
 
-// An error in any of the shapes that are about: a string, a number, {"message","type","code"} with `code` a number, a
-// string or null, {"detail"}, and any of them under "error".
+// An error in any shape seen in practice: a string, a number, {"message","type","code"} where `code` is a number, a
+// string or null, {"detail"}, and each of these inside "error".
 struct ProviderError {
   std::string message;
   std::string code;  // as text
   std::string type;
 };
 
-// Reads the value at the reader; nullopt for null (and false).
+// Reads the reader's next value; nullopt for null and false.
 std::optional<ProviderError> read_error(json::Reader& in);
 
-// The body of an error answer, or the payload of an error event: JSON, or text.
+// Reads the body of an error response, or the payload of an error event: JSON or text.
 ProviderError parse_error_body(std::string_view body);
 
 Error error_of_status(const client::HttpHead& head, const ProviderError& error);

@@ -1,7 +1,7 @@
-// HttpProvider: a provider whose calls are requests over HTTP: what the calls share, and the plain way to make one.
+// HttpProvider: a provider whose calls are HTTP requests. It holds what the calls share, and starts them.
 //
 // A dialect's call derives from SseCall and has `Shared` (HttpShared or derived from it), `kind`, refuses(), and a
-// constructor that takes (std::shared_ptr<Shared>, ModelRequest, CallHandler&) and asks.
+// constructor that takes (std::shared_ptr<Shared>, ModelRequest, CallHandler&) and sends the request.
 #pragma once
 
 #include <memory>

@@ -11,8 +11,8 @@
 
 namespace tokenrelay::upstream {
 
-// JSON there, events back, the request's id, and `own` (the credential, versions), of which empty ones are left out.
-// A header that the configuration sets wins over each of these. Lines, "Name: value".
+// As lines, "Name: value": Content-Type, Accept, the request's id and `own` (the credential, versions); empty ones are
+// left out. A header from the configuration replaces the one of the same name.
 std::vector<std::string> request_headers(const ModelRequest& request, const ProviderOptions& options,
                                          std::initializer_list<std::pair<const char*, std::string>> own,
                                          bool with_body = true);

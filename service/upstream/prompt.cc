@@ -24,7 +24,7 @@ std::string thought_signature(const Value& holder) {
   return json::word(member(member(holder, "extra_content"), "google"), "thought_signature");
 }
 
-// A data: URL into its bytes, any other URL as it is.
+// Takes the data out of a data: URL; keeps any other URL as it is.
 void take_url(PromptPart& part, const std::string& url) {
   if (auto data = parse_data_url(url)) {
     part.media_type = std::move(data->media_type);
@@ -60,7 +60,7 @@ tl::expected<PromptPart, UnsupportedField> read_part(const Value& raw, const std
     part.filename = json::word(file, "filename");
     if (const auto data = json::word(file, "file_data"); !data.empty()) {
       take_url(part, data);
-      if (part.data.empty()) return refuse(place + ".file.file_data", "must be a data: URL in base64");
+      if (part.data.empty()) return refuse(place + ".file.file_data", "must be a base64 data: URL");
     }
     if (const auto url = json::word(file, "file_url"); !url.empty()) part.url = url;
   } else if (type == "thinking") {
@@ -73,7 +73,7 @@ tl::expected<PromptPart, UnsupportedField> read_part(const Value& raw, const std
   } else if (type == "reasoning") {
     part.kind = Kind::reasoning;
   } else {
-    return refuse(place + ".type", "parts of this type cannot be given to this upstream");
+    return refuse(place + ".type", "content parts of this type are not supported by this upstream");
   }
   return part;
 }
@@ -89,12 +89,13 @@ tl::expected<Role, UnsupportedField> role_of(const Value& raw, const std::string
   for (const auto& [name, value] : roles) {
     if (role == name) return value;
   }
-  return refuse(place + ".role", "is not one that this upstream knows");
+  return refuse(place + ".role", "is not supported by this upstream");
 }
 
 tl::expected<PromptToolCall, UnsupportedField> read_tool_call(const Value& raw, const std::string& place) {
   const std::string type = json::word(raw, "type");
-  if (!type.empty() && type != "function") return refuse(place + ".type", "only function calls can be carried over");
+  if (!type.empty() && type != "function")
+    return refuse(place + ".type", "only function calls are supported by this upstream");
   PromptToolCall call;
   call.id = json::word(raw, "id");
   call.name = json::word(member(raw, "function"), "name");
@@ -138,11 +139,11 @@ tl::expected<PromptMessage, UnsupportedField> read_message(const Value& raw, siz
   message.tool_call_id = json::word(raw, "tool_call_id");
   message.name = json::word(raw, "name");
   if (message.role != Role::tool && !message.name.empty()) {
-    return refuse(place + ".name", "has no equivalent at this upstream");
+    return refuse(place + ".name", "is not supported by this upstream");
   }
   message.is_error = member(raw, "is_error") == true;
   if (const auto read = read_content(raw, message, place); !read) return tl::make_unexpected(read.error());
-  if (raw.contains("function_call")) return refuse(place + ".function_call", "use tool_calls");
+  if (raw.contains("function_call")) return refuse(place + ".function_call", "is not supported: use tool_calls");
   const Value& calls = member(raw, "tool_calls");
   for (size_t i = 0; calls.is_array() && i < calls.size(); ++i) {
     auto call = read_tool_call(calls[i], place + ".tool_calls[" + std::to_string(i) + "]");
@@ -169,7 +170,7 @@ tl::expected<ToolChoice, UnsupportedField> read_tool_choice(const Value& raw) {
   if (raw == "none") return ToolChoice{ToolChoice::Kind::none, {}};
   if (raw == "required") return ToolChoice{ToolChoice::Kind::required, {}};
   ToolChoice choice{ToolChoice::Kind::named, json::word(member(raw, "function"), "name")};
-  if (choice.name.empty()) return refuse("parameters.tool_choice", "is none that this upstream knows");
+  if (choice.name.empty()) return refuse("parameters.tool_choice", "is not supported by this upstream");
   return choice;
 }
 
@@ -185,7 +186,7 @@ tl::expected<std::vector<std::string>, UnsupportedField> read_stop(const Value& 
 }
 
 tl::expected<void, UnsupportedField> read_parameter(const std::string& name, const Value& value, Prompt& prompt) {
-  if (value.is_null()) return {};  // as OpenAI's SDKs send what is not set
+  if (value.is_null()) return {};  // OpenAI's SDKs send null for what is not set
   if (name == "tools") {
     if (!value.is_array()) return refuse("parameters.tools", "must be an array");
     for (const auto& tool : value) prompt.tools.push_back(read_tool(tool));

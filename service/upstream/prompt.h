@@ -1,4 +1,4 @@
-// Prompt: a ModelRequest read into types: what every dialect but `openai` translates from.
+// Prompt: a ModelRequest read into types. Every dialect except `openai` translates from it.
 //
 // The neutral request. `messages` are those of OpenAI's Chat Completions:
 //   {"role":"system"|"developer","content":TEXT}
@@ -12,17 +12,17 @@
 //   {"type":"input_audio","input_audio":{"data","format"}}
 //   {"type":"file","file":{"file_data":"data:…"|"file_url":"https:…"|"file_id","filename"?}}
 //   {"type":"refusal","refusal"}                             assistant
-// and, beyond OpenAI, what a provider wants back untouched (CallHandler::on_opaque), on assistant turns:
+// and, beyond OpenAI's API, what a provider wants back unchanged (CallHandler::on_opaque), on assistant turns:
 //   {"type":"thinking","thinking":"…","signature":"…"}       Anthropic
 //   {"type":"redacted_thinking","data":"…"}                  Anthropic
-//   {"type":"reasoning","id":"…","encrypted_content":"…","summary":[…]}   OpenAI Responses' item, without its type
+//   {"type":"reasoning","id":"…","encrypted_content":"…","summary":[…]}   OpenAI's Responses
 //   tool_calls[i].extra_content.google.thought_signature     Gemini; also on a text part
-// `parameters` are Chat Completions' other members, by their names there; "top_k" beside them. What only one dialect
-// knows stands under "x_anthropic", "x_gemini" or "x_responses": {"body":{members},"headers":{…}}; the others refuse
-// it.
+// `parameters` are the other members of a Chat Completions request, by the same names, and "top_k". Members of one
+// dialect only are in "x_anthropic", "x_gemini" or "x_responses": {"body":{members},"headers":{…}}; the other dialects
+// refuse them.
 //
-// Left out on purpose, on every dialect but its own: `cache_control` marks (they change no answer), and reasoning that
-// an earlier turn showed (no provider needs another's).
+// Left out on purpose for other dialects: `cache_control` marks (they do not change the answer), and the reasoning of
+// earlier turns (providers do not need each other's).
 #pragma once
 
 #include <optional>
@@ -44,7 +44,7 @@ struct PromptPart {
   std::string media_type, data;  // image, audio, file: base64; redacted_thinking: data alone
   std::string file_id, filename;
   std::string signature;  // thinking; a text part's thought_signature
-  json::Value raw;        // the part as it came: cache_control, reasoning items, dialects' own extras
+  json::Value raw;        // the part as received: cache_control, reasoning items, extras of one dialect
 };
 
 struct PromptToolCall {
@@ -67,7 +67,7 @@ struct PromptTool {
   std::string name, description;
   json::Value parameters;  // JSON Schema; null: none
   std::optional<bool> strict;
-  json::Value raw;  // the tool as it came; what is not {"type":"function"} has nothing else
+  json::Value raw;  // the tool as received; a tool that is not a function has only this
   bool is_function = true;
 };
 
@@ -91,7 +91,7 @@ tl::expected<Prompt, UnsupportedField> read_prompt(const ModelRequest& request);
 std::string path_of(const PromptMessage& message);
 std::string path_of(const PromptMessage& message, size_t part);
 
-// A data: URL in base64 taken apart; nullopt: it is none.
+// A base64 data: URL taken apart; nullopt for any other URL.
 struct DataUrl {
   std::string media_type, data;
 };

@@ -1,4 +1,4 @@
-// The providers that exist, by KIND.
+// The providers, one for each kind of upstream.
 #pragma once
 
 #include <functional>
@@ -17,12 +17,12 @@ class Loop;
 namespace tokenrelay::upstream {
 
 struct ProviderOptions {
-  std::string base_url;                                      // as the provider's SDKs take it
+  std::string base_url;                                      // in the form that the provider's SDKs take
   std::string api_key;                                       // "" sends no credential; never logged
-  std::vector<std::pair<std::string, std::string>> headers;  // extra ones, from the configuration
+  std::vector<std::pair<std::string, std::string>> headers;  // extra headers, from the configuration
   client::Timeouts timeouts;
   size_t max_event_bytes = 8u << 20;
-  bool background = false;  // openai-responses: ask for answers that outlive a connection, and take them up again
+  bool background = false;  // openai-responses: ask for answers that outlive a connection, and resume them
   // demo only:
   int64_t demo_delta_ms = 35;  // a human pace
 };
@@ -33,11 +33,11 @@ std::unique_ptr<Provider> make_openai_responses(std::shared_ptr<client::HttpClie
 std::unique_ptr<Provider> make_anthropic(std::shared_ptr<client::HttpClient> client, ProviderOptions options);
 std::unique_ptr<Provider> make_gemini(std::shared_ptr<client::HttpClient> client, ProviderOptions options);
 
-// A built-in model without network or key: readable text about the last user message, about 200 pieces, one each
-// demo_delta_ms; the same prompt brings the same answer. Usage counts words in and pieces out. It honours max_tokens
-// and max_completion_tokens (then finish_reason is `length`), and words in the prompt ask for more: #reason (reasoning
-// first), #tool (a tool call in four pieces at the end), #fail (a failure after ten pieces of text), #long=N (N pieces
-// of text, at most 100,000).
+// A built-in model that needs no network and no key: readable text about the last user message in about 200 pieces, one
+// every demo_delta_ms; the same prompt gets the same answer. Usage counts words in and pieces out. It honours
+// max_tokens and max_completion_tokens (finish_reason is then `length`). Words in the prompt ask for more: #reason
+// (reasoning first), #tool (a tool call in four pieces at the end), #fail (an error after ten pieces of text), #long=N
+// (N pieces of text, at most 100,000).
 std::unique_ptr<Provider> make_demo(transport::Loop& loop, ProviderOptions options);
 
 }  // namespace tokenrelay::upstream

@@ -75,12 +75,12 @@ void SseCall::on_body(std::string_view bytes) {
   }
 }
 
-// By its first character, since content types lie. False: the call has ended.
+// Tells the kind of body by its first character, since content types are often wrong. False: the call has ended.
 bool SseCall::recognise(std::string_view bytes) {
   const std::string_view text = text::strip(bytes);
   if (text.empty()) return true;
   if (text.front() == '<') {
-    fail(protocol_error("the upstream answered with a page, not with events", head_.status));
+    fail(protocol_error("the upstream answered with HTML instead of events", head_.status));
     return false;
   }
   body_ = text.front() == '{' || text.front() == '[' ? Body::document : Body::events;
@@ -89,13 +89,13 @@ bool SseCall::recognise(std::string_view bytes) {
 
 void SseCall::take_events(std::string_view bytes) {
   if (parser_->feed(bytes) == SseParser::Result::too_large) {
-    fail(protocol_error("an event of the upstream is too large", head_.status));
+    fail(protocol_error("the upstream sent an event that is too large", head_.status));
   }
 }
 
 void SseCall::gather(std::string_view bytes) {
   if (document_.size() + bytes.size() > options_.max_event_bytes) {
-    return fail(protocol_error("the upstream's answer is too large", head_.status));
+    return fail(protocol_error("the upstream's response is too large", head_.status));
   }
   document_ += bytes;
 }
@@ -126,7 +126,7 @@ void SseCall::on_end(const client::TransferEnd& end) {
   if (marked() && end.cause == client::TransferEnd::Cause::clean) return complete();
   if (body_ == Body::events && !begun() && end.cause == client::TransferEnd::Cause::clean &&
       head_.content_type != "text/event-stream") {
-    return fail(protocol_error("the upstream answered with no events", head_.status));
+    return fail(protocol_error("the upstream's response contains no events", head_.status));
   }
   if (cut(end) || watch.gone()) return;
   fail(error_of_transfer(end, head_.status));
@@ -158,7 +158,7 @@ void SseCall::fail(Error failure) {
 
 void SseCall::end(Outcome outcome) {
   end_of_body_.cancel();
-  transfer_.reset();  // closes what is still open
+  transfer_.reset();  // closes the connection if it is still open
   handler_.on_end(std::move(outcome));
 }
 

@@ -1,9 +1,9 @@
-// SseCall: what every dialect over HTTP shares: one streaming request, what came back (events, a document, a page, a
-// refusal), its timeouts and its end (DIALECTS.md, Every upstream). A dialect derives from it and says what an event
-// means.
+// SseCall: what all dialects over HTTP share: one streaming request, the kind of its response (events, a document, an
+// HTML page, an error status), its timeouts and its end (DIALECTS.md, Every upstream). A dialect derives from it and
+// interprets the events.
 //
-// A call ends by complete() or fail(), once; both may destroy the call before they return, so whoever called them
-// touches nothing afterwards. Hooks that answer false say "ended, or gone". Threads: the loop's.
+// A call ends with complete() or fail(), once. Both may destroy the call before they return, so their caller must not
+// touch it afterwards. A hook that returns false says that the call has ended or was destroyed. Threads: the loop's.
 #pragma once
 
 #include <memory>
@@ -28,32 +28,34 @@ class SseCall : public Call, private client::TransferHandler, private SseSink {
  protected:
   SseCall(std::shared_ptr<client::HttpClient> client, const ProviderOptions& options, CallHandler& handler);
 
-  // Asks; once more after refused() or cut(), when that is what they want.
+  // Sends the request; also to retry, from refused() or after cut().
   void ask(client::HttpRequest request);
 
-  // ---- what a dialect says
-  // One event with data, trimmed and not empty; `error:` lines and what no dialect needs to see never come here.
-  // `unterminated`: the body ended before its blank line, so it may be cut.
+  // ---- what a dialect implements
+  // Takes one event. Its data is trimmed and not empty; `error:` lines and empty events are handled before.
+  // `unterminated`: the body ended before the event's blank line, so the event may be cut.
   virtual bool take_event(const SseEvent& event) = 0;
-  // A body that is no stream: a whole answer, or an error under status 200. `clean`: it came whole.
+  // Takes a body that is not a stream: a whole answer, or an error under status 200. It may be cut unless the end's
+  // cause is `clean`.
   virtual bool take_document(std::string_view document, const client::TransferEnd& end) = 0;
-  // Everything was said that must be said: the body's clean end, or end_of_body_ms without it, completes the call.
+  // The answer is complete as far as it must be: the body's clean end, or end_of_body_ms without it, completes the
+  // call.
   virtual bool marked() const = 0;
-  virtual bool begun() const = 0;          // something of this dialect was understood
-  virtual bool flush() = 0;                // hands on what was held back; false: gone
+  virtual bool begun() const = 0;          // part of an answer in this dialect was received
+  virtual bool flush() = 0;                // passes on what was held back; false: the call was destroyed
   virtual Outcome outcome() const = 0;     // of a call that is complete
   virtual const Usage& usage() const = 0;  // so far: a failed call costs too
-  // Not 2xx. True: taken care of (asked again, or ended).
+  // The status is not 2xx. True: the dialect has dealt with it (sent the request again, or ended the call).
   virtual bool refused(const client::HttpHead&, std::string_view /*body*/) { return false; }
-  // The body ended before its mark. True: taken care of (the dialect takes the answer up again).
+  // The body ended before the answer was complete. True: the dialect has dealt with it (it resumes the answer).
   virtual bool cut(const client::TransferEnd&) { return false; }
 
   // ---- what a dialect may do
   void complete(bool keep_connection = false);
   void fail(Error failure);
-  // Nothing can be asked, because refuses() was not: fails by that, after the call was given to its owner.
+  // For a request that refuses() would have refused: fails with that, once the call's owner has it.
   void fail_unasked(UnsupportedField why);
-  void body_mark_changed();  // marked() may have changed outside take_event()
+  void body_mark_changed();  // call it when marked() may have changed outside take_event()
 
   CallHandler& handler() { return handler_; }
   transport::Lifeline& line() { return line_; }
@@ -76,16 +78,16 @@ class SseCall : public Call, private client::TransferHandler, private SseSink {
   void end(Outcome outcome);
 
   const std::shared_ptr<client::HttpClient> client_;
-  const ProviderOptions& options_;  // the provider's shared state keeps it as long as the dialect holds that
+  const ProviderOptions& options_;  // in the provider's shared state, which the dialect keeps alive
   CallHandler& handler_;
   Body body_ = Body::unknown;
   transport::Lifeline line_;
   std::optional<SseParser> parser_;
-  transport::Timer end_of_body_;  // or, where nothing was asked, the end of a call that never began
+  transport::Timer end_of_body_;  // also ends a call that never sent its request (fail_unasked)
   std::unique_ptr<client::Transfer> transfer_;
   std::optional<UnsupportedField> unsupported_;
   client::HttpHead head_;
-  std::string document_;  // an error's body, or an answer that is no stream
+  std::string document_;  // an error's body, or an answer that is not a stream
 };
 
 }  // namespace tokenrelay::upstream

@@ -6,7 +6,7 @@ namespace tokenrelay::upstream {
 namespace {
 
 constexpr size_t max_name_bytes = 64;
-constexpr size_t kept_capacity = 64 << 10;  // a large event does not leave its buffer behind
+constexpr size_t kept_capacity = 64 << 10;  // the buffer of a larger event is freed
 
 // Where the line at the start of `bytes` ends, or npos.
 size_t line_end(std::string_view bytes) {

@@ -1,8 +1,9 @@
-// Server-sent events as upstreams really send them (WHATWG HTML 9.2.6, and liberal beyond it): any line ends, split
+// Parses server-sent events as upstreams really send them (WHATWG HTML 9.2.6, and more liberally): any line ends, split
 // anywhere; a BOM; comments; llama.cpp's `error:` lines.
 //
-// Promise: an event that lies whole in one read is not copied. Bounds: an event (or a line) is at most max_event_bytes;
-// a larger one makes feed() answer too_large. The sink may destroy the parser inside on_event and then returns false.
+// Promise: an event that arrives whole in one read is not copied. Bounds: an event or a line is at most
+// max_event_bytes; for a larger one feed() returns too_large. The sink may destroy the parser inside on_event and must
+// then return false.
 #pragma once
 
 #include <cstddef>
@@ -12,7 +13,7 @@
 namespace tokenrelay::upstream {
 
 struct SseEvent {
-  std::string_view name;       // "" if it has none; cut to 64 bytes
+  std::string_view name;       // "" without one; cut to 64 bytes
   std::string_view data;       // its data lines joined by LF; never empty
   bool is_error_line = false;  // `error: …`: data is what follows
   bool unterminated = false;   // the body ended before its blank line
@@ -20,7 +21,7 @@ struct SseEvent {
 
 class SseSink {
  public:
-  virtual bool on_event(const SseEvent& event) = 0;  // false: no more, the parser may be gone
+  virtual bool on_event(const SseEvent& event) = 0;  // false: stop, the parser may be destroyed
  protected:
   ~SseSink() = default;
 };
@@ -48,8 +49,8 @@ class SseParser {
   bool data_is_view_ = false;
   bool skip_lf_ = false;  // the last read ended with CR
   bool first_line_ = true;
-  std::string_view data_view_;  // the event's data: where it lies in the input
-  std::string line_;            // the start of a line whose end has not come
+  std::string_view data_view_;  // the event's data, in the input
+  std::string line_;            // the start of a line whose end has not arrived
   std::string name_;
   std::string data_;  // once it cannot stay a view
 };

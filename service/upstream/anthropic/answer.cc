@@ -70,7 +70,7 @@ void AnthropicAnswer::take_message(const AnthropicMessage& message, bool ended) 
   take_usage(message.usage, ended);
 }
 
-// Cumulative: a counter that comes again replaces the earlier one.
+// Counters are cumulative: a later value replaces the earlier one.
 void AnthropicAnswer::take_usage(std::string_view raw, bool ended) {
   const AnthropicUsage now = read_anthropic_usage(raw, scratch_);
   if (now.input) counted_.input = now.input;
@@ -123,7 +123,7 @@ Taken AnthropicAnswer::start_block(int64_t index, std::string_view raw) {
 Taken AnthropicAnswer::take_delta(int64_t index, std::string_view raw) {
   const AnthropicDelta delta = read_anthropic_delta(raw, scratch_);
   Block* block = open_block(index);
-  // Some servers leave the start of a plain block out.
+  // Some servers do not send the start of a plain block.
   if (!block && delta.kind == AnthropicDelta::Kind::text) block = add_block(index, Kind::text);
   if (!block && delta.kind == AnthropicDelta::Kind::thinking) block = add_block(index, Kind::thinking);
   return block ? take_piece(*block, delta) : Taken::event;
@@ -152,7 +152,7 @@ Taken AnthropicAnswer::stop_block(int64_t index) {
   return alive(finish(std::move(block)));
 }
 
-// A message at once: each block is started and stopped.
+// A whole message: each block is started and stopped.
 Taken AnthropicAnswer::take_whole(std::string_view raw) {
   const AnthropicMessage message = read_anthropic_message(raw, scratch_);
   take_message(message, true);
@@ -186,7 +186,7 @@ bool AnthropicAnswer::hand_on(const Block& block, std::string_view whole) {
   return !watch.gone();
 }
 
-// A block that has ended, and is no longer among the open ones.
+// Takes a block that has ended; it is no longer among the open ones.
 bool AnthropicAnswer::finish(Block block) {
   if (block.kind == Kind::tool_use && !block.has_input) {
     if (!say(block, block.input.empty() ? std::string_view("{}") : std::string_view(block.input))) return false;
@@ -212,7 +212,7 @@ bool AnthropicAnswer::say_opaque(std::string_view type, std::string_view data) {
   return !watch.gone();
 }
 
-// A block that never ended: its half signature is worth nothing, and its arguments are as far as they came.
+// Blocks that never ended: an incomplete signature is dropped; arguments stay as far as they arrived.
 bool AnthropicAnswer::flush() {
   while (!blocks_.empty()) {
     Block block = std::move(blocks_.front());

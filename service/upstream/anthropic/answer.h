@@ -1,10 +1,10 @@
-// AnthropicAnswer: the events of one Messages answer, put together: whole characters, tool calls with their numbers,
-// what the model wants back untouched, how it finished. Knows nothing of SSE or HTTP.
+// AnthropicAnswer: puts the events of one Messages answer together: whole characters, numbered tool calls, what the
+// model wants back unchanged, the finish reason. It is independent of SSE and HTTP.
 //
-// A signature is joined and handed on when its block ends, byte for byte. A tool call without arguments has "{}".
-// Blocks of server tools, and whatever else comes one day, are skipped. `output_tokens` counts only where the message
-// has ended: message_start's is a guess, which would be taken for the count of an answer that was cut.
-// Bounds: 64 open blocks, 1,024 tool calls, 1 MiB of one signature.
+// A signature is joined and passed on when its block ends, byte for byte. A tool call without arguments gets "{}".
+// Blocks of server tools and of unknown types are skipped. `output_tokens` is taken only at the message's end: the
+// value in message_start is a guess, and would be reported as the count of an answer that was cut. Bounds: 64 open
+// blocks, 1,024 tool calls, 1 MiB of one signature.
 #pragma once
 
 #include <string>
@@ -26,13 +26,13 @@ class AnthropicAnswer final {
     event,
     end,  // message_stop, or a whole message
     not_json,
-    error,      // the payload says what
+    error,      // the payload has the details
     too_large,  // more than the bounds allow
     gone,       // a handler destroyed the answer
   };
   Taken take(std::string_view payload);
 
-  // At the end: hands on what was held back. False: gone.
+  // At the end: passes on what was held back. False: the answer was destroyed.
   bool flush();
 
   bool begun() const { return begun_; }
@@ -45,8 +45,8 @@ class AnthropicAnswer final {
     AnthropicBlock::Kind kind;
     int tool = 0;            // tool_use: its number
     std::string opaque;      // thinking: the signature; redacted_thinking: the data
-    std::string input;       // tool_use: from its start, said at its end if no piece came
-    bool has_input = false;  // a piece came
+    std::string input;       // tool_use: from its start; used at its end unless pieces have arrived
+    bool has_input = false;  // a piece has arrived
     json::Joiner joiner;
   };
 
@@ -57,11 +57,11 @@ class AnthropicAnswer final {
   Taken take_whole(std::string_view raw);
   Block* open_block(int64_t index);
   Block* add_block(int64_t index, AnthropicBlock::Kind kind);
-  std::string_view text_of(std::string_view raw);  // a JSON string's; until the next one
+  std::string_view text_of(std::string_view raw);  // the text of a JSON string; valid until the next call
   void take_message(const AnthropicMessage& message, bool ended);
   void take_usage(std::string_view raw, bool ended);
 
-  // False: gone.
+  // False: the answer was destroyed.
   bool say(Block& block, std::string_view piece);
   bool hand_on(const Block& block, std::string_view whole);
   bool finish(Block block);

@@ -1,7 +1,7 @@
 // One payload of the Messages dialect: an event of a stream, a whole message or an error (DIALECTS.md, Messages).
 //
-// What it says is handed out as the raw JSON of its parts, views into the payload; a string is read where it is needed,
-// with the reader's scratch. Unknown events, blocks and deltas are `other`: they are skipped.
+// Its parts are given as raw JSON, views into the payload; a string is read where it is needed, with the reader's
+// scratch. Unknown events, blocks and deltas are `other`, and skipped.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ namespace tokenrelay::upstream {
 
 struct AnthropicEvent {
   enum class Kind {
-    not_json,  // nor anything else than an object
+    not_json,  // or not an object
     message_start,
     block_start,
     block_delta,
@@ -35,7 +35,7 @@ struct AnthropicBlock {
   enum class Kind { text, thinking, redacted_thinking, tool_use, other };
   Kind kind = Kind::other;
   std::string id, name;                           // tool_use
-  std::string_view text, signature, data, input;  // raw; text: thinking's too
+  std::string_view text, signature, data, input;  // raw; text: also that of thinking
 };
 AnthropicBlock read_anthropic_block(std::string_view raw, std::string& scratch);
 
@@ -46,14 +46,14 @@ struct AnthropicDelta {
 };
 AnthropicDelta read_anthropic_delta(std::string_view raw, std::string& scratch);
 
-// message_start's message, message_delta's delta, or a whole message.
+// The message of message_start, the delta of message_delta, or a whole message.
 struct AnthropicMessage {
   std::optional<std::string> stop_reason;
   std::string_view content, usage;  // raw
 };
 AnthropicMessage read_anthropic_message(std::string_view raw, std::string& scratch);
 
-// The counters that are there; input is without what was written to a cache or read from one.
+// The counters that were sent; input excludes what was written to a cache or read from it.
 struct AnthropicUsage {
   std::optional<uint64_t> input, cache_creation, cache_read, output;
 };

@@ -1,7 +1,7 @@
 // The `anthropic` kind: Messages, streaming (DIALECTS.md, Messages).
 //
-// Complete at message_stop, or with one whole message instead of a stream (servers that ignore `stream`); every other
-// end is a truncation. A 429 that does not say when to come back is a spend cap, and not retried.
+// An answer is complete with message_stop, or with one whole message instead of a stream (servers that ignore
+// `stream`); any other end is a truncation. A 429 that does not say when to retry is a spend cap, and is not retried.
 
 #include "service/upstream/anthropic/answer.h"
 #include "service/upstream/anthropic/request.h"
@@ -26,7 +26,7 @@ class AnthropicCall final : public SseCall {
   void post(const ModelRequest& request);
   bool take_event(const SseEvent& event) override;
   bool take_document(std::string_view document, const client::TransferEnd& end) override;
-  bool marked() const override { return false; }  // message_stop completes at once
+  bool marked() const override { return false; }  // message_stop completes the call at once
   bool begun() const override { return answer_.begun(); }
   bool flush() override { return answer_.flush(); }
   Outcome outcome() const override { return answer_.outcome(); }
@@ -76,7 +76,7 @@ bool AnthropicCall::take_document(std::string_view document, const client::Trans
   if (taken == AnthropicAnswer::Taken::not_json && end.cause != client::TransferEnd::Cause::clean) {
     fail(error_of_transfer(end, head().status));
   } else if (taken == AnthropicAnswer::Taken::event) {
-    fail(protocol_error("the upstream's answer is no message", head().status));
+    fail(protocol_error("the upstream's response is not a message", head().status));
   } else {
     stop(taken, document);
   }
@@ -86,8 +86,9 @@ bool AnthropicCall::take_document(std::string_view document, const client::Trans
 void AnthropicCall::stop(AnthropicAnswer::Taken taken, std::string_view payload) {
   if (taken == AnthropicAnswer::Taken::error) return fail(error_in_stream(parse_error_body(payload), head().status));
   const bool is_json = taken == AnthropicAnswer::Taken::too_large;
-  fail(protocol_error(is_json ? "a part of the upstream's answer is too large" : "what the upstream sent is not JSON",
-                      head().status));
+  fail(protocol_error(
+      is_json ? "a part of the upstream's response is too large" : "the upstream sent data that is not JSON",
+      head().status));
 }
 
 bool AnthropicCall::refused(const client::HttpHead& head, std::string_view body) {

@@ -16,15 +16,15 @@ using json::Value;
 using Done = tl::expected<void, UnsupportedField>;
 
 constexpr uint64_t default_max_tokens = 4096;
-constexpr uint64_t least_budget = 1024;  // the API's
+constexpr uint64_t least_budget = 1024;  // the API's minimum
 
-// A tool in the API's own words is passed as it is.
+// A tool in the API's own format is passed on unchanged.
 tl::expected<Value, UnsupportedField> tool_of(const PromptTool& tool, size_t number) {
   if (!tool.is_function) {
     const bool native = tool.raw.is_object() && tool.raw.contains("type") && tool.raw.contains("name");
     if (native) return tool.raw;
     return refuse("parameters.tools[" + std::to_string(number) + "]",
-                  "tools of this type are unknown to this upstream");
+                  "tools of this type are not supported by this upstream");
   }
   Value out = {{"name", tool.name}};
   if (!tool.description.empty()) out["description"] = tool.description;
@@ -63,7 +63,7 @@ Done add_tools(const Prompt& prompt, Value& body) {
   return {};
 }
 
-// Budgets by effort; what the client allows in all must leave at least a fifth for the answer.
+// Budgets by effort. If the client limits max_tokens, at least a fifth of it is left for the answer.
 Done add_thinking(const Value& effort, Value& body, bool has_limit) {
   static constexpr std::array<std::pair<std::string_view, uint64_t>, 7> budgets = {{{"none", 0},
                                                                                     {"minimal", 1024},
@@ -74,13 +74,13 @@ Done add_thinking(const Value& effort, Value& body, bool has_limit) {
                                                                                     {"max", 32768}}};
   const auto found =
       std::find_if(budgets.begin(), budgets.end(), [&](const auto& known) { return effort == known.first; });
-  if (found == budgets.end()) return refuse("parameters.reasoning_effort", "is none that this upstream knows");
+  if (found == budgets.end()) return refuse("parameters.reasoning_effort", "is not supported by this upstream");
   uint64_t budget = found->second;
   if (budget == 0) return {};
   if (has_limit) {
     const uint64_t limit = body["max_tokens"];
     if (limit <= least_budget) {
-      return refuse("parameters.reasoning_effort", "needs max_tokens over 1024 at this upstream");
+      return refuse("parameters.reasoning_effort", "needs max_tokens above 1024 at this upstream");
     }
     budget = std::min(budget, std::max(least_budget, limit / 5 * 4));
   } else {
@@ -95,7 +95,8 @@ Done add_format(const Value& format, Value& body) {
   if (type == "text") return {};
   const bool has_schema = type == "json_schema" && format.contains("json_schema") &&
                           format["json_schema"].is_object() && format["json_schema"].contains("schema");
-  if (!has_schema) return refuse("parameters.response_format", "only json_schema can be carried to this upstream");
+  if (!has_schema)
+    return refuse("parameters.response_format", "only json_schema with a schema is supported by this upstream");
   body["output_config"]["format"] = {{"type", "json_schema"}, {"schema", format["json_schema"]["schema"]}};
   return {};
 }
@@ -106,7 +107,7 @@ void forbid_parallel_tools(Value& body) {
   if (body["tool_choice"]["type"] != "none") body["tool_choice"]["disable_parallel_tool_use"] = true;
 }
 
-// What asks for nothing, as some clients send it.
+// Parameters at their defaults, which some clients send, change nothing.
 bool is_idle(const std::string& name, const Value& value) {
   if (name == "frequency_penalty" || name == "presence_penalty") return value == 0;
   if (name == "logprobs" || name == "store") return value == false;
@@ -127,7 +128,7 @@ Done add_parameter(const std::string& name, const Value& value, Value& body, con
   } else if (name == "parallel_tool_calls" && value == false) {
     forbid_parallel_tools(body);
   } else {
-    return refuse("parameters." + name, "has no equivalent at this upstream");
+    return refuse("parameters." + name, "is not supported by this upstream");
   }
   return {};
 }
@@ -136,10 +137,11 @@ Done check_headers(const Value& headers) {
   const std::string place = "parameters.x_anthropic.headers";
   if (!headers.is_object()) return refuse(place, "must be an object");
   for (const auto& [name, value] : headers.items()) {
-    if (name != "anthropic-version" && name != "anthropic-beta") return refuse(place + "." + name, "is not sent on");
+    if (name != "anthropic-version" && name != "anthropic-beta")
+      return refuse(place + "." + name, "is not supported: use anthropic-version and anthropic-beta only");
     const bool one_line =
         value.is_string() && value.get_ref<const std::string&>().find_first_of("\r\n") == std::string::npos;
-    if (!one_line) return refuse(place + "." + name, "must be a string of one line");
+    if (!one_line) return refuse(place + "." + name, "must be a string without line breaks");
   }
   return {};
 }
@@ -151,7 +153,7 @@ Done add_own(const Value& own, Value& body) {
     if (name == "headers") {
       if (const Done checked = check_headers(value); !checked) return checked;
     } else if (name != "body" || !value.is_object()) {
-      return refuse(place + "." + name, "is none of an object `body` and an object `headers`");
+      return refuse(place + "." + name, "is not supported: only the objects `body` and `headers` are");
     }
   }
   const Value members = own.value("body", Value::object());
@@ -176,7 +178,7 @@ Done add_parameters(const Prompt& prompt, Value& body) {
   const bool own_thinking =
       own.is_object() && own.contains("body") && own["body"].is_object() && own["body"].contains("thinking");
   for (const auto& [name, value] : prompt.others.items()) {
-    if (name == "reasoning_effort" && own_thinking) continue;  // said more exactly
+    if (name == "reasoning_effort" && own_thinking) continue;  // x_anthropic is more exact
     if (const Done added = add_parameter(name, value, body, prompt); !added) return added;
   }
   return add_own(own, body);

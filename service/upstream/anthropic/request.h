@@ -1,8 +1,8 @@
-// A ModelRequest in the words of Messages (DIALECTS.md, Messages: request).
+// A ModelRequest as a Messages request (DIALECTS.md, Messages: request).
 //
-// max_tokens, which the API demands, is 4,096 where the client gave none (what every model takes), and the thinking
-// budget on top of it where reasoning_effort asks for one. Members of x_anthropic.body stand as they are: they replace
-// what was translated, `tools` are added, `metadata` and `output_config` are completed.
+// The API requires max_tokens: without one from the client it is 4,096, which every model accepts, plus the thinking
+// budget if reasoning_effort asks for one. Members of x_anthropic.body are sent unchanged: they replace what was
+// translated, except that `tools` are added to, and `metadata` and `output_config` completed.
 #pragma once
 
 #include <string>
@@ -14,13 +14,13 @@
 
 namespace tokenrelay::upstream {
 
-// What cannot be carried over is named.
+// The error names the field that is not supported.
 tl::expected<std::string, UnsupportedField> anthropic_body(const ModelRequest& request);
 
-// One of the configuration's headers replaces ours of that name. Of x_anthropic.headers only `anthropic-version` and
-// `anthropic-beta` are sent on.
+// A header from the configuration replaces the relay's own of the same name. Of x_anthropic.headers only
+// `anthropic-version` and `anthropic-beta` are sent.
 std::vector<std::string> anthropic_headers(const ModelRequest& request, const ProviderOptions& options);
 
-std::string anthropic_url(const std::string& base_url);  // with or without /v1 at its end
+std::string anthropic_url(const std::string& base_url);  // `base_url` may end with /v1
 
 }  // namespace tokenrelay::upstream

@@ -27,19 +27,19 @@ Block document_block(const PromptPart& part, const std::string& place) {
     source = {{"type", "url"}, {"url", part.url}};
   } else if (part.media_type.starts_with("text/")) {
     auto text = text::from_base64(part.data);
-    if (!text) return refuse(place + ".file.file_data", "is not base64");
+    if (!text) return refuse(place + ".file.file_data", "must be base64");
     source = {{"type", "text"}, {"media_type", "text/plain"}, {"data", std::move(*text)}};
   } else if (part.media_type == "application/pdf") {
     source = {{"type", "base64"}, {"media_type", part.media_type}, {"data", part.data}};
   } else {
-    return refuse(place, "files can be carried to this upstream as PDF or text only");
+    return refuse(place, "only PDF and text files are supported by this upstream");
   }
   Value block = {{"type", "document"}, {"source", std::move(source)}};
   if (!part.filename.empty()) block["title"] = part.filename;
   return block;
 }
 
-// Null: nothing to say.
+// Null: the part is left out.
 Block plain_block(const PromptPart& part, const std::string& place) {
   switch (part.kind) {
     case Kind::text:
@@ -59,7 +59,7 @@ Block plain_block(const PromptPart& part, const std::string& place) {
     case Kind::audio:
       break;
   }
-  return refuse(place, "audio cannot be carried to this upstream");
+  return refuse(place, "audio is not supported by this upstream");
 }
 
 bool may_say(Role role, Kind kind) {
@@ -81,7 +81,8 @@ tl::expected<Value, UnsupportedField> blocks_of(const PromptMessage& message) {
   for (size_t i = 0; i < message.parts.size(); ++i) {
     const PromptPart& part = message.parts[i];
     const std::string place = path_of(message, i);
-    if (!may_say(message.role, part.kind)) return refuse(place, "has no place in a turn of this role at this upstream");
+    if (!may_say(message.role, part.kind))
+      return refuse(place, "content parts of this type are not supported in this role by this upstream");
     Block block = plain_block(part, place);
     if (!block) return block;
     if (block->is_null()) continue;
@@ -92,7 +93,7 @@ tl::expected<Value, UnsupportedField> blocks_of(const PromptMessage& message) {
   return blocks;
 }
 
-// The API takes ids of letters, digits, _ and - only.
+// The API accepts only letters, digits, _ and - in an id.
 std::string safe_id(std::string id) {
   std::replace_if(
       id.begin(), id.end(), [](unsigned char c) { return !(c < 0x80 && std::isalnum(c)) && c != '_' && c != '-'; },
@@ -108,7 +109,7 @@ Block tool_use(const PromptToolCall& call, const std::string& place) {
   return Value{{"type", "tool_use"}, {"id", safe_id(call.id)}, {"name", call.name}, {"input", std::move(*input)}};
 }
 
-// A cache mark on the last part of a result is one on the result.
+// A cache_control on the last part of a result moves to the result.
 Value tool_result(const PromptMessage& message, Value content) {
   Value result = {{"type", "tool_result"}, {"tool_use_id", safe_id(message.tool_call_id)}};
   Value mark;

@@ -1,7 +1,7 @@
 // A prompt's messages as `system` and `messages` of the Messages dialect (DIALECTS.md, Messages: request).
 //
-// System messages, wherever they stand, become `system`. Turns alternate: neighbours of one role are one turn, and tool
-// results are the user's. Left out: empty text, which the API refuses, and reasoning that carries no signature.
+// All system messages become `system`. Turns alternate: adjacent messages of one role are one turn, and tool results
+// belong to the user's. Left out: empty text, which the API refuses, and reasoning without a signature.
 #pragma once
 
 #include <tl/expected.hpp>

@@ -26,7 +26,7 @@ ChatAnswer::Taken ChatAnswer::take(std::string_view payload) {
   return (shape_is_text_ ? on_content(*delta) : on_reasoning(*delta)) ? Taken::chunk : Taken::gone;
 }
 
-// A chunk that is nothing but one delta of choice 0 has a shape worth knowing.
+// Only the shape of a chunk that is one delta of choice 0 is remembered.
 void ChatAnswer::learn(std::string_view payload, const ChatChunk& chunk) {
   const bool plain = said_ == 1 && chunk.seen == 1 && chunk.finished == 0 && !chunk.finish_reason && !chunk.usage &&
                      !chunk.error && !last_said_.empty();
@@ -41,7 +41,8 @@ ChatAnswer::Taken ChatAnswer::take_whole(std::string_view payload) {
   if (!chunk.is_json) return Taken::not_json;
   learn(payload, chunk);
   seen_ |= chunk.seen;
-  // Some servers write "" where null belongs: it counts only where nothing else is said, and not once more is said.
+  // Some servers send "" instead of null: it is a finish_reason only in a chunk without content, and until more content
+  // follows.
   const bool empty_reason = chunk.finish_reason && chunk.finish_reason->empty();
   if (finish_known_ && finish_reason_.empty() && chunk.has_content) {
     finished_ &= ~uint64_t{1};
@@ -84,8 +85,8 @@ bool ChatAnswer::on_reasoning(std::string_view piece) {
   return !watch.gone();
 }
 
-// Which call a piece belongs to. Keyed by the upstream's index; without one, by its id, else it continues the last
-// call. An index that comes again with another id and a name is another call (servers that number every call 0).
+// Which call a piece belongs to: by the upstream's index, else by its id, else the last call. A known index with
+// another id and a name is a new call (some servers number every call 0).
 size_t ChatAnswer::tool_of(const ToolPiece& piece) {
   const auto continues = [&](const Tool& tool) {
     if (piece.index ? tool.index != *piece.index : !piece.id.empty() && tool.id != piece.id) return false;
@@ -100,7 +101,7 @@ size_t ChatAnswer::tool_of(const ToolPiece& piece) {
 }
 
 bool ChatAnswer::on_tool(const ToolPiece& piece) {
-  said_ += 2;  // never a shape
+  said_ += 2;  // so that learn() ignores the chunk
   const size_t number = tool_of(piece);
   Tool& tool = tools_[number];
   if (tool.announced) return hand_on(number, piece.arguments);
@@ -110,7 +111,7 @@ bool ChatAnswer::on_tool(const ToolPiece& piece) {
   return tool.name.empty() || announce(number);
 }
 
-// The first piece names the call; a later one never does.
+// The first piece has the call's id and name; later pieces do not.
 bool ChatAnswer::announce(size_t number) {
   Tool& tool = tools_[number];
   tool.announced = true;

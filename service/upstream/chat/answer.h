@@ -1,5 +1,5 @@
-// ChatAnswer: the chunks of one Chat Completions answer, put together: whole characters, tool calls with their numbers,
-// how it finished. Knows nothing of SSE or HTTP.
+// ChatAnswer: puts the chunks of one Chat Completions answer together: whole characters, numbered tool calls, the
+// finish reason. It is independent of SSE and HTTP.
 #pragma once
 
 #include <string>
@@ -22,7 +22,7 @@ class ChatAnswer final : private ChunkSink {
 
   Taken take(std::string_view payload);
 
-  // At the end: hands on what was held back. False: gone.
+  // At the end: passes on what was held back. False: the answer was destroyed.
   bool flush();
 
   bool marked() const { return seen_ != 0 && (seen_ & ~finished_) == 0; }  // every choice has its finish_reason
@@ -35,7 +35,7 @@ class ChatAnswer final : private ChunkSink {
   struct Tool {
     int64_t index;  // the upstream's, or -1
     std::string id, name;
-    std::string held;  // arguments that came before the name
+    std::string held;  // arguments that arrived before the name
     bool announced = false;
     json::Joiner joiner;
   };
@@ -59,7 +59,7 @@ class ChatAnswer final : private ChunkSink {
   int said_ = 0;                // pieces of the chunk being read
   std::string_view last_said_;  // the last of them
   uint64_t seen_ = 0, finished_ = 0;
-  // What the last delta's chunk looked like; nearly always the next one differs in nothing but the delta.
+  // The shape of the last delta's chunk: nearly always the next chunk differs only in the delta.
   json::Shape shape_;
   std::string scratch_;  // the reader's
   std::string joined_;   // the joiners'

@@ -29,7 +29,8 @@ class ChunkReader {
                   std::string_view raw_arguments);
   void usage(Reader& in);
 
-  // Hands a piece on; after the sink's "stop" nothing more is handed on, and nothing of the reader's ground is touched.
+  // Passes a piece on. After the sink has returned false, nothing more is passed on, and the payload, which may be
+  // destroyed, is not read.
   template <class Say>
   void say(Reader& in, std::string_view piece, Say&& to_sink) {
     if (chunk_.stopped || piece.empty()) return;
@@ -67,7 +68,7 @@ void ChunkReader::payload(std::string_view text) {
       is_error_object = in.string() == "error";
     }
   });
-  // Older vLLM: {"object":"error","message":…} without an "error" around it.
+  // Older vLLM: {"object":"error","message":…}, not inside "error".
   if (!chunk_.stopped && is_error_object && !chunk_.error) chunk_.error = parse_error_body(text);
 }
 
@@ -93,7 +94,7 @@ void ChunkReader::choice(Reader& in) {
 
 void ChunkReader::delta(std::string_view text) {
   Reader in(text, scratch_);
-  bool reasoned = false;  // newer vLLM says the same under both names
+  bool reasoned = false;  // newer vLLM sends the same text under both names
   in.object([&](std::string_view key) {
     if (key == "content") {
       content(in);
@@ -173,7 +174,7 @@ void ChunkReader::tool_piece(std::optional<int64_t> index, std::string_view id, 
                              std::string_view raw_arguments) {
   if (chunk_.stopped) return;
   Reader in(raw_arguments, scratch_);
-  // A string as a rule; some servers send the object itself.
+  // Usually a string; some servers send the object itself.
   const std::string_view arguments = in.peek() == Kind::string ? in.string() : raw_arguments;
   chunk_.has_content = true;
   if (!sink_.on_tool({index, id, name, arguments})) chunk_.stopped = true;

@@ -13,15 +13,15 @@
 namespace tokenrelay::upstream {
 
 struct ToolPiece {
-  std::optional<int64_t> index;  // some servers send none
+  std::optional<int64_t> index;  // not sent by some servers
   std::string_view id, name, arguments;
 };
 
-// What choice 0 says, in the order of the payload. Pieces as sent: they may end inside a character (json::Joiner).
-// False from any: stop, the reader's ground is gone.
+// Receives the content of choice 0, in the payload's order. Pieces are as sent: they may end inside a character
+// (json::Joiner). False from any of these: stop reading, the payload may be destroyed.
 class ChunkSink {
  public:
-  virtual bool on_content(std::string_view piece) = 0;  // refusals too
+  virtual bool on_content(std::string_view piece) = 0;  // text or a refusal
   virtual bool on_reasoning(std::string_view piece) = 0;
   virtual bool on_tool(const ToolPiece& piece) = 0;
 
@@ -31,10 +31,10 @@ class ChunkSink {
 
 struct ChatChunk {
   bool is_json = false;
-  bool stopped = false;                      // a sink said false; nothing else here counts
+  bool stopped = false;                      // a sink returned false; the other members are not valid
   uint64_t seen = 0, finished = 0;           // choices by index; those from 63 on share a bit
   std::optional<std::string> finish_reason;  // of choice 0
-  bool has_content = false;                  // choice 0 said something
+  bool has_content = false;                  // in choice 0
   std::optional<Usage> usage;
   std::optional<ProviderError> error;
 };

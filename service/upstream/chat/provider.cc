@@ -1,9 +1,9 @@
 // The `openai` kind: Chat Completions, streaming (DIALECTS.md, Chat Completions).
 //
-// When it is complete: a finish_reason for every choice and then `[DONE]`, the body's clean end, or end_of_body_ms of
-// neither (a cut before that is a truncation); `[DONE]` alone; or one whole `chat.completion` instead of a stream
-// (servers that ignore `stream`). A server that refuses `stream_options` (400 or 422 naming it) is asked once more
-// without, and from then on.
+// An answer is complete with `[DONE]`; with a finish_reason for every choice and the body's clean end, or
+// end_of_body_ms without it (a connection cut before that is a truncation); or with one whole `chat.completion` instead
+// of a stream (servers that ignore `stream`). If a server refuses `stream_options` (a 400 or 422 that names it), the
+// request is sent again without it, and so are all later ones.
 
 #include "service/upstream/chat/answer.h"
 #include "service/upstream/chat/request.h"
@@ -76,7 +76,7 @@ bool OpenAiCall::take_event(const SseEvent& event) {
       return false;
     case ChatAnswer::Taken::not_json:
       if (event.unterminated) return true;
-      fail(protocol_error("an event of the upstream is not JSON", head().status));
+      fail(protocol_error("the upstream sent an event that is not JSON", head().status));
       return false;
     case ChatAnswer::Taken::chunk:
       break;
@@ -84,7 +84,7 @@ bool OpenAiCall::take_event(const SseEvent& event) {
   return true;
 }
 
-// An answer that is no stream: the whole completion at once, or an error under status 200.
+// An answer that is not a stream: a whole completion, or an error under status 200.
 bool OpenAiCall::take_document(std::string_view document, const client::TransferEnd& end) {
   const bool clean = end.cause == client::TransferEnd::Cause::clean;
   switch (answer_.take(document)) {
@@ -94,14 +94,14 @@ bool OpenAiCall::take_document(std::string_view document, const client::Transfer
       fail(error_in_stream(answer_.error(), head().status));
       return false;
     case ChatAnswer::Taken::not_json:
-      fail(clean ? protocol_error("the upstream's answer is not JSON", head().status)
+      fail(clean ? protocol_error("the upstream's response is not JSON", head().status)
                  : error_of_transfer(end, head().status));
       return false;
     case ChatAnswer::Taken::chunk:
       break;
   }
   if (answer_.begun()) return true;
-  fail(protocol_error("the upstream's answer is no completion", head().status));
+  fail(protocol_error("the upstream's response is not a chat completion", head().status));
   return false;
 }
 

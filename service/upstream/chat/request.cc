@@ -49,7 +49,7 @@ std::optional<UnsupportedField> openai_refuses(const ModelRequest& request) {
   if (request.parameters.empty() || in.peek() != json::Reader::Kind::object) return refused;
   in.object([&](std::string_view key) {
     if (key != "x_anthropic" && key != "x_gemini" && key != "x_responses") return;
-    refused = UnsupportedField{"parameters." + std::string(key), "has no equivalent in Chat Completions"};
+    refused = UnsupportedField{"parameters." + std::string(key), "is not supported by this upstream"};
   });
   return refused;
 }

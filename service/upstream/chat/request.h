@@ -1,4 +1,4 @@
-// A ModelRequest in the words of Chat Completions.
+// A ModelRequest as a Chat Completions request.
 #pragma once
 
 #include <optional>
@@ -8,10 +8,10 @@
 
 namespace tokenrelay::upstream {
 
-// The parameters' members, then what the relay itself sets, which wins.
+// The body: the parameters' members, without those that the relay sets itself.
 std::string openai_body(const ModelRequest& request, bool with_stream_options);
 
-// What only another dialect knows (x_anthropic and the like); everything else is passed on as it came.
+// Refuses what belongs to another dialect (x_anthropic and the like); everything else is passed on unchanged.
 std::optional<UnsupportedField> openai_refuses(const ModelRequest& request);
 
 }  // namespace tokenrelay::upstream

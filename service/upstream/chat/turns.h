@@ -1,13 +1,13 @@
-// A neutral request's messages as Chat Completions takes them: as they came, without the words that were added to its
-// own (prompt.h). Reasoning that an earlier turn showed is left out; a tool's `is_error`, for which there is no word,
-// is said in its text.
+// A neutral request's messages as Chat Completions takes them: unchanged, except for what the neutral format adds
+// (prompt.h). The reasoning of earlier turns is left out; a tool's `is_error`, which Chat Completions does not have,
+// becomes "Error: " before its text.
 #pragma once
 
 #include <string>
 
 namespace tokenrelay::upstream {
 
-// Untouched, and not parsed, unless one of those words is in it.
+// Not even parsed unless it contains one of these additions.
 std::string openai_messages(const std::string& messages);
 
 }  // namespace tokenrelay::upstream

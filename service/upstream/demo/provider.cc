@@ -88,8 +88,8 @@ class DemoCall final : public Call {
 
   void arm() { timer_.arm(std::max<int64_t>(0, (due_us_ - loop_.clock().mono_us()) / 1000)); }
 
-  // Says every piece that is due. The wheel's tick is coarser than the pace, so the schedule counts from the last due
-  // time.
+  // Sends every piece that is due. The timer's tick is coarser than the pace, so the next piece is due delta_us_ after
+  // the last one was due, not after it was sent.
   void fire() {
     transport::Lifeline::Watch watch(line_);
     const int64_t now = loop_.clock().mono_us();

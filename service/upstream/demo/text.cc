@@ -14,7 +14,7 @@ namespace {
 constexpr size_t max_prompt_bytes = 2048;
 constexpr size_t max_piece_bytes = 7;
 
-// FNV-1a: the choice of words hangs on the prompt alone.
+// FNV-1a: the choice of words depends on the prompt alone.
 uint64_t hash_of(std::string_view text) {
   uint64_t hash = 14695981039346656037ull;
   for (const char byte : text) hash = (hash ^ static_cast<unsigned char>(byte)) * 1099511628211ull;

@@ -39,7 +39,7 @@ Taken GeminiAnswer::take(std::string_view payload) {
   return take_parts(chunk.parts);
 }
 
-// Cumulative: a counter that comes again replaces the earlier one.
+// Counters are cumulative: a later value replaces the earlier one.
 void GeminiAnswer::take_usage(std::string_view raw) {
   if (raw.empty()) return;
   read_gemini_usage(raw, scratch_, counted_);
@@ -51,7 +51,7 @@ void GeminiAnswer::take_usage(std::string_view raw) {
 
 Taken GeminiAnswer::take_parts(std::string_view raw) {
   Taken taken = Taken::chunk;
-  std::string scratch;  // of its own: the answer's may be gone with it
+  std::string scratch;  // not scratch_: a handler may destroy the answer, and that with it
   json::Reader in(raw, scratch);
   if (raw.empty()) return taken;
   in.array([&] {

@@ -1,9 +1,9 @@
-// GeminiAnswer: the chunks of one Gemini answer, put together: whole characters, tool calls with their numbers, the
-// signatures the model wants back, how it finished. Knows nothing of SSE or HTTP.
+// GeminiAnswer: puts the chunks of one Gemini answer together: whole characters, numbered tool calls, the signatures
+// the model wants back, the finish reason. It is independent of SSE and HTTP.
 //
-// A function call comes whole, and its arguments are handed on in one piece. A signature goes out right after the part
-// it stands on. Parts that are neither text nor a call (inlineData, executableCode, codeExecutionResult, …) are
-// skipped: the log has no words for them, and requests that ask for pictures or sound are refused (gemini_request.h).
+// A function call arrives whole, and its arguments are passed on in one piece. A signature follows the part it belongs
+// to. Parts that are neither text nor a call (inlineData, executableCode, codeExecutionResult, …) are skipped: the log
+// has no event for them, and requests that ask for images or audio are refused (request.h).
 // Bounds: 1,024 tool calls, 1 MiB of one signature.
 #pragma once
 
@@ -24,17 +24,17 @@ class GeminiAnswer final {
   enum class Taken {
     chunk,
     not_json,
-    error,      // the payload says what
-    partial,    // a call in pieces, which no request asks for
+    error,      // the payload has the details
+    partial,    // a call in pieces, which the relay never asks for
     too_large,  // more than the bounds allow
     gone,       // a handler destroyed the answer
   };
   Taken take(std::string_view payload);
 
-  // At the end: hands on what was held back. False: gone.
+  // At the end: passes on what was held back. False: the answer was destroyed.
   bool flush();
 
-  bool marked() const { return !finish_reason_.empty() || blocked_; }  // it may end here
+  bool marked() const { return !finish_reason_.empty() || blocked_; }  // the stream may end now
   bool begun() const { return begun_; }
   Outcome outcome() const;  // of an answer that is complete
   const Usage& usage() const { return usage_; }
@@ -44,7 +44,7 @@ class GeminiAnswer final {
   Taken take_part(const GeminiPart& part);
   Taken take_call(const GeminiPart& part);
   void take_usage(std::string_view raw);
-  bool say(const GeminiPart& part);  // false: gone
+  bool say(const GeminiPart& part);  // false: the answer was destroyed
   Taken say_signature(std::string_view raw, int tool);
 
   CallHandler& handler_;

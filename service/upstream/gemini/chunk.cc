@@ -8,7 +8,7 @@ namespace {
 
 using json::Reader;
 
-// The protobuf name of a value that was not set.
+// `unset`: the protobuf name of a value that was not set.
 std::optional<std::string> reason(Reader& in, std::string_view unset) {
   if (in.peek() != Reader::Kind::string) return std::nullopt;
   std::string said(in.string());
@@ -33,7 +33,7 @@ void read_candidate(Reader& in, GeminiChunk& chunk) {
   if (!content.empty()) chunk.parts = content;
 }
 
-// From {"parts":[…],"role"} to its parts.
+// The parts of {"parts":[…],"role"}.
 std::string_view parts_of(std::string_view content, std::string& scratch) {
   std::string_view parts;
   Reader in(content, scratch);

@@ -1,7 +1,7 @@
 // One payload of the Gemini dialect: a GenerateContentResponse or an error (DIALECTS.md, Gemini: chunks).
 //
-// What it says is handed out as the raw JSON of its parts, views into the payload; a string is read where it is needed,
-// with the reader's scratch. Candidates but the first are left out: no request asks for more.
+// Its parts are given as raw JSON, views into the payload; a string is read where it is needed, with the reader's
+// scratch. Only the first candidate is read: the relay never asks for more.
 #pragma once
 
 #include <cstdint>
@@ -26,12 +26,12 @@ struct GeminiPart {
   bool is_thought = false;
   std::string_view text, signature;  // raw
   std::string id, name;              // function_call
-  std::string_view args;             // raw; "": none
-  bool is_partial = false;           // function_call: in pieces, as Vertex sends them if asked to
+  std::string_view args;             // raw; "" if absent
+  bool is_partial = false;           // function_call: in pieces, which Vertex sends on request
 };
 GeminiPart read_gemini_part(std::string_view raw, std::string& scratch);
 
-// The counters that are there; each is what it has come to so far.
+// The counters that were sent; each is the sum so far.
 struct GeminiUsage {
   std::optional<uint64_t> prompt, tool_prompt, candidates, thoughts;
 };

@@ -55,7 +55,7 @@ Details read_details(std::string_view body) {
   return details;
 }
 
-// What a server says that ignored alt=sse: an array around the object.
+// A server that ignores alt=sse sends the object in an array.
 std::string_view first_element(std::string_view body) {
   std::string scratch;
   Reader in(body, scratch);
@@ -68,7 +68,7 @@ std::string_view first_element(std::string_view body) {
   return first.empty() ? body : first;
 }
 
-// google.rpc.Code by name, where the number is left out.
+// The status of a google.rpc.Code's name, for errors without a number.
 std::string code_of(std::string_view status) {
   static constexpr std::array<std::pair<std::string_view, std::string_view>, 11> codes = {
       {{"INVALID_ARGUMENT", "400"},

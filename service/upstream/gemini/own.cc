@@ -16,14 +16,15 @@ Done check_generation(const Value& config) {
   const std::string field = std::string(place) + ".body.generationConfig";
   if (!config.is_object()) return refuse(field, "must be an object");
   const auto candidates = config.find("candidateCount");
-  if (candidates != config.end() && *candidates != 1) return refuse(field + ".candidateCount", "can only be 1");
+  if (candidates != config.end() && *candidates != 1) return refuse(field + ".candidateCount", "must be 1");
   const auto logprobs = config.find("responseLogprobs");
-  if (logprobs != config.end() && *logprobs != false) return refuse(field + ".responseLogprobs", "cannot be carried");
+  if (logprobs != config.end() && *logprobs != false)
+    return refuse(field + ".responseLogprobs", "is not supported by the relay");
   const auto modalities = config.find("responseModalities");
   if (modalities == config.end()) return {};
   const bool text_only = modalities->is_array() && std::all_of(modalities->begin(), modalities->end(),
                                                                [](const Value& said) { return said == "TEXT"; });
-  if (!text_only) return refuse(field + ".responseModalities", "only TEXT can be carried");
+  if (!text_only) return refuse(field + ".responseModalities", "only TEXT is supported by the relay");
   return {};
 }
 
@@ -34,7 +35,7 @@ Done check_tools(const Value& config) {
   if (calling == config.end() || !calling->is_object()) return {};
   const auto streamed = calling->find("streamFunctionCallArguments");
   if (streamed == calling->end() || *streamed == false) return {};
-  return refuse(field + ".functionCallingConfig.streamFunctionCallArguments", "function calls come whole here");
+  return refuse(field + ".functionCallingConfig.streamFunctionCallArguments", "is not supported by the relay");
 }
 
 Done add_member(const std::string& name, const Value& value, Value& body) {
@@ -50,7 +51,7 @@ Done add_member(const std::string& name, const Value& value, Value& body) {
   if (name == "tools" && member.is_array() && value.is_array()) {
     for (const Value& tool : value) member.push_back(tool);
   } else if ((name == "generationConfig" || name == "toolConfig") && member.is_object()) {
-    member.update(value, true);  // objects within are completed too
+    member.update(value, true);  // nested objects are completed too
   } else {
     member = value;
   }
@@ -63,7 +64,7 @@ Done add_gemini_own(const Value& own, Value& body) {
   if (!own.is_object()) return refuse(place, "must be an object");
   for (const auto& [name, value] : own.items()) {
     if (name != "body" || !value.is_object()) {
-      return refuse(std::string(place) + "." + name, "is no object `body`, which is all that is sent on");
+      return refuse(std::string(place) + "." + name, "is not supported: only an object `body` is sent to the upstream");
     }
     for (const auto& [member, said] : value.items()) {
       if (const Done added = add_member(member, said, body); !added) return added;

@@ -1,4 +1,4 @@
-// What a client says in Gemini's own words (parameters.x_gemini), into a request's body.
+// Adds what a client gives in Gemini's own format (parameters.x_gemini) to a request's body.
 #pragma once
 
 #include <tl/expected.hpp>
@@ -8,7 +8,7 @@
 
 namespace tokenrelay::upstream {
 
-// gemini_request.h says how members are merged, and what is refused.
+// request.h says how members are merged, and what is refused.
 tl::expected<void, UnsupportedField> add_gemini_own(const json::Value& own, json::Value& body);
 
 }  // namespace tokenrelay::upstream

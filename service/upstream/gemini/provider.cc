@@ -1,7 +1,7 @@
 // The `gemini` kind: streamGenerateContent (DIALECTS.md, Gemini).
 //
-// Complete with a finishReason (or a blocked prompt) and the body's clean end, or end_of_body_ms without one; or with
-// one whole response, or an array of them, instead of a stream (servers that ignore alt=sse).
+// An answer is complete with a finishReason (or a blocked prompt) and the body's clean end, or end_of_body_ms without
+// it; or with one whole response, or an array of them, instead of a stream (servers that ignore alt=sse).
 
 #include "service/json/sax.h"
 #include "service/upstream/gemini/answer.h"
@@ -55,14 +55,14 @@ void GeminiCall::post(const ModelRequest& request) {
 }
 
 bool GeminiCall::take_event(const SseEvent& event) {
-  if (event.data == "[DONE]") return true;  // proxies of another school; the body's end is what counts
+  if (event.data == "[DONE]") return true;  // some proxies add it; only the body's end counts
   const Taken taken = answer_.take(event.data);
   if (taken == Taken::chunk || (taken == Taken::not_json && event.unterminated)) return true;
   if (taken != Taken::gone) stop(taken, event.data);
   return false;
 }
 
-// False: ended, or gone.
+// False: the call has ended or was destroyed.
 bool GeminiCall::take_whole(std::string_view payload) {
   const Taken taken = answer_.take(payload);
   if (taken == Taken::chunk) return true;
@@ -93,7 +93,7 @@ bool GeminiCall::take_document(std::string_view document, const client::Transfer
     });
   }
   if (!going || answer_.marked()) return going;
-  fail(protocol_error("the upstream's answer is no finished response", head().status));
+  fail(protocol_error("the upstream's response is not a finished one", head().status));
   return false;
 }
 
@@ -102,11 +102,12 @@ void GeminiCall::stop(Taken taken, std::string_view payload) {
     case Taken::error:
       return fail(gemini_error(head(), payload));
     case Taken::partial:
-      return fail(protocol_error("the upstream sends a function call in pieces, unasked", head().status));
+      return fail(protocol_error("the upstream sent a function call in pieces, which the relay does not support",
+                                 head().status));
     case Taken::too_large:
-      return fail(protocol_error("a part of the upstream's answer is too large", head().status));
+      return fail(protocol_error("a part of the upstream's response is too large", head().status));
     default:
-      return fail(protocol_error("what the upstream sent is not JSON", head().status));
+      return fail(protocol_error("the upstream sent data that is not JSON", head().status));
   }
 }
 

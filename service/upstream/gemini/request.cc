@@ -16,13 +16,15 @@ namespace {
 using json::Value;
 using Done = tl::expected<void, UnsupportedField>;
 
-// Schemas go as JSON Schema: the older `parameters` takes a part of OpenAPI's only, and refuses $ref, const and others.
+// Schemas are sent as parametersJsonSchema: the older `parameters` takes only a part of OpenAPI's schemas, and refuses
+// $ref, const and others.
 Done add_tools(const Prompt& prompt, Value& body) {
   Value declarations = Value::array();
   for (size_t i = 0; i < prompt.tools.size(); ++i) {
     const PromptTool& tool = prompt.tools[i];
     if (!tool.is_function) {
-      return refuse("parameters.tools[" + std::to_string(i) + "]", "tools of this type are unknown to this upstream");
+      return refuse("parameters.tools[" + std::to_string(i) + "]",
+                    "tools of this type are not supported by this upstream");
     }
     Value declared = {{"name", tool.name}};
     if (!tool.description.empty()) declared["description"] = tool.description;
@@ -33,7 +35,7 @@ Done add_tools(const Prompt& prompt, Value& body) {
   return {};
 }
 
-// ANY follows the schemas anyway; VALIDATED is AUTO that does.
+// ANY always follows the schemas; VALIDATED is AUTO that follows them.
 void add_tool_choice(const Prompt& prompt, Value& body) {
   const bool strict =
       std::any_of(prompt.tools.begin(), prompt.tools.end(), [](const auto& tool) { return tool.strict == true; });
@@ -58,7 +60,7 @@ void add_tool_choice(const Prompt& prompt, Value& body) {
   body["toolConfig"]["functionCallingConfig"] = std::move(config);
 }
 
-// Levels for Gemini 3, budgets for what came before, as Google's own compatibility layer maps them.
+// Levels for Gemini 3, budgets for older models, as Google's own compatibility layer maps them.
 Done add_thinking(const Value& effort, Value& config, std::string_view model) {
   struct Effort {
     std::string_view name;
@@ -75,7 +77,7 @@ Done add_thinking(const Value& effort, Value& config, std::string_view model) {
   const std::string place = "parameters.reasoning_effort";
   const auto found =
       std::find_if(efforts.begin(), efforts.end(), [&](const Effort& known) { return effort == known.name; });
-  if (found == efforts.end()) return refuse(place, "is none that this upstream knows");
+  if (found == efforts.end()) return refuse(place, "is not supported by this upstream");
   Value& thinking = config["thinkingConfig"];
   if (!is_gemini_3(model)) {
     thinking = {{"thinkingBudget", found->budget}};
@@ -92,7 +94,7 @@ Done add_format(const Value& format, Value& config) {
   const Value type = format.is_object() ? format.value("type", Value()) : Value();
   if (type == "text") return {};
   if (type != "json_object" && type != "json_schema") {
-    return refuse("parameters.response_format", "is none that this upstream knows");
+    return refuse("parameters.response_format", "is not supported by this upstream");
   }
   config["responseMimeType"] = "application/json";
   if (type == "json_object") return {};
@@ -103,7 +105,7 @@ Done add_format(const Value& format, Value& config) {
   return {};
 }
 
-// What asks for nothing, as some clients send it.
+// Parameters at their defaults, which some clients send, change nothing.
 bool is_idle(const std::string& name, const Value& value) {
   if (name == "logprobs" || name == "store") return value == false;
   if (name == "logit_bias") return value == Value::object();
@@ -126,7 +128,7 @@ Done add_parameter(const std::string& name, const Value& value, Value& config, c
   if (name == "x_gemini" || is_idle(name, value)) return {};
   if (name == "reasoning_effort") return add_thinking(value, config, request.model);
   if (name == "response_format") return add_format(value, config);
-  return refuse("parameters." + name, "has no equivalent at this upstream");
+  return refuse("parameters." + name, "is not supported by this upstream");
 }
 
 tl::expected<Value, UnsupportedField> generation_config(const Prompt& prompt, const ModelRequest& request) {
@@ -141,7 +143,7 @@ tl::expected<Value, UnsupportedField> generation_config(const Prompt& prompt, co
   return config;
 }
 
-// A path of a model's name, so that it reaches no other resource.
+// The name becomes part of a URL's path, and must not lead to another resource.
 bool is_model_name(std::string_view model) {
   if (model.empty() || model.front() == '/') return false;
   const std::string path = "/" + std::string(model) + "/";
@@ -165,7 +167,7 @@ std::string encoded(std::string_view path) {
 }  // namespace
 
 tl::expected<std::string, UnsupportedField> gemini_body(const ModelRequest& request) {
-  if (!is_model_name(request.model)) return refuse("model", "is no name of a model at this upstream");
+  if (!is_model_name(request.model)) return refuse("model", "is not a valid model name for this upstream");
   const auto prompt = read_prompt(request);
   if (!prompt) return tl::make_unexpected(prompt.error());
   auto contents = gemini_contents(*prompt, request.model);

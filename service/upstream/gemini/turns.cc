@@ -15,7 +15,7 @@ using Part = tl::expected<Value, UnsupportedField>;
 
 constexpr const char* placeholder = "skip_thought_signature_validator";  // Google's, for calls of other models
 
-// Vertex wants to be told; "" where the address does not say.
+// Vertex requires it; "" if the URL does not show it.
 std::string media_type_of(std::string_view url) {
   static constexpr std::array<std::pair<std::string_view, std::string_view>, 12> types = {{{".png", "image/png"},
                                                                                            {".jpg", "image/jpeg"},
@@ -36,7 +36,7 @@ std::string media_type_of(std::string_view url) {
   return {};
 }
 
-// `raw`: the part as it came, whose mime_type (the Gemini surface's) is better than a guess.
+// `raw`: the part as received; its mime_type, which the Gemini surface sets, is better than a guess.
 Value file_data(const std::string& uri, const Value& raw) {
   static const Value::json_pointer said("/file/mime_type");
   Value file = {{"fileUri", uri}};
@@ -50,14 +50,14 @@ Part media_part(const PromptPart& part, const std::string& place) {
   if (!part.url.empty()) return file_data(part.url, part.raw);
   if (!part.file_id.empty()) {
     if (part.file_id.find("://") != std::string::npos) return file_data(part.file_id, part.raw);
-    return refuse(place + ".file.file_id", "must be the file's URI at this upstream");
+    return refuse(place + ".file.file_id", "must be the file's URI for this upstream");
   }
-  if (part.data.empty()) return refuse(place, "has neither data nor an address");
-  if (part.media_type.empty()) return refuse(place, "does not say its media type");
+  if (part.data.empty()) return refuse(place, "must have data or a URL");
+  if (part.media_type.empty()) return refuse(place, "must have a media type");
   return Value{{"inlineData", {{"mimeType", part.media_type}, {"data", part.data}}}};
 }
 
-// Null: nothing to say.
+// Null: the part is left out.
 Part part_of(const PromptPart& part, const std::string& place) {
   switch (part.kind) {
     case Kind::text:
@@ -83,7 +83,7 @@ tl::expected<Value, UnsupportedField> parts_of(const PromptMessage& message) {
     if (!part) return part;
     if (part->is_null()) continue;
     if (message.role == Role::system && !part->contains("text")) {
-      return refuse(path_of(message, i), "instructions can be carried to this upstream as text only");
+      return refuse(path_of(message, i), "only text is supported in system messages by this upstream");
     }
     parts.push_back(std::move(*part));
   }
@@ -109,11 +109,11 @@ Value response_of(const PromptMessage& message, const std::string& text) {
   return {{"result", text}};
 }
 
-// What a result holds beside text stands in functionResponse.parts.
+// Everything in a result that is not text goes into functionResponse.parts.
 Part result_of(const PromptMessage& message, const std::map<std::string, std::string>& names) {
   const auto named = names.find(message.tool_call_id);
   const std::string name = named != names.end() ? named->second : message.name;
-  if (name.empty()) return refuse(path_of(message) + ".tool_call_id", "answers no tool call of an earlier turn");
+  if (name.empty()) return refuse(path_of(message) + ".tool_call_id", "does not match a tool call of an earlier turn");
   auto parts = parts_of(message);
   if (!parts) return parts;
   Value result = {{"name", name}, {"response", response_of(message, text_of(message.parts))}};

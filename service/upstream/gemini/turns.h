@@ -1,11 +1,10 @@
 // A prompt's messages as `systemInstruction` and `contents` of the Gemini dialect (DIALECTS.md, Gemini).
 //
-// System messages, wherever they stand, become the instruction. Neighbours of one role are one turn; the results of
-// several tool calls are one turn of the user's, as the API counts them. A result's function is found by its
-// tool_call_id; its response is the object that its text is, or {"result":TEXT}, or {"error":TEXT}.
-// Signatures are given back on the part they came on. Gemini 3 refuses a history in which a turn's first function call
-// has none, so calls of other models get Google's documented placeholder. Left out: empty text without a signature, and
-// reasoning that an earlier turn showed.
+// All system messages become the instruction. Adjacent messages of one role are one turn; the results of several tool
+// calls are one user turn, as the API counts them. A result's function is found by its tool_call_id; its response is
+// the result's text if that is a JSON object, else {"result":TEXT}, or {"error":TEXT}. Signatures go back on the part
+// they arrived on. Gemini 3 refuses a history in which a turn's first function call has none, so calls of other models
+// get Google's documented placeholder. Left out: empty text without a signature, and the reasoning of earlier turns.
 #pragma once
 
 #include <string_view>

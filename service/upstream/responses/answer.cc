@@ -84,7 +84,7 @@ ResponsesAnswer::Taken ResponsesAnswer::take_event(const ResponsesEvent& event) 
   return Taken::event;
 }
 
-// `type`: what the event's name says of the response, or "" for a response that came alone.
+// `type`: the end of the event's name ("completed"), or "" for a whole response that is not in an event.
 ResponsesAnswer::Taken ResponsesAnswer::take_state(std::string_view raw, std::string_view type) {
   const ResponsesState state = read_responses_state(raw, scratch_);
   if (id_.empty() && state.id.size() <= max_id_bytes) id_ = state.id;
@@ -94,20 +94,21 @@ ResponsesAnswer::Taken ResponsesAnswer::take_state(std::string_view raw, std::st
   status_ = known || type.empty() ? state.status : type;
   incomplete_reason_ = state.incomplete_reason;
   if (status_ == "failed" || status_ == "cancelled") {
-    if (status_ == "cancelled") error_.message = "the answer was cancelled at the upstream";
+    if (status_ == "cancelled") error_.message = "the response was cancelled at the upstream";
     json::Reader in(state.error, scratch_);
     if (auto said = state.error.empty() ? std::nullopt : read_error(in)) error_ = std::move(*said);
     return Taken::error;
   }
   if (type.empty() && !known) {
-    error_.message = "the upstream's answer is not finished";
+    error_.message = "the upstream's response is not finished";
     return Taken::error;
   }
   if (!take_output(state.output)) return Taken::gone;
   return too_large_ ? Taken::too_large : Taken::end;
 }
 
-// The response's own items speak only where nothing of their kind was said before: servers number and name them anew.
+// The items in a response count only if deltas brought nothing of their kind: some servers give them new indexes and
+// ids, so the two cannot be matched.
 bool ResponsesAnswer::take_output(std::string_view raw) {
   const Scope scope{!said_text_, !said_reasoning_, tools_ == 0, !said_opaque_};
   for (const std::string_view element : elements(raw, scratch_)) {
@@ -116,7 +117,7 @@ bool ResponsesAnswer::take_output(std::string_view raw) {
       return true;
     }
     items_.push_back({});
-    items_.back().index = -2;  // found by nobody
+    items_.back().index = -2;  // never matches a lookup
     if (!settle(items_.back(), read_responses_item(element, scratch_), scope)) return false;
   }
   return true;
@@ -173,7 +174,7 @@ bool ResponsesAnswer::settle_opaque(const ResponsesItem& content) {
   return !watch.gone();
 }
 
-// By its place; by its id where no place is given. The latest first, since some servers number every item 0.
+// Finds the item by its output_index, else by its id. The latest first, since some servers number every item 0.
 ResponsesAnswer::Item& ResponsesAnswer::item_of(const ResponsesEvent& event) {
   const auto found = std::find_if(items_.rbegin(), items_.rend(), [&](const Item& item) {
     return event.output_index ? item.index == *event.output_index : item.id == event.item_id;
@@ -205,7 +206,7 @@ ResponsesAnswer::Part& ResponsesAnswer::part_of(Item& item, Voice voice, int64_t
   return item.parts.back();
 }
 
-// `only_if_silent`: the whole part at its end, for servers that sent no delta of it.
+// `only_if_silent`: `raw` is the whole part at its end, for servers that send no deltas.
 bool ResponsesAnswer::say_part(Item& item, Voice voice, int64_t index, std::string_view raw, bool only_if_silent) {
   if (too_large_) return true;
   if (voice != Voice::text && item.reasoning_voice.value_or(voice) != voice) return true;
@@ -221,7 +222,7 @@ bool ResponsesAnswer::say_part(Item& item, Voice voice, int64_t index, std::stri
 
 bool ResponsesAnswer::say(Item& item, Part& part, std::string_view whole) {
   const bool first = !part.said;
-  part.said = true;  // even if a half character is all that came
+  part.said = true;  // even if only half a character has arrived
   if (whole.empty()) return true;
   transport::Lifeline::Watch watch(line_);
   if (part.voice == Voice::text) {
@@ -246,7 +247,7 @@ bool ResponsesAnswer::say_arguments(Item& item, std::string_view raw, bool only_
   item.is_tool = true;
   if (only_if_silent && item.has_arguments) return true;
   json::Reader in(raw, scratch_);
-  // A string as a rule; some servers send the object itself.
+  // Usually a string; some servers send the object itself.
   const std::string_view piece = in.peek() == json::Reader::Kind::string ? in.string() : raw;
   if (piece.empty()) return true;
   item.has_arguments = true;

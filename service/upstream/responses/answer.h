@@ -1,9 +1,9 @@
-// ResponsesAnswer: the events of one response, put together: whole characters, tool calls with their numbers, what was
-// said only at an item's end, how it finished. Knows nothing of SSE or HTTP (DIALECTS.md, Responses).
+// ResponsesAnswer: puts the events of one response together: whole characters, numbered tool calls, what arrives only
+// at an item's end, the finish reason. It is independent of SSE and HTTP (DIALECTS.md, Responses).
 //
-// Everything is said once: by deltas; else by a part's `.done`; else by its item's; else by the response at the end.
-// Reasoning is told by its summary or by its text, whichever an item begins with, with a blank line between parts.
-// Bounds: 4,096 items and 1,024 parts of one; arguments held back for want of a name 8 MiB; over them too_large.
+// Everything is reported once: from deltas; else from a part's `.done`; else from its item's; else from the response at
+// the end. Reasoning is the summary or the text, whichever an item begins with, with a blank line between parts.
+// Bounds: 4,096 items, 1,024 parts in one, 8 MiB of arguments held back until the name arrives; beyond them too_large.
 #pragma once
 
 #include <optional>
@@ -25,14 +25,14 @@ class ResponsesAnswer {
 
   Taken take(std::string_view payload);
 
-  // The connection was lost and there is another: events up to sequence() are known, and the first one after them is
-  // the seam.
+  // The connection was lost and there is a new one: events up to sequence() are skipped, and on_seam is called before
+  // the first one after them.
   void taken_up(std::string_view reason) {
     known_ = sequence_;
     seam_ = reason;
   }
 
-  // At the end: hands on what was held back. False: gone.
+  // At the end: passes on what was held back. False: the answer was destroyed.
   bool flush();
 
   bool begun() const { return begun_; }
@@ -59,11 +59,11 @@ class ResponsesAnswer {
     std::optional<Voice> reasoning_voice;
     bool is_tool = false;
     int number = -1;                  // of a tool call, once it is announced
-    std::string call_id, name, held;  // held: arguments that came before the name
+    std::string call_id, name, held;  // held: arguments that arrived before the name
     bool has_arguments = false;
     json::Joiner arguments;
   };
-  struct Scope {  // what an item at rest may still say
+  struct Scope {  // what of a complete item may still be reported
     bool text = true, reasoning = true, tools = true, opaque = true;
   };
 

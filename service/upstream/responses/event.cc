@@ -8,7 +8,7 @@ namespace {
 using json::Reader;
 using Kind = Reader::Kind;
 
-// A string without escapes, as a view of the payload; of anything else "".
+// A string without escapes, as a view of the payload; "" for anything else.
 std::string_view word(Reader& in) {
   if (in.peek() != Kind::string) {
     in.skip();

@@ -1,7 +1,7 @@
 // One payload of the Responses dialect, taken apart without a DOM: a stream's event, or a whole response (DIALECTS.md,
 // Responses).
 //
-// What is "raw" is a value's own JSON text, "" where there is none. All views lie in the payload.
+// "raw" means the JSON text of a value, "" if it is absent. All views are into the payload.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ namespace tokenrelay::upstream {
 
 struct ResponsesEvent {
   bool is_json = false;           // the whole payload is one JSON object
-  std::string_view type, object;  // "response.created"; "response": no event but the response itself
+  std::string_view type, object;  // "response.created"; "response" for a whole response instead of an event
   std::string_view item_id;
   std::optional<int64_t> sequence, output_index;
   int64_t part_index = 0;                                                 // content_index, or summary_index

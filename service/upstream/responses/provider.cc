@@ -1,11 +1,12 @@
 // The `openai-responses` kind: Responses, streaming (DIALECTS.md, Responses).
 //
-// Complete at response.completed or response.incomplete, or with one whole response instead of a stream; every other
-// end is a truncation.
+// An answer is complete with response.completed or response.incomplete, or with one whole response instead of a stream;
+// any other end is a truncation.
 //
-// In background mode the answer outlives its connection. A lost one is taken up after the last event that was
-// understood: five tries, 200 ms apart and doubling (or as long as the upstream asks), 60 s in all, counted anew once
-// something new came; 400, 404 and 410 are final. A call that is destroyed before its end cancels the answer.
+// In background mode the answer outlives its connection. After a lost connection it is resumed after the last event
+// that was received: five tries, the first after 200 ms, then doubling (or as long as the upstream asks), 60 s in all;
+// both limits start again once something new has arrived. 400, 404 and 410 are final. A call that is destroyed before
+// its end cancels the answer at the upstream.
 
 #include <algorithm>
 #include <cctype>
@@ -43,8 +44,8 @@ class ResponsesCall final : public SseCall {
         answer_(handler) {}
   ~ResponsesCall() override;
 
-  void begin();                       // a new answer
-  void take_up(std::string_view id);  // one that is there
+  void begin();                       // asks for a new answer
+  void take_up(std::string_view id);  // resumes one that exists
   void pause() override;
   void resume() override;
 
@@ -58,7 +59,7 @@ class ResponsesCall final : public SseCall {
 
   bool take_event(const SseEvent& event) override;
   bool take_document(std::string_view document, const client::TransferEnd& end) override;
-  bool marked() const override { return false; }  // the last event completes at once
+  bool marked() const override { return false; }  // the last event completes the call at once
   bool begun() const override { return answer_.begun(); }
   bool flush() override { return answer_.flush(); }
   Outcome outcome() const override { return answer_.outcome(); }
@@ -70,8 +71,8 @@ class ResponsesCall final : public SseCall {
   const ModelRequest request_;
   ResponsesAnswer answer_;
   bool background_ = false, paused_ = false;
-  std::string id_;             // of an answer that can be taken up
-  std::optional<Error> lost_;  // how the connection was lost; none: it was not
+  std::string id_;             // of an answer that can be resumed
+  std::optional<Error> lost_;  // how the connection was lost; absent if it was not
   int tries_ = 0;
   int64_t lost_at_ms_ = 0;
   uint64_t taken_before_ = 0;
@@ -130,7 +131,7 @@ void ResponsesCall::ask_again() {
   send(http(client::HttpRequest::Method::get, path, false));
 }
 
-// False: there is none.
+// False: no tries are left.
 bool ResponsesCall::wait_for_next_try(std::optional<int64_t> asked_ms) {
   const int64_t now = client()->loop().clock().mono_us() / 1000;
   if (tries_ == 0) lost_at_ms_ = now;
@@ -160,12 +161,12 @@ bool ResponsesCall::refused(const client::HttpHead& head, std::string_view body)
   const bool gone = head.status == 400 || head.status == 404 || head.status == 410;
   if (!gone && refusal.retryable && wait_for_next_try(head.retry_after_ms)) return true;
   if (gone) id_.clear();
-  lost_->message += "; it could not be taken up again: " + refusal.message;
+  lost_->message += "; the response could not be resumed: " + refusal.message;
   fail(*lost_);
   return true;
 }
 
-// The answer can be taken up from now on. False: gone.
+// Once the id is known, the answer can be resumed. False: the call was destroyed.
 bool ResponsesCall::learn_id() {
   if (!background_ || !id_.empty() || !is_plain_id(answer_.id())) return true;
   id_ = answer_.id();
@@ -197,7 +198,7 @@ bool ResponsesCall::take_document(std::string_view document, const client::Trans
   return ended(taken, end.cause == client::TransferEnd::Cause::clean);
 }
 
-// Fails for what is no good event. Always false.
+// Fails the call with the error that `taken` stands for. Always false.
 bool ResponsesCall::ended(ResponsesAnswer::Taken taken, bool whole) {
   const int status = head().status;
   switch (taken) {
@@ -206,14 +207,14 @@ bool ResponsesCall::ended(ResponsesAnswer::Taken taken, bool whole) {
       fail(error_in_stream(answer_.error(), status));
       break;
     case ResponsesAnswer::Taken::too_large:
-      fail(protocol_error("a part of the upstream's answer is too large", status));
+      fail(protocol_error("a part of the upstream's response is too large", status));
       break;
     case ResponsesAnswer::Taken::not_json:
-      fail(whole ? protocol_error("what the upstream sent is not JSON", status)
+      fail(whole ? protocol_error("the upstream sent data that is not JSON", status)
                  : error_of_transfer({client::TransferEnd::Cause::cut, {}}, status));
       break;
     case ResponsesAnswer::Taken::event:
-      fail(protocol_error("the upstream's answer is no response", status));
+      fail(protocol_error("the upstream's response is not a Responses API object", status));
       break;
     case ResponsesAnswer::Taken::end:
     case ResponsesAnswer::Taken::gone:

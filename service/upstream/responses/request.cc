@@ -10,7 +10,7 @@ namespace {
 using json::Value;
 using Done = tl::expected<void, UnsupportedField>;
 
-// Parameters that Responses knows by the same name.
+// Parameters that have the same name in Responses.
 constexpr std::array<std::string_view, 12> same = {"temperature",
                                                    "top_p",
                                                    "parallel_tool_calls",
@@ -24,7 +24,7 @@ constexpr std::array<std::string_view, 12> same = {"temperature",
                                                    "safety_identifier",
                                                    "prompt_cache_options"};
 
-// Tools whose calls are no function calls: there would be no way to hand them to the client.
+// Tools whose calls are not function calls: the relay could not pass them to the client.
 constexpr std::array<std::string_view, 6> foreign_tools = {"computer", "computer_use_preview", "local_shell",
                                                            "shell",    "apply_patch",          "tool_search"};
 
@@ -33,7 +33,7 @@ bool is_in(const List& list, std::string_view name) {
   return std::find(list.begin(), list.end(), name) != list.end();
 }
 
-// Chat Completions' {"type":"custom","custom":{…}} lies flat here; so does its grammar.
+// Chat Completions' {"type":"custom","custom":{…}} is flat in Responses; so is its grammar.
 Value custom_tool(const Value& custom) {
   Value out = {{"type", "custom"}};
   out.update(custom);
@@ -50,11 +50,11 @@ tl::expected<Value, UnsupportedField> tool_of(const PromptTool& tool, size_t num
   if (!tool.is_function) {
     const bool typed = tool.raw.is_object() && tool.raw.contains("type") && tool.raw["type"].is_string();
     if (!typed || is_in(foreign_tools, tool.raw["type"].get<std::string>())) {
-      return refuse(place, "calls of tools of this type cannot be given to the client");
+      return refuse(place, "tools of this type are not supported by the relay");
     }
     return tool.raw.contains("custom") && tool.raw["custom"].is_object() ? custom_tool(tool.raw["custom"]) : tool.raw;
   }
-  if (tool.name.empty()) {  // already in Responses' own words
+  if (tool.name.empty()) {  // already in the format of Responses
     if (tool.raw.contains("name")) return tool.raw;
     return refuse(place + ".function.name", "is missing");
   }
@@ -62,7 +62,7 @@ tl::expected<Value, UnsupportedField> tool_of(const PromptTool& tool, size_t num
   if (!tool.description.empty()) out["description"] = tool.description;
   out["parameters"] =
       tool.parameters.is_object() ? tool.parameters : Value{{"type", "object"}, {"properties", Value::object()}};
-  out["strict"] = tool.strict.value_or(false);  // the default of Chat Completions; here it would be true
+  out["strict"] = tool.strict.value_or(false);  // the default of Chat Completions; that of Responses is true
   return out;
 }
 
@@ -98,14 +98,14 @@ Done add_format(const Value& format, Value& body) {
     return {};
   }
   const bool has_schema = type == "json_schema" && format.contains("json_schema") && format["json_schema"].is_object();
-  if (!has_schema) return refuse("parameters.response_format", "is none that this upstream knows");
+  if (!has_schema) return refuse("parameters.response_format", "is not supported by this upstream");
   Value flat = {{"type", "json_schema"}};
   flat.update(format["json_schema"]);
   body["text"]["format"] = std::move(flat);
   return {};
 }
 
-// What asks for nothing, as some clients send it.
+// Parameters at their defaults, which some clients send, change nothing.
 bool is_idle(const std::string& name, const Value& value) {
   if (name == "frequency_penalty" || name == "presence_penalty") return value == 0;
   if (name == "logprobs") return value == false;
@@ -127,7 +127,7 @@ Done add_parameter(const std::string& name, const Value& value, Value& body) {
   } else if (name == "logprobs" && value == true) {
     body["include"].push_back("message.output_text.logprobs");
   } else {
-    return refuse("parameters." + name, "has no equivalent at this upstream");
+    return refuse("parameters." + name, "is not supported by this upstream");
   }
   return {};
 }
@@ -137,7 +137,8 @@ Done add_own(const Value& own, Value& body) {
   if (!own.is_object()) return refuse(place, "must be an object");
   for (const auto& [name, value] : own.items()) {
     const bool nothing = name == "headers" && value.is_object() && value.empty();
-    if (!nothing && (name != "body" || !value.is_object())) return refuse(place + "." + name, "is no object `body`");
+    if (!nothing && (name != "body" || !value.is_object()))
+      return refuse(place + "." + name, "is not supported: only an object `body` is sent to the upstream");
   }
   const Value members = own.value("body", Value::object());
   for (const auto& [name, value] : members.items()) {
@@ -161,7 +162,7 @@ Done translate(const Prompt& prompt, Value& body) {
   if (!input) return tl::make_unexpected(input.error());
   if (!input->instructions.empty()) body["instructions"] = std::move(input->instructions);
   body["input"] = std::move(input->items);
-  if (!prompt.stop.empty()) return refuse("parameters.stop", "has no equivalent at this upstream");
+  if (!prompt.stop.empty()) return refuse("parameters.stop", "is not supported by this upstream");
   if (prompt.max_tokens) body["max_output_tokens"] = *prompt.max_tokens;
   if (Done added = add_tools(prompt, body); !added) return added;
   for (const auto& [name, value] : prompt.others.items()) {

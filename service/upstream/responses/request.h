@@ -1,8 +1,9 @@
-// A ModelRequest in the words of Responses (DIALECTS.md, Responses: request).
+// A ModelRequest as a Responses request (DIALECTS.md, Responses: request).
 //
-// System turns before the first other one are its `instructions`, later ones items in their place. Members of
-// x_responses.body stand as they are: they replace what was translated, `tools` and `include` are added to, `text` and
-// `reasoning` completed. A tool result's is_error has no words here: its text says so itself.
+// System turns before the first other turn become `instructions`; later ones are items where they are. Members of
+// x_responses.body are sent unchanged: they replace what was translated, except that `tools` and `include` are added
+// to, and `text` and `reasoning` completed. Responses has no is_error for a tool's result: it becomes "Error: " before
+// its text.
 #pragma once
 
 #include <string>
@@ -17,13 +18,13 @@ namespace tokenrelay::upstream {
 
 struct ResponsesRequest {
   std::string body;
-  bool background = false;  // asked for, unless the client forbade that the answer is stored (store: false)
+  bool background = false;  // as asked for, unless the client forbids storing the answer (store: false)
 };
 
-// What cannot be carried over is named.
+// The error names the field that is not supported.
 tl::expected<ResponsesRequest, UnsupportedField> responses_request(const ModelRequest& request, bool background);
 
-// The messages as `input`; what leads them is taken into `instructions`.
+// The messages as `input`, and the leading system turns as `instructions`.
 struct ResponsesInput {
   std::string instructions;
   json::Value items;

@@ -29,7 +29,7 @@ tl::expected<Value, UnsupportedField> file_of(const PromptPart& part, const std:
   } else if (!part.data.empty()) {
     file["file_data"] = "data:" + part.media_type + ";base64," + part.data;
   } else {
-    return refuse(place + ".file", "has neither data nor an id");
+    return refuse(place + ".file", "must have file_data, file_url or file_id");
   }
   if (!part.filename.empty()) file["filename"] = part.filename;
   return file;
@@ -46,10 +46,10 @@ tl::expected<Value, UnsupportedField> content_of(const PromptPart& part, Role ro
     if (part.kind == Kind::audio && role == Role::user)
       return Value{{"type", "input_audio"}, {"input_audio", part.raw.value("input_audio", Value::object())}};
   }
-  return refuse(place + ".type", "parts of this type cannot stand in this role at this upstream");
+  return refuse(place + ".type", "content parts of this type are not supported in this role by this upstream");
 }
 
-// One part of text is a plain string, as every server takes it.
+// A single part of text becomes a plain string, which every server accepts.
 Value simplest(Value content) {
   const bool is_text = content.size() == 1 && content[0].contains("text");
   return is_text ? content[0]["text"] : content;
@@ -61,7 +61,8 @@ void close_message(Value& content, Role role, Value& items) {
   content = Value::array();
 }
 
-// An item given back as it came. One without its content or an id is only what a reader was shown.
+// Sends an item back unchanged. Without encrypted content and an id it is only text that was shown to a reader: it is
+// left out.
 void add_reasoning(const PromptPart& part, Value& items) {
   if (!part.raw.contains("encrypted_content") && !part.raw.contains("id")) return;
   Value item = part.raw;
@@ -73,7 +74,7 @@ void add_reasoning(const PromptPart& part, Value& items) {
 Done add_result(const PromptMessage& message, Value& items) {
   if (message.tool_call_id.empty()) return refuse(path_of(message) + ".tool_call_id", "is missing");
   Value output = Value::array();
-  if (message.is_error) output.push_back(Value{{"type", "input_text"}, {"text", "Error: "}});  // it has no other word
+  if (message.is_error) output.push_back(Value{{"type", "input_text"}, {"text", "Error: "}});
   for (size_t i = 0; i < message.parts.size(); ++i) {
     auto part = content_of(message.parts[i], Role::tool, path_of(message, i));
     if (!part) return tl::make_unexpected(part.error());
