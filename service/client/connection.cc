@@ -31,7 +31,7 @@ Connection::Connection(int descriptor, Origin origin, TlsClient* tls)
 Connection::~Connection() {
   if (tls_ && SSL_is_init_finished(tls_.get())) {
     ERR_clear_error();
-    SSL_shutdown(tls_.get());  // close_notify, if there is room for it
+    SSL_shutdown(tls_.get());  // sends close_notify, if the socket's buffer has room
   }
   ::close(descriptor_);
 }
@@ -83,7 +83,7 @@ bool Connection::has_unread() const {
   return secure_ && tls_ && SSL_has_pending(tls_.get());
 }
 
-// Without TLS nothing may come between two responses; with it, session tickets and key updates do.
+// Without TLS, any byte between two responses is an error; with TLS, session tickets and key updates may arrive.
 bool Connection::is_dead() {
   char byte;
   if (tls_) {

@@ -1,8 +1,8 @@
-// Connection: an open connection to an origin, with TLS or without. It does what the kernel does now, and says what to
-// wait for.
+// Connection: an open connection to an origin, with or without TLS. It never blocks: it does what is possible now, and
+// says what to wait for.
 //
-// Threads: the loop's. Ownership: the descriptor's; destroying it closes at once, unread bytes make that a reset. It
-// must be forgotten by the Poller before. The process ignores SIGPIPE. Errors: values.
+// Threads: the loop's. Ownership: it owns the descriptor, and closes it when destroyed; unread bytes make that a reset.
+// The Poller must forget the descriptor before. The process ignores SIGPIPE. Errors: values.
 #pragma once
 
 #include <string_view>
@@ -19,7 +19,7 @@ class Connection {
     size_t bytes = 0;
   };
 
-  Connection(int descriptor, Origin origin, TlsClient* tls);  // takes the descriptor over; null: plain TCP
+  Connection(int descriptor, Origin origin, TlsClient* tls);  // takes over the descriptor; `tls` null: plain TCP
   ~Connection();
   Connection(const Connection&) = delete;
 
@@ -27,14 +27,14 @@ class Connection {
   bool secure() const { return secure_; }
   const Origin& origin() const { return origin_; }
 
-  Status handshake();  // first, until it is done
+  Status handshake();  // to be called first, until it is `done`
   Io read(char* into, size_t room);
   Io write(std::string_view bytes);
-  bool wants_room() const { return wants_room_; }  // the last handshake or write said `again`, and waits for writing
-  bool has_unread() const;                         // decrypted or not; waiting for the descriptor would not tell
-  bool is_dead();                                  // for one that is idle: closed, or it says what nobody asked for
+  bool wants_room() const { return wants_room_; }  // the last handshake or write must wait until writing is possible
+  bool has_unread() const;                         // TLS holds bytes, decrypted or not, that the Poller does not see
+  bool is_dead();                                  // while idle: closed, or the peer sent something unasked
   const char* fault() const;                       // why the handshake failed
-  void reset_on_close();                           // else what is still to be sent would be, after closing
+  void reset_on_close();                           // do not send what is still in the socket's buffer after closing
 
  private:
   Status status_of(int result);

@@ -1,7 +1,7 @@
-// ConnectionPool: connections that may carry another request to their origin (RFC 9112 9.3).
+// ConnectionPool: idle connections that can take another request to their origin (RFC 9112 9.3).
 //
-// Threads: the loop's. Bounds: 64, the one that was idle longest goes first; each for at most 60 s. One that closes, or
-// says what nobody asked for, is dropped at once.
+// Threads: the loop's. Bounds: 64 connections, the one idle longest goes first; each for at most 60 s. One that the
+// peer closes, or on which it sends something unasked, is dropped at once.
 #pragma once
 
 #include <memory>
@@ -21,8 +21,8 @@ class ConnectionPool : private PollListener {
   ConnectionPool(transport::Loop& loop, std::shared_ptr<Poller> poller);
   ~ConnectionPool();
 
-  void put(std::unique_ptr<Connection> connection);  // read to the end of its response
-  // The one that was used last, or null. It stays watched for EPOLLIN, by whoever watches it next.
+  void put(std::unique_ptr<Connection> connection);  // its response must have been read to the end
+  // The one that was used last, or null. The Poller still watches it for EPOLLIN: the caller watches it anew.
   std::unique_ptr<Connection> take(const Origin& origin);
 
  private:
@@ -38,7 +38,7 @@ class ConnectionPool : private PollListener {
   transport::Loop& loop_;
   const std::shared_ptr<Poller> poller_;
   std::vector<Idle> idle_;  // the oldest first
-  transport::Timer timer_;  // for the oldest
+  transport::Timer timer_;  // until the oldest must go
 };
 
 }  // namespace tokenrelay::client

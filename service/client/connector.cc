@@ -50,8 +50,8 @@ void Connector::found(const Origin& to, const Addresses& addresses) {
   connect();
 }
 
-// A duplicate: libcurl closes its own when the handle goes. Its own must leave the poller first, as epoll would
-// report it for as long as the duplicate is open.
+// Takes a duplicate, because libcurl closes its own descriptor with the handle. That one must leave the Poller first:
+// epoll would report it for as long as the duplicate is open.
 int Connector::take_descriptor() {
   curl_socket_t socket = CURL_SOCKET_BAD;
   if (curl_easy_getinfo(easy_, CURLINFO_ACTIVESOCKET, &socket) != CURLE_OK || socket == CURL_SOCKET_BAD) return -1;

@@ -1,9 +1,9 @@
-// Connector: one TCP connection in the making: the name's look-up (Resolver), then by libcurl every address in turn
-// with IPv4 and IPv6 in parallel (RFC 8305). The descriptor is then the caller's; libcurl keeps nothing of it. The
-// limit of time is the exchange's.
+// Connector: makes one TCP connection. It looks up the name (Resolver), then libcurl tries every address in turn, IPv4
+// and IPv6 in parallel (RFC 8305). The caller then owns the descriptor; libcurl keeps nothing of it. The time limit is
+// the exchange's.
 //
-// Threads: the loop's. Ownership: destroying it gives up, silently. `done` is called once, never before the constructor
-// has returned; it may destroy the connector.
+// Threads: the loop's. Ownership: destroying it gives up, without calling `done`. `done` is called once, never before
+// the constructor has returned; it may destroy the connector.
 #pragma once
 
 #include <functional>

@@ -13,7 +13,7 @@ constexpr long kept_connections = 64;
 CURLM* make_multi() {
   static const CURLcode initialised = curl_global_init(CURL_GLOBAL_DEFAULT);
   CURLM* multi = initialised == CURLE_OK ? curl_multi_init() : nullptr;
-  if (!multi) throw std::runtime_error("libcurl does not initialise");
+  if (!multi) throw std::runtime_error("libcurl could not be initialised");
   return multi;
 }
 
@@ -38,7 +38,7 @@ bool erase(std::vector<CURL*>& list, CURL* easy) {
 
 }  // namespace
 
-// "+": libcurl may forget them as it forgets what it looked up itself.
+// "+": libcurl may drop these addresses as it drops those that it looked up itself.
 CurlList resolve_option(const std::string& host, uint16_t port, const Addresses& addresses, CurlList more) {
   std::string line = "+" + host + ':' + std::to_string(port) + ':';
   for (const std::string& address : addresses.found) {
@@ -77,8 +77,8 @@ int CurlLoop::on_socket(CURL*, curl_socket_t socket, int what, void* self, void*
   return 0;
 }
 
-// libcurl moves its timer several times a transfer, nearly always to later, and arming the loop's costs a system call:
-// so an earlier arming stands, and looks at `due_` when it fires.
+// libcurl moves its timer several times in a transfer, nearly always to later, and arming the loop's timer costs a
+// system call: so a timer that is armed for an earlier time is kept, and checks `due_` when it fires.
 int CurlLoop::on_timer(CURLM*, long timeout_ms, void* self) {
   CurlLoop& loop = *static_cast<CurlLoop*>(self);
   if (timeout_ms < 0) {
@@ -142,7 +142,7 @@ void CurlLoop::settle() {
       CURL* const easy = to_unpause_.back();
       to_unpause_.pop_back();
       inside_ = true;
-      curl_easy_pause(easy, CURLPAUSE_CONT);  // calls the write callback with what was kept
+      curl_easy_pause(easy, CURLPAUSE_CONT);  // calls the write callback with what was held back
       inside_ = false;
     }
     if (take_completed()) busy = true;
@@ -162,13 +162,13 @@ bool CurlLoop::take_completed() {
 
 void CurlLoop::add(CURL* easy, CurlOwner& owner) {
   curl_easy_setopt(easy, CURLOPT_PRIVATE, &owner);
-  curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);  // should it look up a name after all: never wait for that thread
+  curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);  // if it looks up a name after all, never wait for that thread
   if (inside_) return to_add_.push_back(easy);
   curl_multi_add_handle(multi_, easy);
 }
 
 void CurlLoop::remove(CURL* easy, std::shared_ptr<void> keeps) {
-  curl_easy_setopt(easy, CURLOPT_PRIVATE, nullptr);  // its end may be among the messages already
+  curl_easy_setopt(easy, CURLOPT_PRIVATE, nullptr);  // its end may already be among the messages
   erase(to_unpause_, easy);
   if (inside_) {
     to_remove_.emplace_back(easy, std::move(keeps));

@@ -1,9 +1,9 @@
-// CurlLoop: libcurl's multi handle driven by a loop. Its sockets sit in the shard's Poller.
+// CurlLoop: libcurl's multi handle, driven by a loop. The shard's Poller watches its sockets.
 //
-// libcurl looks up no name here: it would join its resolver's thread, and so wait, when a handle is removed meanwhile.
-// Who adds a handle gives it addresses (resolve_option).
+// libcurl must not look up names here: if a handle is removed during a look-up, it joins its resolver's thread, and so
+// blocks the loop. The owner of a handle gives it addresses (resolve_option).
 //
-// libcurl forbids adding and removing handles inside its callbacks, so what comes from there is done when libcurl has
+// libcurl forbids adding and removing handles inside its callbacks, so what is asked for there is done when libcurl has
 // returned, within the same turn of the loop.
 #pragma once
 
@@ -22,13 +22,14 @@ namespace tokenrelay::client {
 
 using CurlList = std::shared_ptr<curl_slist>;
 
-// For CURLOPT_RESOLVE: the addresses of HOST:PORT, before `more`. It must outlive the handle's stay in the loop.
+// For CURLOPT_RESOLVE: the addresses of HOST:PORT, then `more`. The list must live as long as the handle is in the
+// loop.
 CurlList resolve_option(const std::string& host, uint16_t port, const Addresses& addresses, CurlList more = {});
 
-// Who added an easy handle.
+// The owner of an easy handle.
 class CurlOwner {
  public:
-  virtual void completed(CURLcode result) = 0;  // its transfer has ended; it is not yet removed
+  virtual void completed(CURLcode result) = 0;  // the handle's transfer has ended; it must still be removed
 
  protected:
   ~CurlOwner() = default;
@@ -39,13 +40,14 @@ class CurlLoop final : public std::enable_shared_from_this<CurlLoop>, private Po
   static std::shared_ptr<CurlLoop> make(asio::io_context& context, std::shared_ptr<Poller> poller);
   ~CurlLoop();
 
-  // From anywhere, libcurl's callbacks included. `owner` is told of the end unless the handle was removed before.
+  // These three may be called inside libcurl's callbacks. `owner` is told of the end unless the handle is removed
+  // before.
   void add(CURL* easy, CurlOwner& owner);
-  // Also cleans it up, and closes its connection if a response is running. `keeps` lives until libcurl has let go of
-  // it.
+  // Also cleans up the handle, and closes its connection if the response is not complete. `keeps` lives until libcurl
+  // no longer uses the handle.
   void remove(CURL* easy, std::shared_ptr<void> keeps);
   void unpause(CURL* easy);
-  void forget(int descriptor) { poller_->forget(descriptor); }  // it is no longer libcurl's alone
+  void forget(int descriptor) { poller_->forget(descriptor); }  // for a descriptor that someone else takes over
 
  private:
   CurlLoop(asio::io_context& context, std::shared_ptr<Poller> poller);

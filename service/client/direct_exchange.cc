@@ -11,8 +11,8 @@ namespace {
 
 using Cause = TransferEnd::Cause;
 
-constexpr int reads_at_once = 8;                      // the other streams have their turn then
-thread_local std::array<char, 16 << 10> read_buffer;  // no read begins before the last one's bytes were taken
+constexpr int reads_at_once = 8;                      // then it is the other streams' turn
+thread_local std::array<char, 16 << 10> read_buffer;  // shared: a read's bytes are taken before the next read begins
 
 }  // namespace
 
@@ -33,7 +33,7 @@ void DirectExchange::start() {
 }
 
 void DirectExchange::fail_unaddressed() {
-  end(Cause::unreachable, "not an address of HTTP");
+  end(Cause::unreachable, "the URL is not a valid http:// or https:// URL");
 }
 
 void DirectExchange::later(void (DirectExchange::*what)()) {
@@ -75,7 +75,7 @@ void DirectExchange::ask() {
   watch();
 }
 
-// Where writing fails, reading says why: the response may have come nevertheless.
+// If writing fails, reading goes on: the response may have arrived nevertheless, and else reading tells why.
 void DirectExchange::write() {
   while (written_ < text_.size()) {
     const Connection::Io io = connection_->write(std::string_view(text_).substr(written_));
@@ -87,12 +87,13 @@ void DirectExchange::write() {
   phase_ = Phase::reading;
 }
 
-// A pause ends the wait for bytes when the next ones come, not before: most pauses are short.
+// A pause does not change what the Poller watches until the next bytes arrive: most pauses are short.
 void DirectExchange::watch() {
   const bool waits_for_room = phase_ != Phase::reading && connection_->wants_room();
   const bool reads = !paused() || phase_ == Phase::handshake;
   uint32_t events = (reads ? uint32_t{EPOLLIN} : 0u) | (waits_for_room ? uint32_t{EPOLLOUT} : 0u);
-  // Edges spare the kernel a second look at every connection that was read. TLS does not read a descriptor empty.
+  // Edge-triggered, so that the kernel does not check every connection a second time after a read. Not with TLS, which
+  // does not read a descriptor until it is empty.
   if (events != 0 && !connection_->secure()) events |= uint32_t{EPOLLET} | EPOLLRDHUP | EPOLLPRI;
   watch(events);
 }
@@ -103,7 +104,7 @@ void DirectExchange::watch(uint32_t events) {
          : shared_.poller->forget(connection_->descriptor());
 }
 
-// Of `events` only what a short read would hide counts: what happens shows what else there is.
+// Of `events` only those count that a short read would hide; reading and writing show the others.
 void DirectExchange::on_ready(int, uint32_t events) {
   const auto alive = shared_from_this();
   reads_to_the_end_ |= (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)) != 0;
@@ -113,7 +114,8 @@ void DirectExchange::on_ready(int, uint32_t events) {
   if (connection_) watch();
 }
 
-// A read that does not fill the buffer leaves nothing in the kernel but perhaps the end, which it told of.
+// A read that does not fill the buffer leaves nothing in the kernel except perhaps the peer's end, which on_ready was
+// told of.
 bool DirectExchange::reads_on(size_t count) const {
   return connection_->secure() ? connection_->has_unread() : reads_to_the_end_ || count == read_buffer.size();
 }
@@ -142,7 +144,7 @@ void DirectExchange::take(std::string_view bytes) {
   } while (take_piece(bytes));
 }
 
-// False: no more of them.
+// False: stop taking pieces.
 bool DirectExchange::take_piece(std::string_view& bytes) {
   const ResponseReader::Piece piece = reader_.next(bytes);
   switch (piece.kind) {
@@ -158,7 +160,7 @@ bool DirectExchange::take_piece(std::string_view& bytes) {
       finished(bytes.empty());
       return false;
     case ResponseReader::Kind::bad:
-      end(Cause::not_http, "what came is not HTTP/1.1");
+      end(Cause::not_http, "the server did not send an HTTP/1.1 response");
       return false;
   }
   return false;

@@ -1,9 +1,9 @@
-// DirectExchange: an exchange over a Connection of our own: HTTP/1.1, one read a token, straight from the shard's read
-// buffer to the handler. libcurl makes the connection (Connector).
+// DirectExchange: an exchange over a Connection: HTTP/1.1, one read for each token, straight from the shard's read
+// buffer to the handler. A Connector makes the connection.
 //
-// A connection that was idle may have been closed by the server at that very moment: a request that fails on one before
-// a byte has come back is asked once more, on a fresh one (RFC 9110 9.2.2). Bounds: no buffer of its own but for the
-// request, until the response begins, and for what a pause held back of one read (16 KiB).
+// The server may close an idle connection just as it is used again: a request that fails on one before a byte has
+// arrived is sent once more, on a new connection (RFC 9110 9.2.2). Bounds: it buffers only the request, until the
+// response begins, and what a pause held back of one read (16 KiB).
 #pragma once
 
 #include <optional>
@@ -28,14 +28,14 @@ struct Shared {
 
 class DirectExchange final : private PollListener, public Exchange {
  public:
-  // No target: the URL leads nowhere.
+  // Without a target, because the URL is not valid, the exchange fails once it has started.
   DirectExchange(transport::Loop& loop, Shared shared, std::optional<Target> target, const HttpRequest& request,
                  TransferHandler& handler);
 
   void start() override;
 
  private:
-  enum class Phase { connecting, handshake, asking, reading };  // asking: the request is not all written
+  enum class Phase { connecting, handshake, asking, reading };  // asking: until the request is written
 
   void connect();
   void on_connected(Connector::Result result);
@@ -54,25 +54,25 @@ class DirectExchange final : private PollListener, public Exchange {
   void hang_up();
   void later(void (DirectExchange::*what)());
   void take_held();
-  bool may_take() const { return !paused() && !held_; }  // what is held comes before what is read
+  bool may_take() const { return !paused() && !held_; }  // what is held must be taken before more is read
   void fail_unaddressed();
 
   void close() override { hang_up(); }
   bool holds_back() const override { return held_.has_value(); }
   void go_on() override { later(&DirectExchange::take_held); }
 
-  // What every read needs stands together: a thousand streams do not fit into a core's cache.
+  // The members that every read needs are together: a thousand streams do not fit into a core's cache.
   std::unique_ptr<Connection> connection_;
   Phase phase_ = Phase::connecting;
   bool reused_ = false;  // the connection was idle before
   bool write_failed_ = false;
-  bool reads_to_the_end_ = false;  // a short read is not the last: the peer's end, or urgent data, lies behind it
-  bool unread_ = false;            // a turn ended before the kernel had no more, and the Poller will not say so again
-  uint32_t watched_ = 0;           // the events that the Poller knows of
+  bool reads_to_the_end_ = false;  // read on after a short read: the peer's end, or urgent data, follows
+  bool unread_ = false;            // a turn ended before the kernel was read empty; the Poller will not report it again
+  uint32_t watched_ = 0;           // the events that the Poller watches for
   ResponseReader reader_;
-  std::optional<std::string> held_;  // what was read and not yet taken when the pause came
-  std::string text_;                 // the request; empty once it can not be asked again
-  size_t written_ = 0;               // of it
+  std::optional<std::string> held_;  // what was read but not yet taken when the pause began
+  std::string text_;                 // the request; empty once it cannot be sent again
+  size_t written_ = 0;               // bytes of text_
   std::unique_ptr<Connector> connector_;
   const Shared shared_;
   const int64_t connect_ms_;

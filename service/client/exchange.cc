@@ -10,16 +10,16 @@ namespace {
 using Cause = TransferEnd::Cause;
 
 constexpr int64_t drain_ms = 50;
-constexpr int64_t coarse_lag_ms = 10;  // as far as the coarse clock may be behind: no timeout comes early
+constexpr int64_t coarse_lag_ms = 10;  // how far the coarse clock may lag: a timeout must not fire early
 
 const char* what_was_late(Cause late) {
   switch (late) {
     case Cause::connect_timeout:
-      return "the connection was not made in time";
+      return "the connection was not established in time";
     case Cause::idle_timeout:
-      return "no byte came for too long";
+      return "no data arrived for too long";
     default:
-      return "the response did not begin in time";
+      return "the response did not start in time";
   }
 }
 

@@ -1,5 +1,5 @@
-// Exchange: one request and its response under way, whoever carries it: what http_client.h promises of silence, pausing
-// and limits of time. A kind of exchange adds how bytes go and come.
+// Exchange: one request and its response under way. It implements what http_client.h promises about abandoned
+// transfers, pausing and time limits; a derived class sends and receives the bytes.
 //
 // Threads: the loop's. Ownership: shared between the client, which keeps it until its end, and the handle.
 #pragma once
@@ -17,25 +17,25 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
  public:
   virtual ~Exchange() = default;
 
-  virtual void start() = 0;  // calls no handler before it returns
+  virtual void start() = 0;  // does not call the handler before it returns
   void when_over(std::function<void(Exchange&)> then) { on_over_ = std::move(then); }
-  void abandon();  // silent, and the connection is closed
-  void drain();    // silent, and the connection is closed unless the body ends soon
+  void abandon();  // the handler is not called again, and the connection is closed
+  void drain();    // the handler is not called again, and the connection is closed unless the body ends soon
   void pause();
   void resume();
 
  protected:
   Exchange(transport::Loop& loop, Timeouts timeouts, TransferHandler& handler);
 
-  // ---- what a kind of exchange does
-  virtual void close() = 0;             // lets go of the connection
+  // ---- what a derived class implements
+  virtual void close() = 0;             // gives up the connection
   virtual bool holds_back() const = 0;  // bytes wait for the end of a pause
   virtual void go_on() = 0;             // a pause has ended: reads again, later
 
-  // ---- what it says
-  void connecting();  // the connection's limit begins, which no pause stops
-  void asked();       // the request is under way
-  // Both may end the exchange by what the handler does: look at over().
+  // ---- what a derived class reports
+  void connecting();  // starts the time limit of the connection, which a pause does not stop
+  void asked();       // the request is being sent
+  // The handler may end the exchange in both of these: check over() afterwards.
   void say_head(const HttpHead& head);
   void say_body(std::string_view bytes);  // not empty
   void end(TransferEnd::Cause cause, std::string message);
@@ -52,9 +52,9 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   void expired();
   void leave();
 
-  TransferHandler* handler_;  // null: silent
-  int64_t heard_ms_ = 0;      // the last byte; each puts the timer's end off, but only this is written down
-  TransferEnd::Cause late_ = TransferEnd::Cause::clean;  // what the timer's end means
+  TransferHandler* handler_;  // null: not to be called any more
+  int64_t heard_ms_ = 0;      // when the last byte arrived: cheaper than arming the timer anew for each
+  TransferEnd::Cause late_ = TransferEnd::Cause::clean;  // the cause if the timer fires
   bool asked_ = false, head_said_ = false, draining_ = false, paused_ = false, over_ = false;
   transport::Timer timer_;
   const Timeouts timeouts_;

@@ -21,14 +21,14 @@ struct HttpClient::State {
   const std::shared_ptr<CurlLoop> curl;
   Resolver resolver;
   const Proxies proxies = Proxies::of_environment();
-  std::optional<TlsClient> tls;  // made for the first https:// upstream: reading the authorities takes 50 ms
+  std::optional<TlsClient> tls;  // made for the first https:// upstream: loading the authorities takes 50 ms
   ConnectionPool pool;
   std::unordered_map<Exchange*, std::shared_ptr<Exchange>> exchanges;
 };
 
 namespace {
 
-// What the owner of a transfer holds; the exchange itself is the client's.
+// What the owner of a transfer holds; the client keeps the exchange itself.
 class Handle final : public Transfer {
  public:
   explicit Handle(std::shared_ptr<Exchange> exchange) : exchange_(std::move(exchange)) {}
@@ -89,7 +89,7 @@ std::unique_ptr<Transfer> HttpClient::send(HttpRequest request, TransferHandler&
   return std::make_unique<Handle>(begin(state_, std::move(request), handler));
 }
 
-// Owned by the client until its end; bounded by the request's own timeouts.
+// The client owns the exchange until its end; the request's timeouts bound it.
 void HttpClient::send_off(HttpRequest request) {
   static NobodyListens nobody;
   begin(state_, std::move(request), nobody);

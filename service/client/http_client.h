@@ -1,18 +1,19 @@
 // HttpClient: streaming requests on a loop: HTTP/1.1 (RFC 9110, RFC 9112) over TCP and TLS. libcurl makes the
-// connections (names, IPv6 beside IPv4); asking and reading are ours, as libcurl takes two system calls and about 2 us
-// for each token. HTTP/2 is given up for it: an upstream that speaks nothing else is unreachable. Where the environment
-// names a proxy (http_proxy, https_proxy, all_proxy; no_proxy), libcurl carries the whole exchange. All transfers of a
-// shard share one client, and thereby its pool of idle connections.
+// connections (IPv6 and IPv4 in parallel); requests are written and responses read here, because libcurl takes two
+// system calls and about 2 us for each token. This rules out HTTP/2: an upstream that speaks only that is unreachable.
+// Where the environment names a proxy (http_proxy, https_proxy, all_proxy; no_proxy), libcurl does the whole exchange.
+// All transfers of a shard share one client, and so its pool of idle connections.
 //
-// Threads: the loop's only. Errors: never exceptions; a transfer ends with one TransferEnd. Privacy: no URL, header or
-// key in any message. TLS as tls_client.h says. No redirects, no cookies, no content coding.
+// Threads: the loop's only. Errors: never exceptions; a transfer ends with one TransferEnd. Privacy: messages contain
+// no URL, header or key. TLS as tls.h says. No redirects, no cookies, no content coding.
 //
 // Bounds: a read is 16 KiB, into one buffer for all; 64 idle connections are kept, 60 s each; 64 KiB of response head;
-// what is paused is not read. The client must go before its loop.
+// a paused transfer is not read. The client must be destroyed before its loop.
 //
-// Ownership: destroying a Transfer silences its handler and closes its connection at once; a handler may do so, or
-// start and pause any transfer, inside every callback. The client may be destroyed before its transfers: they then stay
-// silent. A connection goes back to the pool only when its response was read to the end.
+// Ownership: when a Transfer is destroyed, its handler is not called again and its connection is closed at once; a
+// handler may do so, or start and pause any transfer, inside every callback. The client may be destroyed before its
+// transfers: their handlers are then not called again. A connection goes back to the pool only when its response was
+// read to the end.
 #pragma once
 
 #include <cstdint>
@@ -31,15 +32,15 @@ class Loop;
 namespace tokenrelay::client {
 
 struct Timeouts {
-  int64_t connect_ms = 10'000;      // the name's look-up included
+  int64_t connect_ms = 10'000;      // includes looking up the name
   int64_t first_byte_ms = 300'000;  // from the request sent to the first byte of the body
-  int64_t idle_ms = 120'000;        // between bytes afterwards; comments and pings count
-  int64_t end_of_body_ms = 2'000;   // after an end mark that only the body's end completes
+  int64_t idle_ms = 120'000;        // between bytes afterwards; comments and pings count as bytes
+  int64_t end_of_body_ms = 2'000;   // from an answer that looks complete to the end of its body
 };
 
 struct HttpRequest {
   std::string url;
-  std::vector<std::string> headers;  // "Name: value"; ones with CR, LF or NUL are dropped
+  std::vector<std::string> headers;  // "Name: value"; lines with CR, LF or NUL are dropped
   std::string body;
   Timeouts timeouts;
   enum class Method { post, get } method = Method::post;
@@ -54,16 +55,16 @@ struct HttpHead {
 
 struct TransferEnd {
   enum class Cause {
-    clean,        // the body is complete (or the connection was closed where that ends it)
-    unreachable,  // no connection
+    clean,        // the body is complete
+    unreachable,  // the connection could not be made
     connect_timeout,
     first_byte_timeout,
     idle_timeout,
     cut,       // reset or closed in the middle
-    not_http,  // what came is no HTTP response
+    not_http,  // the server did not send an HTTP response
   };
   Cause cause = Cause::clean;
-  std::string message;  // in a few words, for the log
+  std::string message;  // the details, in a few words
 };
 
 class TransferHandler {
@@ -78,11 +79,11 @@ class TransferHandler {
 class Transfer {
  public:
   virtual ~Transfer() = default;
-  virtual void pause() = 0;  // at most one more read was already under way; timeouts stop
+  virtual void pause() = 0;  // stops reading and the timeouts; one read may already be under way
   virtual void resume() = 0;
 
-  // The owner has what it wanted: silences the handler, and lets the body's last bytes arrive for 50 ms so that the
-  // connection can be used again; then closes it.
+  // The owner needs nothing more: the handler is not called again. The body has 50 ms to end, so that the connection
+  // can be used again; then it is closed.
   virtual void finish() = 0;
 };
 
@@ -94,7 +95,7 @@ class HttpClient {
 
   // Never calls the handler before it returns.
   std::unique_ptr<Transfer> send(HttpRequest request, TransferHandler& handler);
-  // Sends it and forgets it: nobody waits for the answer.
+  // Sends a request whose response does not matter.
   void send_off(HttpRequest request);
 
   transport::Loop& loop();

@@ -9,7 +9,7 @@ namespace {
 
 int make_epoll() {
   const int descriptor = epoll_create1(EPOLL_CLOEXEC);
-  if (descriptor < 0) throw std::runtime_error("no epoll descriptor for the upstream connections");
+  if (descriptor < 0) throw std::runtime_error("cannot create an epoll descriptor for the upstream connections");
   return descriptor;
 }
 

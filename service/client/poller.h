@@ -1,11 +1,11 @@
-// Poller: an epoll set of its own, which a loop watches as one descriptor: a busy turn costs one wait for all the
-// upstream connections of a shard. Level-triggered, unless a listener adds EPOLLET.
+// Poller: an epoll set that a loop watches as one descriptor, so that a busy turn costs one wait for all the upstream
+// connections of a shard. Level-triggered, unless a listener adds EPOLLET.
 //
-// Promise: a listener hears only of descriptors that it watches, but perhaps once too often: a descriptor's number may
-// be used again within a turn. Watching anew hands a descriptor over; without a change of events that costs no system
-// call. Threads: the loop's. Ownership: none; a descriptor is forgotten before it is closed, and before its listener
-// goes. Errors: where the kernel is out of memory the set stays silent, and timeouts end the transfer. Bounds: 16 bytes
-// for each descriptor of the process, at most.
+// Promise: a listener is told only of descriptors that it watches, though perhaps once too often, because a
+// descriptor's number may be used again within a turn. Watching a descriptor again replaces its listener, without a
+// system call if the events are the same. Threads: the loop's. Ownership: none; a descriptor must be forgotten before
+// it is closed and before its listener is destroyed. Errors: if the kernel is out of memory, a descriptor is not
+// reported, and timeouts end the transfer. Bounds: at most 16 bytes for each descriptor of the process.
 #pragma once
 
 #include <sys/epoll.h>

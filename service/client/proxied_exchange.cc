@@ -19,8 +19,8 @@ Cause cause_of(CURLcode result, bool request_sent) {
     case CURLE_OK:
       return Cause::clean;
     case CURLE_OPERATION_TIMEDOUT:
-      return Cause::connect_timeout;  // the only limit that libcurl itself was given
-    case CURLE_UNSUPPORTED_PROTOCOL:  // it calls HTTP/0.9 so
+      return Cause::connect_timeout;  // the only time limit that libcurl was given
+    case CURLE_UNSUPPORTED_PROTOCOL:  // libcurl's code for HTTP/0.9
     case CURLE_WEIRD_SERVER_REPLY:
       return request_sent ? Cause::not_http : Cause::unreachable;
     default:
@@ -77,7 +77,7 @@ void ProxiedExchange::set_headers() {
     if (curl_slist* const longer = curl_slist_append(headers_, line)) headers_ = longer;
   };
   append("Accept-Encoding: identity");
-  append("Expect:");  // no 100-continue: it costs a second where a server does not know it
+  append("Expect:");  // no 100-continue: it costs a second if the server does not support it
   for (const std::string& line : request_.headers) {
     if (is_safe_header(line)) append(line.c_str());
   }
@@ -118,7 +118,7 @@ int ProxiedExchange::on_request(void* self, char*, char*, int, int) {
 }
 
 size_t ProxiedExchange::on_header(char* bytes, size_t size, size_t count, void* self) {
-  auto* const exchange = static_cast<ProxiedExchange*>(self);  // CurlLoop keeps it as long as libcurl may call
+  auto* const exchange = static_cast<ProxiedExchange*>(self);  // CurlLoop keeps it alive as long as libcurl may call
   const size_t length = size * count;
   if (exchange->over()) return 0;
   if (exchange->head_done_) return length;  // a trailer
@@ -128,7 +128,7 @@ size_t ProxiedExchange::on_header(char* bytes, size_t size, size_t count, void* 
   return exchange->over() ? 0 : length;
 }
 
-// Answering fewer bytes than were given makes libcurl close the connection before it returns.
+// If this returns fewer bytes than it was given, libcurl closes the connection before it returns.
 size_t ProxiedExchange::on_write(char* bytes, size_t size, size_t count, void* self) {
   auto* const exchange = static_cast<ProxiedExchange*>(self);
   const size_t length = size * count;

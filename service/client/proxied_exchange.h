@@ -1,5 +1,5 @@
-// ProxiedExchange: an exchange that libcurl carries from end to end, where the environment names a proxy: it knows
-// their kinds, no_proxy, and how to ask them for http:// and for https://.
+// ProxiedExchange: an exchange through a proxy that the environment names. libcurl does all of it: it supports every
+// kind of proxy, for http:// and for https://.
 #pragma once
 
 #include <curl/curl.h>
@@ -43,7 +43,7 @@ class ProxiedExchange final : public Exchange, private CurlOwner {
   curl_slist* headers_ = nullptr;
   HttpHead head_;
   bool head_done_ = false;
-  bool held_ = false;  // libcurl holds a piece back and reads no more
+  bool held_ = false;  // libcurl holds a piece back and has stopped reading
 };
 
 }  // namespace tokenrelay::client

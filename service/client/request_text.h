@@ -1,4 +1,4 @@
-// A request as it goes over the connection: HTTP/1.1, origin form, one piece (RFC 9112 3).
+// A request as the bytes that are sent: HTTP/1.1, origin form (RFC 9112 3).
 #pragma once
 
 #include <string>
@@ -8,8 +8,8 @@
 
 namespace tokenrelay::client {
 
-// Headers of the request replace the client's own of the same name (Accept, User-Agent …), but for those that frame it
-// or say where it goes. Ones that would break the head, or without a value, are left out.
+// Headers of the request replace the client's defaults of the same name (Accept, User-Agent …), except for those that
+// frame the request or say where it goes. A header without a value, or one that would break the head, is left out.
 std::string request_text(const HttpRequest& request, const Target& target);
 
 // "Name: value" without CR, LF or NUL.

@@ -15,7 +15,7 @@
 
 namespace tokenrelay::client {
 
-// Shared with the threads, which may sit in a look-up long after the resolver has gone.
+// Shared with the threads, which may be in a look-up long after the resolver is destroyed.
 struct Resolver::Queue {
   explicit Queue(System ask) : system(std::move(ask)) {}
 
@@ -23,7 +23,7 @@ struct Resolver::Queue {
   std::mutex mutex;
   std::condition_variable changed;
   std::deque<std::string> names;
-  Resolver* resolver = nullptr;  // null: nobody is told any more
+  Resolver* resolver = nullptr;  // null once it is destroyed
   size_t threads = 0, idle = 0;
 
   static void work(const std::shared_ptr<Queue>& queue);
@@ -93,7 +93,7 @@ void Resolver::begin(const std::string& name) {
   queue_->names.push_back(name);
   if (queue_->idle == 0 && queue_->threads < threads_max) {
     ++queue_->threads;
-    std::thread([queue = queue_] { Queue::work(queue); }).detach();  // joining it could wait for ever
+    std::thread([queue = queue_] { Queue::work(queue); }).detach();  // joining it could block for ever
   }
   queue_->changed.notify_one();
 }
@@ -103,7 +103,7 @@ void Resolver::answered(const std::string& name, const Addresses& answer) {
   assert(found != names_.end() && found->second.under_way);
   const auto asking = std::move(found->second.asking);
   if (answer.found.empty()) {
-    names_.erase(found);  // the next one may ask again
+    names_.erase(found);  // the next caller asks again
   } else {
     found->second = {{}, answer, loop_.clock().mono_us() / 1000 + kept_ms, false};
   }

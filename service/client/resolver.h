@@ -1,10 +1,10 @@
-// Resolver: names to addresses by getaddrinfo, as the system is configured (hosts file, nsswitch, search domains), on
-// threads of its own: the system's resolver may hang for as long as it likes, and no call here waits for it.
+// Resolver: looks up names with getaddrinfo, as the system is configured (hosts file, nsswitch, search domains), on
+// separate threads: getaddrinfo may hang for a long time, and no call here waits for it.
 //
-// Bounds: threads_max look-ups at a time, one a name however many ask; names_max names that wait; an answer serves
-// others for 60 s. A name that hangs keeps its thread until the system gives up; who asked has its own limit of time.
-// Threads: the loop's. Ownership: who asked holds the look-up. The threads share the queue alone, and a resolver
-// that has gone is told of nothing.
+// Bounds: threads_max look-ups at a time, one for each name however many callers ask; names_max names; an answer is
+// reused for 60 s. A name that hangs keeps its thread until the system gives up; callers have their own time limit.
+// Threads: the loop's. Ownership: the caller holds the look-up. The threads share only the queue, and do not call a
+// resolver that is destroyed.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,7 @@ namespace tokenrelay::client {
 
 struct Addresses {
   std::vector<std::string> found;  // numeric, in the system's order (RFC 6724)
-  std::string fault;               // why there are none
+  std::string fault;               // the reason, if none were found
 };
 
 class Resolver {
@@ -38,9 +38,9 @@ class Resolver {
   ~Resolver();
   Resolver(const Resolver&) = delete;
 
-  using Lookup = std::shared_ptr<Done>;  // letting go of it forgets it
+  using Lookup = std::shared_ptr<Done>;  // once released, `done` is not called
 
-  // `done` is called once, never before this returns; it may let go of the look-up.
+  // `done` is called once, never before this returns; it may release the look-up.
   Lookup find(const std::string& name, Done done);
 
   static Addresses ask_the_system(const std::string& name);
@@ -50,7 +50,7 @@ class Resolver {
   struct Name {
     std::vector<std::weak_ptr<Done>> asking;
     Addresses answer;
-    int64_t until_ms = 0;  // when the answer is too old
+    int64_t until_ms = 0;  // the answer's expiry
     bool under_way = false;
   };
   void begin(const std::string& name);
@@ -63,7 +63,7 @@ class Resolver {
   std::map<std::string, Name> names_;
 };
 
-// Nothing to look up: a numeric address, or "localhost" (RFC 6761).
+// A numeric address, or "localhost" (RFC 6761).
 bool needs_no_lookup(const std::string& host);
 
 }  // namespace tokenrelay::client

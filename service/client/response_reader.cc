@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::string_view version = "HTTP/1.";
 
-// All of `text`, as a number without a sign that fits.
+// All of `text` as an unsigned number; nullopt if it is not one or does not fit.
 std::optional<uint64_t> number(std::string_view text, int base) {
   uint64_t value = 0;
   const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
@@ -64,7 +64,7 @@ ResponseReader::Piece ResponseReader::body(std::string_view& input) {
   return piece;
 }
 
-// Without its end, which may be a bare LF (RFC 9112 2.2).
+// The next line without its end, which may be a bare LF (RFC 9112 2.2).
 std::optional<std::string_view> ResponseReader::take_line(std::string_view& input) {
   if (std::exchange(line_whole_, false)) line_ = std::string();
   const bool sized = state_ == State::size || state_ == State::chunk_end;
@@ -114,7 +114,7 @@ bool ResponseReader::take_status(std::string_view line) {
 }
 
 bool ResponseReader::take_field(std::string_view line) {
-  if (line.front() == ' ' || line.front() == '\t') return !framing_field_;  // folded: nothing here needs the rest
+  if (line.front() == ' ' || line.front() == '\t') return !framing_field_;  // folded: the rest is not needed
   const size_t colon = line.find(':');
   if (colon == line.npos) return false;
   const std::string_view name = text::trim(line.substr(0, colon));
@@ -131,7 +131,7 @@ bool ResponseReader::take_framing(std::string_view name, std::string_view value)
     if (!length || content_length_.value_or(*length) != *length) return false;
     content_length_ = length;
   } else if (text::same_text(name, "transfer-encoding")) {
-    if (text::same_text(value, "identity")) return true;  // what servers before RFC 7230 call none
+    if (text::same_text(value, "identity")) return true;  // servers before RFC 7230 send it for no coding
     if (chunked_ || !text::same_text(value, "chunked")) return false;
     chunked_ = true;
   } else if (text::same_text(name, "connection")) {
@@ -143,7 +143,7 @@ bool ResponseReader::take_framing(std::string_view name, std::string_view value)
 }
 
 bool ResponseReader::end_head() {
-  if (head_.status == 101) return false;  // nobody asked for another protocol
+  if (head_.status == 101) return false;  // the client never asks for another protocol
   if (head_.status < 200) {
     state_ = State::status;
     return true;

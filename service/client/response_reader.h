@@ -1,12 +1,12 @@
-// ResponseReader: one HTTP/1.1 response out of the bytes of a connection (RFC 9112), in pieces that lie in the caller's
-// own buffer. Interim responses (1xx) are passed over, trailers too.
+// ResponseReader: reads one HTTP/1.1 response from the bytes of a connection (RFC 9112), in pieces that are views into
+// the caller's buffer. Interim responses (1xx) and trailers are skipped.
 //
-// How a body ends: by its last chunk, by its Content-Length, or with the connection. What contradicts itself is no
-// HTTP: two lengths that differ, a transfer coding besides chunked, a chunk's size that is no number, a folded framing
-// field. (Transfer-Encoding beside Content-Length wins, and the connection is not used again: RFC 9112 6.3.)
+// A body ends with its last chunk, after its Content-Length, or with the connection. Kind::bad: two lengths that
+// differ, a transfer coding other than chunked, a chunk size that is not a number, a folded framing field.
+// (Transfer-Encoding wins over Content-Length, and the connection is then not used again: RFC 9112 6.3.)
 //
-// Bounds: 64 KiB of head, interim heads and trailers included; 256 bytes a chunk-size line. No buffer but for a line
-// that two reads share. Threads: any one. Errors: Kind::bad, from then on.
+// Bounds: 64 KiB of head, interim heads and trailers included; 256 bytes for a chunk-size line. It buffers only a line
+// that is split between reads. Threads: any one. Errors: Kind::bad, from then on.
 #pragma once
 
 #include <cstdint>
@@ -32,13 +32,13 @@ class ResponseReader {
 
   explicit ResponseReader(const transport::Clock& clock) : clock_(clock) {}
 
-  // The next piece, taken off the front of `input`. `more`: all of it was taken, read on. `end` leaves what does not
-  // belong to this response.
+  // The next piece, removed from the front of `input`. `more`: all of `input` was taken, read on. `end` leaves the
+  // bytes that do not belong to this response.
   Piece next(std::string_view& input);
 
-  const HttpHead& head() const { return head_; }                       // from Kind::head on
-  bool ends_by_close() const { return state_ == State::until_close; }  // the connection's end is the body's
-  bool keeps_connection() const { return keeps_; }                     // at the end: another request may follow
+  const HttpHead& head() const { return head_; }                       // valid from Kind::head on
+  bool ends_by_close() const { return state_ == State::until_close; }  // the body ends with the connection
+  bool keeps_connection() const { return keeps_; }                     // valid at the end: another request may follow
 
  private:
   enum class State { status, fields, length, until_close, size, chunk, chunk_end, trailers, over, broken };
@@ -48,7 +48,7 @@ class ResponseReader {
   bool take_field(std::string_view line);
   bool take_framing(std::string_view name, std::string_view value);
   bool take_size(std::string_view line);
-  bool take_in_head(std::string_view line);  // these answer false where the response is broken
+  bool take_in_head(std::string_view line);  // these return false if the response is broken
   bool take_in_body(std::string_view line);
   bool end_head();
   Piece body(std::string_view& input);
@@ -56,13 +56,13 @@ class ResponseReader {
   const transport::Clock& clock_;
   HttpHead head_;
   State state_ = State::status;
-  std::string line_;  // the beginning of a line; or one that is whole, until the next is taken
+  std::string line_;  // the beginning of a line; or a whole line, until the next is taken
   bool line_whole_ = false;
   size_t head_left_ = max_head;
   uint64_t left_ = 0;  // of the body, or of the chunk
   std::optional<uint64_t> content_length_;
   bool chunked_ = false, keeps_ = true;
-  bool framing_field_ = false;  // the field before this line
+  bool framing_field_ = false;  // the previous line was a framing field
   bool head_ended_ = false;
 };
 

@@ -46,7 +46,7 @@ uint16_t port_of(const std::string& text) {
   return port;
 }
 
-// libcurl takes a proxy without a scheme for http, without a port for 1080 (https: 443).
+// As for libcurl, a proxy's default scheme is http, and its default port 1080 (https: 443).
 std::optional<Proxies::Proxy> parse_proxy(const std::string& text) {
   if (text.empty()) return std::nullopt;
   Proxies::Proxy out;
@@ -61,7 +61,7 @@ std::optional<Proxies::Proxy> parse_proxy(const std::string& text) {
   return out;
 }
 
-// Whether `host`, an address, lies in `network`: ADDRESS/BITS.
+// Whether `host`, an address, is in `network`, ADDRESS/BITS.
 bool in_network(const std::string& host, std::string_view network) {
   const size_t slash = network.find('/');
   unsigned bits = 0;
@@ -108,7 +108,7 @@ std::optional<Target> parse_target(const std::string& text) {
   return target;
 }
 
-// Not HTTP_PROXY: a CGI program would take it from its client (libcurl, CURLOPT_PROXY).
+// Not HTTP_PROXY: in a CGI program its value comes from the client, so libcurl ignores it, too.
 Proxies Proxies::of_environment() {
   Proxies out;
   const std::string all = first_set({"all_proxy", "ALL_PROXY"});

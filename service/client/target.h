@@ -1,5 +1,4 @@
-// Where a request goes: its URL taken apart (RFC 3986, by libcurl's parser), and whether the environment has a proxy in
-// between.
+// Where a request goes: its URL, taken apart by libcurl's parser (RFC 3986), and the proxy that the environment names.
 #pragma once
 
 #include <cstdint>
@@ -10,10 +9,10 @@
 
 namespace tokenrelay::client {
 
-// What a connection leads to; equal ones may share it.
+// The other end of a connection; requests to equal origins may share one.
 struct Origin {
   bool tls = false;
-  std::string host;         // as certificates name it: lower case or an address, no brackets
+  std::string host;         // as in certificates: a name in lower case, or an address without brackets
   std::string connect_url;  // http://HOST:PORT/, whatever the scheme
   uint16_t port = 0;
 
@@ -23,31 +22,31 @@ struct Origin {
 
 struct Target {
   Origin origin;
-  std::string authority;  // of the Host header
+  std::string authority;  // the value of the Host header
   std::string path;       // with the query, never empty
 };
 
-// None: no URL, or neither http nor https.
+// nullopt: not a valid URL, or neither http nor https.
 std::optional<Target> parse_target(const std::string& url);
 
-// What the environment says of proxies (http_proxy, https_proxy, all_proxy, no_proxy), by libcurl's rules; read once.
+// The environment's proxies (http_proxy, https_proxy, all_proxy, no_proxy), by libcurl's rules; read once.
 class Proxies {
  public:
   struct Proxy {
-    std::string url;  // as libcurl takes it
+    std::string url;  // with a scheme
     std::string host;
     uint16_t port = 0;
-    bool looks_up = true;  // the proxy, not we, looks up the target's name
+    bool looks_up = true;  // the proxy looks up the target's name, so that the client need not
   };
 
   static Proxies of_environment();
-  const Proxy* of(const Origin& origin) const;  // null: the target is asked directly
+  const Proxy* of(const Origin& origin) const;  // null: the request goes to the target directly
 
  private:
   bool bypassed(const std::string& host) const;
 
   std::optional<Proxy> http_, https_;
-  std::vector<std::string> direct_;  // of no_proxy
+  std::vector<std::string> direct_;  // from no_proxy
 };
 
 }  // namespace tokenrelay::client

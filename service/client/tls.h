@@ -1,8 +1,8 @@
-// TlsClient: what a shard's TLS connections to upstreams share: whom they trust and the sessions they may resume.
+// TlsClient: what a shard's TLS connections to upstreams share: the trusted authorities and the sessions to resume.
 //
-// TLS 1.2 and 1.3 (RFC 5246, RFC 8446), ALPN http/1.1 (RFC 7301), no renegotiation. A server must prove the origin's
-// name (RFC 6125: subject alternative names, or an address) to OpenSSL's default authorities, which SSL_CERT_FILE and
-// SSL_CERT_DIR replace. Sessions are resumed by the last ticket of an origin.
+// TLS 1.2 and 1.3 (RFC 5246, RFC 8446), ALPN http/1.1 (RFC 7301), no renegotiation. A server's certificate must contain
+// the origin's name (RFC 6125: subject alternative names, or an address) and chain to one of OpenSSL's default
+// authorities, which SSL_CERT_FILE and SSL_CERT_DIR replace. Sessions are resumed with the origin's last ticket.
 //
 // Threads: the loop's. Ownership: outlives its sessions. Bounds: the tickets of 64 origins; an idle session holds no
 // buffers (SSL_MODE_RELEASE_BUFFERS).
@@ -29,8 +29,8 @@ class TlsClient {
  public:
   TlsClient();
 
-  // A client's session on the descriptor, its handshake not begun. `origin` outlives it. Null: no memory, or no name
-  // that could be proved.
+  // A client's session on the descriptor, before its handshake. `origin` must outlive it. Null: out of memory, or the
+  // origin's name cannot be verified.
   TlsSession open(int descriptor, const Origin& origin);
 
  private:
