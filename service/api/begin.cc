@@ -30,7 +30,7 @@ Wrong wrong(relay::Error error) {
   return tl::make_unexpected(BeginError{Code::internal, "", "", std::move(error)});
 }
 
-// What is to be created, or why it cannot be.
+// The stream to create, or why it cannot be created.
 tl::expected<relay::NewStream, BeginError> prepare(Api& api, const Request& request, StreamRequest from) {
   const auto& models = api.shard.models();
   const std::string model = from.model.empty() ? models.default_model() : from.model;
@@ -62,7 +62,8 @@ tl::expected<relay::NewStream, BeginError> prepare(Api& api, const Request& requ
 
 std::optional<BeginError> check_head(const Request& request) {
   if (!request.has_length) {
-    return BeginError{Code::length_required, "", "a body with its length is required", std::nullopt};
+    return BeginError{Code::length_required, "", "the body needs Content-Length or Transfer-Encoding: chunked",
+                      std::nullopt};
   }
   if (auto why = not_json(request)) {
     return BeginError{Code::unsupported_media_type, "", std::move(*why), std::nullopt};
@@ -75,15 +76,15 @@ std::optional<BeginError> check_head(const Request& request) {
   return std::nullopt;
 }
 
-// Nobody learns of a stream that is not theirs: it is then as unknown as one that does not exist.
+// A stream that belongs to another owner is answered like one that does not exist.
 asio::awaitable<Started> join(Api& api, const Request& request, relay::EventId cursor) {
   auto found = co_await until<OpenedStream>([&](auto then) { api.shard.open_run(cursor.run, std::move(then)); });
   if (!found && found.error().code != relay::Errc::not_found) co_return wrong(found.error());
   if (!found || !may_see(request.principal, **found)) {
-    co_return wrong(Code::unknown_cursor, "", "Last-Event-ID does not name an event of an existing stream");
+    co_return wrong(Code::unknown_cursor, "", "Last-Event-ID is not the id of an event in an existing stream");
   }
   if ((*found)->row().body_hash != sha256(request.body)) {
-    co_return wrong(Code::idempotency_conflict, "", "the body differs from the one that began this stream");
+    co_return wrong(Code::idempotency_conflict, "", "the body differs from the one that started this stream");
   }
   co_return StartedStream{std::move(*found), std::move(cursor), true};
 }

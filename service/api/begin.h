@@ -1,7 +1,8 @@
-// What every POST that asks a model for an answer does, natively and on each surface: look at the head, find the stream
-// that a Last-Event-ID or an idempotency key names, or create one. The callers read the body and word the errors.
+// What every POST that asks a model for an answer does, natively and on each surface: check the head, find the stream
+// that a Last-Event-ID or an idempotency key names, or create one. The callers parse the body and write the error
+// reply.
 //
-// Threads: the shard's loop. Errors: values; nothing has been started when one is returned.
+// Threads: the shard's loop. Errors: values; when one is returned, nothing has been started.
 #pragma once
 
 #include <asio/awaitable.hpp>
@@ -18,12 +19,12 @@ inline constexpr size_t max_model_bytes = 256;
 inline constexpr size_t max_metadata_entries = 64;
 inline constexpr int64_t max_cancel_after_ms = 24 * 3600 * 1000;
 
-// A request for an answer, in neutral words (upstream/prompt.h).
+// A request for an answer, in the neutral format (upstream/prompt.h).
 struct StreamRequest {
   std::string model;                 // "": the configured default
-  std::string messages, parameters;  // JSON array; JSON object, "" for none
+  std::string messages, parameters;  // JSON array; JSON object, "" without parameters
   uint64_t prompt_bytes = 0;         // of the messages' text
-  std::string metadata;              // JSON object of strings, "" for none
+  std::string metadata;              // JSON object of strings, "" without metadata
   std::string marks;                 // for the start event, e.g. `,"surface":"responses","background":true`
   relay::OnDisconnect on_disconnect;
 };
@@ -37,23 +38,23 @@ struct StartedStream {
 // Why nothing was started.
 struct BeginError {
   http::Code code;
-  std::string field;  // by its neutral name, "parameters.stop"; "" where it is none in particular
+  std::string field;  // by its neutral name, "parameters.stop"; "" if the error is not about one field
   std::string message;
-  std::optional<relay::Error> relay;  // what the relay said; code and message are of no use then
+  std::optional<relay::Error> relay;  // if set, it replaces code and message
 };
 using Started = tl::expected<StartedStream, BeginError>;
 
-// Before the body is read: a length, JSON, a sane idempotency key.
+// Checks, before the body is read: a length, a JSON content type, a valid idempotency key.
 std::optional<BeginError> check_head(const http::Request& request);
 
-// A POST that was sent again with the last event id that its client saw: the stream that the id names. It starts
+// For a POST that was sent again with the last event id that its client saw: the stream that the id names. It starts
 // nothing.
 asio::awaitable<Started> join(Api& api, const http::Request& request, relay::EventId cursor);
 
-// A new stream, or the one that the idempotency key began.
+// A new stream, or the one that was started with the same idempotency key.
 asio::awaitable<Started> create(Api& api, const http::Request& request, StreamRequest what);
 
-// The kind of the upstream that a model ("" is the default one) goes to; "" for a model that is unknown.
+// The kind of upstream that serves a model ("" is the default model); "" for an unknown model.
 std::string provider_of(Api& api, const std::string& model);
 
 }  // namespace tokenrelay::api

@@ -18,7 +18,7 @@ using SharePtr = api::WholeReads::SharePtr;
 
 constexpr std::string_view stream_prefix = "strm_";
 
-// Those of every event stream; a profile's own replace them.
+// The headers of every event stream; a profile's headers replace those of the same name.
 http::HeaderList headers_of(const Profile& profile) {
   http::HeaderList headers = api::event_stream_headers();
   for (const auto& header : profile.headers) {
@@ -36,7 +36,7 @@ http::HeaderList stream_headers(const relay::Stream& stream) {
   return {{"Stream-Id", stream.id()}};
 }
 
-// Feeds an encoder what is durable, event by event, until something comes out or `upto` is reached. False: the log
+// Feeds an encoder the durable events one by one, until it has written something or `upto` is reached. False: the log
 // cannot be read.
 asio::awaitable<bool> feed(std::shared_ptr<relay::Stream> stream, Encoder& encoder, relay::Seq upto, std::string& out) {
   const auto append = [&](storage::Seq seq, storage::EventKind kind, std::string_view payload) {
@@ -47,7 +47,7 @@ asio::awaitable<bool> feed(std::shared_ptr<relay::Stream> stream, Encoder& encod
       [&](auto then) { relay::walk_events(stream, encoder.seq(), upto, append, std::move(then)); });
 }
 
-// For a stream that has ended it is known what a reader will hold; beside a live one it grows.
+// The share for what a reader will hold of a stream that has ended; the share for a live one grows.
 asio::awaitable<SharePtr> share_of(api::Api& api, const Profile& profile, const relay::Stream& stream) {
   co_return co_await api::share_for(api, stream.ended() ? profile.copies * stream.bytes() : 0);
 }
@@ -63,7 +63,7 @@ Answer follow(api::Api& api, Profile profile, std::shared_ptr<relay::Stream> str
     start.after = (*held)->seq();
     api::ReaderOptions options;
     options.format = std::move(*held);
-    // Something at once: a slow first token must not look like a dead relay.
+    // Send something at once: a slow first token must not look like a dead relay.
     options.preface = preface.empty() ? std::string(profile.heartbeat) : preface;
     options.heartbeat = profile.heartbeat;
     options.headers = headers_of(profile);
@@ -81,7 +81,8 @@ Answer unreadable(const Request& request) {
   return api::problem_of({relay::Errc::unreadable, "the log cannot be read"}, request);
 }
 
-// Says what is wrong in the protocol's words under status 200, and cuts: the client's copy is not to be trusted.
+// Sends an error event in the client's protocol under status 200, then cuts the connection: what the client has
+// received is not part of the stream.
 Answer say_and_cut(api::Api& api, Profile profile, const std::shared_ptr<relay::Stream>& stream,
                    std::string error_event) {
   return http::Takeover([&api, headers = stream_headers(*stream), profile = std::move(profile),
@@ -123,12 +124,14 @@ asio::awaitable<Answer> stream_answer(api::Api& api, const Request& request, Pro
     if (profile.dialect == Dialect::ui) {
       co_return follow(api, std::move(profile), stream, std::move(encoder), api.whole_reads.none(), "");
     }
-    const Error error{409, "unknown_cursor", "what was received is no longer part of this answer",
-                      "",  std::nullopt,     false};
+    const Error error{
+        409, "unknown_cursor", "Last-Event-ID is no longer an event of this stream: discard what was received",
+        "",  std::nullopt,     false};
     const auto event = error_event(profile.dialect, error, request.request_id);
     co_return say_and_cut(api, std::move(profile), stream, event);
   }
-  // Counted and thrown away up to the cursor; at the terminal event, that one again (a 204 would not stop them all).
+  // Events up to the cursor are encoded and discarded. At the terminal event it is sent again, because a 204 would not
+  // stop every client.
   auto share = co_await share_of(api, profile, *stream);
   if (!share) co_return api::too_many_whole_reads(request);
   std::string out;
@@ -151,7 +154,7 @@ asio::awaitable<Answer> resume_answer(api::Api& api, const Request& request, Pro
     if (!share->grow_to(encoder->held_bytes() + first.size())) co_return api::too_many_whole_reads(request);
   }
   if (number && first.empty() && encoder->next_number() <= *number) {
-    const Error error = invalid(std::move(field), "is beyond the last event of this answer");
+    const Error error = invalid(std::move(field), "is greater than the number of this answer's last event");
     co_return error_reply(profile.dialect, error, request.request_id);
   }
   co_return follow(api, std::move(profile), stream, std::move(encoder), std::move(share), std::move(first));

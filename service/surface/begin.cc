@@ -13,8 +13,8 @@ using http::Reply;
 using http::Request;
 using Refused = tl::unexpected<Reply>;
 
-// How long the head of an answer is held back for a refusal's status: an upstream that is slow to take a request must
-// not make the relay look dead (CLIENTS.md, Every client: refusals and retries).
+// How long the head of an answer is held back so that a refusal can have its own status. Limited, because an upstream
+// that is slow to accept a request must not make the relay look dead (CLIENTS.md, Every client: refusals and retries).
 constexpr int64_t hold_ms = 5'000;
 
 Refused refused(Dialect dialect, const Request& request, Error what) {
@@ -41,8 +41,8 @@ tl::expected<std::optional<relay::OnDisconnect>, std::string> read_on_disconnect
   return relay::OnDisconnect{Action::cancel_after, ms};
 }
 
-// What names a field of the client's is worded here, by its own name; the rest takes this surface's shape on its way out
-// (shape_error).
+// An error about a field is written here, with the client's name for the field; the others get this surface's shape
+// later (shape_error).
 Reply reply_of(const api::BeginError& why, const Request& request, Dialect dialect, const FieldName& field_name) {
   if (why.relay) return api::problem_of(*why.relay, request);
   if (why.field.empty()) return api::refuse(why.code, why.message, request);
@@ -105,7 +105,9 @@ asio::awaitable<tl::expected<std::shared_ptr<relay::Stream>, Reply>> find_stream
     co_return tl::make_unexpected(api::problem_of(found.error(), request));
   }
   if (!found || !api::may_see(request.principal, **found)) {
-    co_return refused(dialect, request, {404, "not_found", "there is nothing by this id", "", std::nullopt, false});
+    co_return refused(
+        dialect, request,
+        {404, "not_found", "this id does not exist, has expired or was deleted", "", std::nullopt, false});
   }
   co_return std::move(*found);
 }

@@ -1,7 +1,7 @@
-// What every surface does between reading a request and answering it: begin the stream (api/begin.h) with its own
-// headers and error shapes, and wait until it is known whether the upstream takes it.
+// What every surface does between reading a request and answering it: begin the stream (api/begin.h) with the surface's
+// headers and error shapes, and wait until the upstream has accepted or refused the request.
 //
-// Threads: the shard's loop. Errors are replies in the surface's own shape.
+// Threads: the shard's loop. Errors are replies in the surface's shape.
 #pragma once
 
 #include <asio/awaitable.hpp>
@@ -18,22 +18,23 @@
 namespace tokenrelay::surface {
 
 struct SurfaceRequest : api::StreamRequest {
-  bool stream = false;  // events, not one whole answer
+  bool stream = false;  // answer with events, not with one whole object
 };
 
-// Turns "parameters.stop" into the client's own name for it.
+// Turns a neutral name ("parameters.stop") into the client's name for the field.
 using FieldName = std::function<std::string(const std::string& neutral_field)>;
 std::string same_name(const std::string& neutral_field);  // without "parameters."
 
-// Before the body is looked at: a length, JSON, sane headers.
+// Checks the head before the body is read: a length, a JSON content type, valid headers.
 std::optional<http::Reply> check_head(Dialect dialect, const http::Request& request);
 
-// As the request's On-Disconnect header says, else as `wanted` does.
+// Begins the stream. The request's On-Disconnect header, if it is there, replaces `asked.on_disconnect`.
 asio::awaitable<tl::expected<api::StartedStream, http::Reply>> begin(api::Api& api, const http::Request& request,
                                                                      Dialect dialect, SurfaceRequest asked,
                                                                      FieldName field_name = same_name);
 
-// Waits until the upstream has taken the request or refused it; a while at most. The refusal, if nothing was said yet.
+// Waits, for a limited time, until the upstream has accepted or refused the request. Returns the refusal, if the stream
+// failed before it had any content.
 asio::awaitable<std::optional<http::Reply>> refusal_of(const http::Request& request, Dialect dialect,
                                                        const std::shared_ptr<relay::Stream>& stream);
 
@@ -42,7 +43,7 @@ asio::awaitable<tl::expected<std::shared_ptr<relay::Stream>, http::Reply>> find_
                                                                                        const http::Request& request,
                                                                                        Dialect dialect, std::string id);
 
-// Where clients have no other way to stop: as configured, `cancel` by default.
+// For clients that have no other way to stop an answer: as configured, `cancel` by default.
 relay::OnDisconnect default_on_disconnect(api::Api& api);
 
 }  // namespace tokenrelay::surface

@@ -1,4 +1,4 @@
-// Content as the neutral request has it (upstream/prompt.h), whichever protocol it came in.
+// Content in the neutral format (upstream/prompt.h), for all surfaces.
 #pragma once
 
 #include <string>
@@ -7,10 +7,10 @@
 
 namespace tokenrelay::surface {
 
-// Parts as a message's content: a string where one plain text is all there is, because every server takes that.
+// A message's content made of parts: a plain string if there is only one text, because every server accepts that.
 json::Value content_of(json::Value parts, json::Value if_empty = nullptr);
 
-// "messages[2]": where something stands, for error messages.
+// "messages[2]", a place for error messages.
 std::string numbered(const std::string& name, size_t number);
 
 }  // namespace tokenrelay::surface

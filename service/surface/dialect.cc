@@ -13,7 +13,7 @@ constexpr std::pair<std::string_view, Dialect> roots[] = {
 }  // namespace
 
 std::optional<Dialect> dialect_of(std::string_view path) {
-  // Under /v1/models as well, which is OpenAI's otherwise.
+  // Also under /v1/models, whose other routes are OpenAI's.
   if (path.ends_with(":generateContent") || path.ends_with(":streamGenerateContent")) return Dialect::gemini;
   for (const auto& [root, dialect] : roots) {
     if (path.starts_with(root) && (path.size() == root.size() || path[root.size()] == '/')) return dialect;

@@ -1,4 +1,4 @@
-// The drop-in surfaces, by the protocol that each speaks (PROTOCOL.md, Drop-in surfaces).
+// The drop-in surfaces, by protocol (PROTOCOL.md, Drop-in surfaces).
 #pragma once
 
 #include <optional>
@@ -8,7 +8,7 @@ namespace tokenrelay::surface {
 
 enum class Dialect { chat, responses, anthropic, gemini, ui };
 
-// Whose protocol a path belongs to; nullopt: the relay's own.
+// The protocol that a path belongs to; nullopt for the relay's own.
 std::optional<Dialect> dialect_of(std::string_view path);
 
 }  // namespace tokenrelay::surface

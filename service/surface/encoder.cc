@@ -15,7 +15,7 @@ void Encoder::append(std::string& out, const std::vector<relay::Run>& runs, rela
   out_ = nullptr;
   if (!with_ids_ || out.size() == before) return;
   assert(out.ends_with("\n\n"));
-  out.pop_back();  // the blank line of the last block: the id belongs in it
+  out.pop_back();  // the blank line that ends the last block: the id goes into that block
   out += "id: ";
   relay::append_event_id(out, runs, seq);
   out += "\n\n";

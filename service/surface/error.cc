@@ -74,7 +74,7 @@ std::string gemini_status(int status) {
   }
 }
 
-// What OpenAI's clients know under another name.
+// OpenAI's clients know this code by another name.
 std::string openai_code(const std::string& code) {
   return code == "unknown_model" ? "model_not_found" : code;
 }
@@ -112,7 +112,7 @@ void add_retry_headers(Dialect dialect, const Error& error, http::HeaderList& he
   if (dialect != Dialect::gemini) headers.emplace_back("x-should-retry", error.should_retry ? "true" : "false");
 }
 
-// What the client wrote wrong reads better with the field's name in it.
+// The message with the field's name before it.
 std::string with_param(const Error& error) {
   return error.param.empty() || error.message.starts_with(error.param) ? error.message
                                                                        : error.param + ": " + error.message;
@@ -123,7 +123,7 @@ struct FailureStatus {
   int status;
 };
 
-// The relay's own credential was refused: not the client's error, and 401 would make it doubt its own.
+// upstream_auth is a 502: it is the relay's credential that was refused, and a 401 would make the client doubt its own.
 constexpr FailureStatus failure_statuses[] = {
     {"upstream_rate_limited", 429}, {"upstream_overloaded", 503},  {"upstream_timeout", 504},
     {"upstream_unreachable", 502},  {"upstream_truncated", 502},   {"upstream_protocol", 502},
@@ -215,7 +215,7 @@ void shape_error(const http::Request& request, http::Reply& reply) {
 void add_headers(const http::Request& request, http::HeaderList& headers) {
   const auto dialect = dialect_of(request.path);
   const bool openai = dialect == Dialect::chat || dialect == Dialect::responses;
-  // Anthropic's `request-id` is the relay's own Request-Id.
+  // Anthropic's `request-id` needs no header: it is the relay's Request-Id.
   if (openai) headers.emplace_back("x-request-id", request.request_id);
 }
 

@@ -1,5 +1,5 @@
-// GET /v1/models and /v1/models/{id}: the models that the configuration names. Globs name no model; with one upstream
-// that takes every name, the default.
+// GET /v1/models and /v1/models/{id}: the models that the configuration names. Globs are not listed; with one upstream
+// that takes every name, the default model is.
 #include "service/json/parse.h"
 #include "service/surface/chat/routes.h"
 #include "service/surface/error.h"
@@ -12,7 +12,7 @@ using http::Request;
 using json::Value;
 
 // Both protocols in one object: OpenAI's clients read `object`, `created`, `owned_by`; Anthropic's `type`,
-// `display_name`, `created_at`. Nobody knows when a model was made.
+// `display_name`, `created_at`. The relay does not know when a model was made.
 Value model_json(const std::string& name, const std::string& owner) {
   return Value{{"id", name},
                {"object", "model"},

@@ -14,7 +14,7 @@ void add_surface_routes(http::Router& router, api::Api& api) {
   add_responses_routes(router, api);
   add_gemini_routes(router, api);
   const auto chats = add_ui_routes(router, api);
-  // What a dead relay left and this one goes on with is still its chat's.
+  // Streams that a restarted relay continues still belong to their chats.
   api.shard.each_live([&](const auto& stream) { chats->adopt(stream); });
   add_anthropic_routes(router, api);
 }

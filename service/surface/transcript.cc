@@ -53,7 +53,7 @@ void Transcript::add(EventKind kind, std::string_view payload) {
     }
     case EventKind::tool_call:
       if (!piece) return;
-      for (auto item = items.rbegin(); item != items.rend(); ++item) {  // calls may be told side by side
+      for (auto item = items.rbegin(); item != items.rend(); ++item) {  // pieces of several calls may be interleaved
         if (item->kind != Item::Kind::tool_call || item->index != piece->index) continue;
         item->text += piece->arguments;
         return;

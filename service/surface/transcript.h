@@ -1,7 +1,7 @@
-// Transcript: a stream's events as the items of one answer, in order: what a surface needs to write it whole.
+// Transcript: a stream's events as the items of one answer, in order: what a surface needs to write the answer whole.
 //
-// Pure function of the log. `steer` and `upstream` events are invisible: text goes on in the same item. But a tool call
-// that was made before a steer is void: its generation was closed, nobody will answer it.
+// A pure function of the log. `steer` and `upstream` events are invisible: text goes on in the same item. But a tool
+// call made before a steer is void: its generation was closed, and its result would not be used.
 #pragma once
 
 #include <cstdint>
@@ -23,14 +23,14 @@ struct Item {
   uint64_t index = 0;
   std::string id, name;  // tool_call
   json::Value opaque;    // {"provider","type","data",…} (upstream.h, on_opaque)
-  bool voided = false;   // a tool call that a steer closed, and what belongs to it: in no answer
+  bool voided = false;   // a tool call before a steer, or what belongs to it: left out of answers
 };
 
-// The terminal event, read.
+// The terminal event, parsed.
 struct Done {
   std::string status;             // completed, cancelled, failed, interrupted
   std::string finish_reason;      // stop, length, tool_calls, content_filter, other; "" if not completed
-  std::string finish_reason_raw;  // the provider's own word, with `other`
+  std::string finish_reason_raw;  // the provider's reason, if finish_reason is `other`
   std::optional<uint64_t> input_tokens, output_tokens;
   std::optional<relay::StreamError> error;
 
@@ -43,7 +43,7 @@ struct Transcript {
   std::vector<Item> items;
   std::optional<Done> done;
 
-  // Neighbouring deltas of one kind and one tool call grow one item.
+  // Adjacent deltas of one kind, and all pieces of one tool call, become one item.
   void add(storage::EventKind kind, std::string_view payload);
 
   std::string text() const;  // all text items joined

@@ -9,7 +9,7 @@
 namespace tokenrelay::surface {
 namespace {
 
-// Writes nothing and remembers everything.
+// Collects the transcript instead of writing anything.
 class Gathering final : public relay::Format {
  public:
   void append(std::string&, const std::vector<relay::Run>&, relay::Seq, storage::EventKind kind,
@@ -19,10 +19,10 @@ class Gathering final : public relay::Format {
   Transcript transcript;
 };
 
-constexpr int64_t turn_ms = 60'000;  // an answer that was paid for waits for its turn
+constexpr int64_t turn_ms = 60'000;  // long, because the answer has been paid for
 
-// Waits for a stream's end on a connection that nothing has been written to; the status is known only then. Nothing is
-// transcript before: the log has it, and a share of the whole reads is asked for when its size is known.
+// Waits for a stream's end, with nothing written to the connection before: the status is known only then. The
+// transcript is read from the log at the end, when its size is known and a share of the whole reads can be asked for.
 class WholeReader final : public api::Reader, private relay::Sink, private http::StreamingBody::Owner {
  public:
   WholeReader(api::Api& api, Dialect dialect, std::shared_ptr<relay::Stream> stream, Render render,
@@ -55,7 +55,8 @@ class WholeReader final : public api::Reader, private relay::Sink, private http:
     return options;
   }
 
-  // SurfaceRequest at every commit and at the end: where its turn is asked for, later, not from inside the stream's.
+  // Called at every commit and at the end. At the end it asks for a share, but in a later turn of the loop, not from
+  // inside the stream.
   bool has_room() const override {
     if (tell_over_ && (stream_->ended() || stream_->broken())) std::exchange(tell_over_, nullptr)();
     return share_ && body_.has_room();
@@ -82,7 +83,7 @@ class WholeReader final : public api::Reader, private relay::Sink, private http:
     if (last) answer(result());
   }
   void cut(relay::CutReason reason) override {
-    Error fault{503, "log_unavailable", "the relay cannot tell the end of this answer", "", 5'000, false};
+    Error fault{503, "log_unavailable", "the log failed before this answer was complete", "", 5'000, false};
     if (reason == relay::CutReason::whole_reads) {
       fault.code = "overloaded";
       fault.message = "the answer is complete, but too many large answers are being read right now; GET " +
@@ -112,7 +113,7 @@ class WholeReader final : public api::Reader, private relay::Sink, private http:
     body_.begin(reply.status, reply.headers);
     const std::string_view part = reply.body;
     gathering_.transcript = {};
-    if (share_ && !share_->resize(part.size())) {  // escapes have made it much longer
+    if (share_ && !share_->resize(part.size())) {  // JSON's escapes have made it much longer
       body_.cut();
       return release();
     }

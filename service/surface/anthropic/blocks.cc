@@ -21,13 +21,13 @@ Part image_part(const Value& block, const std::string& place) {
   const Value& source = source_of(block);
   const std::string type = json::word(source, "type");
   if (type != "base64" && type != "url") {
-    return refuse(place + ".source", "only base64 and url images can be given to this relay's upstreams");
+    return refuse(place + ".source", "must be of type base64 or url: the relay does not support other images");
   }
   const std::string url = type == "url" ? json::word(source, "url") : data_url(source);
   return Value{{"type", "image_url"}, {"image_url", Value{{"url", url}}}};
 }
 
-// Other upstreams know no documents of plain text: there it is text.
+// Only Anthropic has documents of plain text; for other upstreams they become text.
 Value text_document(const Value& block, const Value& source, std::string_view kind) {
   const std::string text = json::word(source, "data"), title = json::word(block, "title");
   if (kind != "anthropic") return Value{{"type", "text"}, {"text", title.empty() ? text : title + "\n\n" + text}};
@@ -38,9 +38,9 @@ Part document_part(const Value& block, const std::string& place, std::string_vie
   const Value& source = source_of(block);
   const std::string type = json::word(source, "type"), title = json::word(block, "title");
   if (block.contains("citations") && block["citations"].is_object() && block["citations"].value("enabled", false)) {
-    return refuse(place + ".citations", "citations cannot be carried through this relay");
+    return refuse(place + ".citations", "is not supported by the relay");
   }
-  if (!json::word(block, "context").empty()) return refuse(place + ".context", "cannot be carried through this relay");
+  if (!json::word(block, "context").empty()) return refuse(place + ".context", "is not supported by the relay");
   Value part;
   if (type == "text") {
     part = text_document(block, source, kind);
@@ -51,7 +51,7 @@ Part document_part(const Value& block, const std::string& place, std::string_vie
   } else if (type == "file") {
     part = Value{{"type", "file"}, {"file", Value{{"file_id", json::word(source, "file_id")}}}};
   } else {
-    return refuse(place + ".source", "sources of this type cannot be carried through this relay");
+    return refuse(place + ".source", "sources of this type are not supported by the relay");
   }
   if (!title.empty() && part.contains("file")) part["file"]["filename"] = title;
   return part;
@@ -69,7 +69,7 @@ Part plain_part(const Value& block, const std::string& place, std::string_view k
   }
   if (type == "redacted_thinking") return Value{{"type", "redacted_thinking"}, {"data", json::word(block, "data")}};
   if (type.empty()) return refuse(place + ".type", "is missing");
-  return refuse(place, "blocks of type " + type.substr(0, 64) + " cannot be carried through this relay here");
+  return refuse(place, "blocks of type " + type.substr(0, 64) + " are not supported here by the relay");
 }
 
 }  // namespace

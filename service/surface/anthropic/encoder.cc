@@ -15,7 +15,7 @@ namespace {
 using json::Value;
 using storage::EventKind;
 
-// Tells when the text of a JSON object is complete, piece by piece.
+// Takes the text of a JSON object in pieces and detects its end.
 class ObjectEnd {
  public:
   void feed(std::string_view piece) {
@@ -41,7 +41,7 @@ class ObjectEnd {
   bool in_string_ = false, escaped_ = false, complete_ = false;
 };
 
-// One block at a time; but calls that are told side by side stay open until their arguments are whole, or the end.
+// One block is open at a time, except that interleaved calls stay open until their arguments are complete, or the end.
 class AnthropicEncoder final : public Encoder {
  public:
   explicit AnthropicEncoder(const MessageFacts& facts) : Encoder(true) {
@@ -81,7 +81,7 @@ class AnthropicEncoder final : public Encoder {
       case EventKind::done:
         return end(read_done(payload));
       case EventKind::steer:
-        return close_calls();  // void, but told: a block that is open here would overlap with what follows
+        return close_calls();  // void, but already sent: an open block would overlap with what follows
       case EventKind::upstream:
         return;
     }
@@ -151,7 +151,7 @@ class AnthropicEncoder final : public Encoder {
     }
     const auto call =
         std::find_if(calls_.begin(), calls_.end(), [&](const Call& open) { return open.index == piece->index; });
-    if (call == calls_.end()) return;  // its object was whole: what follows is white space
+    if (call == calls_.end()) return;  // its object was complete: what follows is white space
     call->arguments.feed(piece->arguments);
     delta(call->number, "input_json_delta", "partial_json", piece->arguments, merged);
   }

@@ -7,7 +7,7 @@ namespace {
 
 using json::Value;
 
-// What marks the data of a redacted_thinking block as another provider's: no base64, which Anthropic's own is.
+// Marks the data of a redacted_thinking block as another provider's. It is not base64, as Anthropic's own data is.
 constexpr std::string_view mark = "tokenrelay:";
 
 }  // namespace

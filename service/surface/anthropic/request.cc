@@ -15,9 +15,9 @@ namespace {
 using json::Value;
 using Checked = tl::expected<void, Error>;
 
-constexpr std::string_view default_version = "2023-06-01";  // what the upstream's dialect sends by itself
+constexpr std::string_view default_version = "2023-06-01";  // the upstream's dialect sends it by default
 
-// Members that have one neutral name and nothing to translate.
+// Members that only need their neutral name.
 constexpr std::array<std::pair<std::string_view, std::string_view>, 5> renamed = {
     {{"max_tokens", "max_completion_tokens"},
      {"stop_sequences", "stop"},
@@ -25,7 +25,7 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 5> renamed =
      {"top_k", "top_k"},
      {"top_p", "top_p"}}};
 
-// How hard a budget lets a model think, in the words that other dialects have.
+// A thinking budget as the effort that other dialects use.
 std::string effort_of(uint64_t budget) {
   if (budget <= 2048) return "low";
   return budget <= 8192 ? "medium" : "high";
@@ -90,8 +90,8 @@ Checked Reader::thinking(const Value& value) {
     const bool counted = value.contains("budget_tokens") && value["budget_tokens"].is_number_unsigned();
     if (!counted) return refuse("thinking.budget_tokens", "must be a whole number");
     parameters_["reasoning_effort"] = effort_of(value["budget_tokens"].get<uint64_t>());
-  } else if (type != "disabled" && type != "adaptive") {  // those two leave a model as it is
-    return refuse("thinking.type", "is none that this model's upstream knows");
+  } else if (type != "disabled" && type != "adaptive") {  // these two do not change how a model thinks
+    return refuse("thinking.type", "is not supported by this model's upstream");
   }
   return {};
 }
@@ -109,7 +109,7 @@ Checked Reader::output_config(const Value& value) {
     } else if (name == "format") {
       if (const Checked read = format(member); !read) return read;
     } else {
-      return refuse("output_config." + name, "is unknown to this model's upstream");
+      return refuse("output_config." + name, "is not supported by this model's upstream");
     }
   }
   return {};
@@ -137,7 +137,7 @@ Value Reader::parameters() {
   return parameters_;
 }
 
-// From the neutral field that a dialect refused to the client's own name for it.
+// The client's name for the neutral field that a dialect refused.
 std::string client_name(const std::string& neutral, const AnthropicTurns& turns, const std::string& first_own) {
   if (neutral.starts_with("messages")) return turns.client_place(neutral);
   const std::string name = same_name(neutral);
@@ -162,7 +162,8 @@ std::string client_name(const std::string& neutral, const AnthropicTurns& turns,
 Checked read_model(const Value& body, AnthropicRequest& out) {
   if (!body.contains("model") || body["model"].is_null()) return {};
   out.model = json::word(body, "model");
-  if (out.model.empty() || out.model.size() > api::max_model_bytes) return refuse("model", "must be a string");
+  if (out.model.empty() || out.model.size() > api::max_model_bytes)
+    return refuse("model", "must be a string of 1 to 256 bytes");
   return {};
 }
 

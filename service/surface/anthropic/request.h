@@ -1,4 +1,4 @@
-// A Messages request, in neutral words.
+// Parses a Messages request into the neutral format.
 #pragma once
 
 #include <functional>
@@ -16,10 +16,10 @@ struct AnthropicHeaders {
 };
 
 struct AnthropicRequest : SurfaceRequest {
-  FieldName field_name;  // to the client's own names
+  FieldName field_name;  // gives the client's names
 };
 
-// `kind_of` tells the kind of the upstream that a model goes to.
+// `kind_of` returns the kind of upstream that serves a model.
 tl::expected<AnthropicRequest, Error> parse_anthropic_request(
     std::string_view body, int max_depth, const AnthropicHeaders& headers,
     const std::function<std::string(const std::string& model)>& kind_of);

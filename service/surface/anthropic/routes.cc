@@ -44,7 +44,8 @@ asio::awaitable<Answer> message(api::Api& api, const Request& request) {
                                    std::move(encoder));
 }
 
-// Arguments that are no object: an answer that was cut. Nothing is lost, and nobody takes it for input.
+// Arguments that are not an object are from an answer that was cut. They are kept, under a name that shows that they
+// are not input.
 Value input_of(const std::string& arguments) {
   if (arguments.empty()) return Value::object();
   auto input = json::parse(arguments);
@@ -91,7 +92,7 @@ std::string anthropic_stop_reason(const Done& done) {
   if (done.finish_reason == "tool_calls") return "tool_use";
   if (done.finish_reason == "content_filter") return "refusal";
   if (done.finish_reason == "other" && done.finish_reason_raw == "pause_turn") return "pause_turn";
-  return "end_turn";  // a cancelled answer's too: it was ended on purpose, and this protocol has no word for that
+  return "end_turn";  // also for a cancelled answer: it was ended on purpose, and the protocol has no reason for that
 }
 
 Value anthropic_usage(const Done& done) {

@@ -1,8 +1,8 @@
 // Anthropic Messages: POST /v1/messages, stream and not (CLIENTS.md, Messages).
 //
-// What only Anthropic's own models know (members of the request that have no neutral name, tools that run at the
-// provider, cache marks, the version and beta headers) goes to upstreams of that kind as it came. Others are not told
-// of headers and cache marks, which change no answer; of the rest they refuse by name.
+// What only Anthropic's own models support (members of the request without a neutral name, tools that run at the
+// provider, cache_control, the version and beta headers) goes unchanged to upstreams of that kind. For other kinds,
+// headers and cache_control, which do not change the answer, are left out; the rest is refused by name.
 #pragma once
 
 #include "service/api/api.h"

@@ -12,11 +12,11 @@ namespace {
 using json::Value;
 using Checked = tl::expected<void, Error>;
 
-// Members of a tool that every dialect knows, or that change no answer.
+// Members of a tool that every dialect supports, or that do not change the answer.
 constexpr std::array<std::string_view, 7> common = {"type",   "name",          "description",          "input_schema",
                                                     "strict", "cache_control", "eager_input_streaming"};
 
-// The first member that only Anthropic's models understand.
+// The first member that only Anthropic's models support.
 std::string special_member(const Value& tool) {
   for (const auto& [name, value] : tool.items()) {
     if (!value.is_null() && std::find(common.begin(), common.end(), name) == common.end()) return name;
@@ -52,9 +52,9 @@ Checked read_anthropic_tools(const Value& tools, std::string_view kind, Value& p
     } else if (kind == "anthropic") {
       own["tools"].push_back(tool);
     } else if (custom) {
-      return refuse(place + "." + special, "is unknown to this model's upstream");
+      return refuse(place + "." + special, "is not supported by this model's upstream");
     } else {
-      return refuse(place, "tools of type " + type.substr(0, 64) + " run at Anthropic only");
+      return refuse(place, "tools of type " + type.substr(0, 64) + " are supported by Anthropic's upstreams only");
     }
   }
   return {};

@@ -1,5 +1,5 @@
-// `tools` and `tool_choice` of a Messages request: those that the client runs are functions; those that run
-// at Anthropic, or that only its models understand, go to its own upstreams as they came and to no other.
+// `tools` and `tool_choice` of a Messages request. Tools that the client runs become functions; tools that run at
+// Anthropic, or that only its models support, go unchanged to upstreams of kind `anthropic`, and only to those.
 #pragma once
 
 #include <string_view>
@@ -10,7 +10,7 @@
 
 namespace tokenrelay::surface {
 
-// Into the neutral `parameters`, or into `own`, which only an upstream of kind `anthropic` is given.
+// Adds the tools to the neutral `parameters`, or to `own`, which only an upstream of kind `anthropic` gets.
 tl::expected<void, Error> read_anthropic_tools(const json::Value& tools, std::string_view kind, json::Value& parameters,
                                                json::Value& own);
 tl::expected<void, Error> read_anthropic_tool_choice(const json::Value& choice, json::Value& parameters);

@@ -15,7 +15,7 @@ namespace {
 using json::Value;
 using Checked = tl::expected<void, Error>;
 
-// Content as blocks: a string is one of text.
+// Content as blocks: a string becomes one text block.
 tl::expected<Value, Error> blocks_of(const Value& content, const std::string& place) {
   if (content.is_string()) return Value::array({Value{{"type", "text"}, {"text", content}}});
   if (!content.is_array()) return refuse(place, "must be a string or an array of blocks");
@@ -25,7 +25,6 @@ tl::expected<Value, Error> blocks_of(const Value& content, const std::string& pl
   return content;
 }
 
-// One part of plain text is said as a string, which every server understands.
 class Reader {
  public:
   explicit Reader(std::string_view kind) : kind_(kind) {}
@@ -48,7 +47,7 @@ class Reader {
   }
 
   const std::string_view kind_;
-  Value signatures_;  // of the assistant's turn being read: what a later block says of its calls
+  Value signatures_;  // of the calls in the assistant's turn being read; they come in later blocks
   AnthropicTurns turns_;
 };
 
@@ -59,13 +58,13 @@ Checked Reader::system(const Value& system) {
   return plain("system", *blocks, system.is_string() ? "" : "system");
 }
 
-// `place` names the array of the blocks; "": there is none.
+// `place` is that of the array of blocks; "" if there is no array.
 Checked Reader::plain(const char* role, const Value& blocks, const std::string& place) {
   AnthropicPlace where{place.empty() ? role : place, {}, {}};
   Value parts = Value::array();
   for (size_t i = 0; i < blocks.size(); ++i) {
     const std::string at = numbered(where.own, i);
-    if (json::word(blocks[i], "type") != "text") return refuse(at, "must be text");
+    if (json::word(blocks[i], "type") != "text") return refuse(at, "must be a text block");
     auto part = neutral_part(blocks[i], at, kind_);
     if (!part) return tl::make_unexpected(part.error());
     parts.push_back(std::move(*part));
@@ -87,7 +86,7 @@ Checked Reader::message(const Value& message, const std::string& place) {
   return refuse(place + ".role", "must be user or assistant");
 }
 
-// Results are messages of their own; what stands between them is the user's.
+// Each tool result becomes a message; what is between them becomes user messages.
 Checked Reader::user(const Value& blocks, const std::string& place) {
   AnthropicPlace where{place, {}, {}};
   Value parts = Value::array();
@@ -103,7 +102,7 @@ Checked Reader::user(const Value& blocks, const std::string& place) {
       if (const Checked read = tool_result(blocks[i], at); !read) return read;
       continue;
     }
-    if (type == "thinking" || type == "redacted_thinking") return refuse(at, "belongs in an assistant's turn");
+    if (type == "thinking" || type == "redacted_thinking") return refuse(at, "is allowed in an assistant message only");
     auto part = neutral_part(blocks[i], at, kind_);
     if (!part) return tl::make_unexpected(part.error());
     parts.push_back(std::move(*part));
@@ -136,7 +135,7 @@ Checked Reader::tool_result(const Value& block, const std::string& place) {
   return {};
 }
 
-// What another provider wanted back, to where it looks for it.
+// Puts what another provider wants back where that provider's dialect looks for it.
 void Reader::foreign(const Value& opaque, Value& parts, Value& signatures) {
   if (Value part = opaque_part(opaque, kind_, ""); !part.is_null()) {
     parts.push_back(std::move(part));
@@ -183,7 +182,7 @@ Checked Reader::assistant(const Value& blocks, const std::string& place) {
     const Checked read = assistant_block(blocks[i], numbered(place + ".content", i), parts, calls, where);
     if (!read) return read;
   }
-  // Calls are counted within an answer, and an answer is a turn.
+  // `index` counts the calls of an answer, which is one turn here.
   for (const Value& signature : signatures_) {
     const Value& index = signature["index"];
     if (!index.is_number_unsigned() || index.get<size_t>() >= calls.size()) continue;
@@ -212,7 +211,7 @@ tl::expected<AnthropicTurns, Error> read_anthropic_turns(const Value& system, co
 
 namespace {
 
-// "[12]" at the start of `text`, taken off.
+// The number in "[12]" at the start of `text`, which is removed.
 std::optional<size_t> take_number(std::string_view& text) {
   size_t number = 0;
   if (!text.starts_with('[')) return std::nullopt;

@@ -11,7 +11,7 @@
 
 namespace tokenrelay::surface {
 
-// Where a neutral message stood in the client's request, so that a refusal can name it.
+// Where a neutral message was in the client's request, so that a refusal can name the place.
 struct AnthropicPlace {
   std::string own;                 // "system", "messages[3]", "messages[3].content[0]"
   std::vector<std::string> parts;  // of each part of its content
@@ -22,11 +22,11 @@ struct AnthropicTurns {
   json::Value messages = json::Value::array();
   std::vector<AnthropicPlace> places;
 
-  // "messages[2].content[0]", as the neutral request counts, in the client's own count.
+  // The client's place for a neutral one ("messages[2].content[0]").
   std::string client_place(const std::string& neutral) const;
 };
 
-// `kind`: of the upstream. Cache marks and what only Anthropic can be given are kept for that kind alone.
+// `kind` is the upstream's. cache_control and what only Anthropic supports are kept only for that kind.
 tl::expected<AnthropicTurns, Error> read_anthropic_turns(const json::Value& system, const json::Value& messages,
                                                          std::string_view kind);
 

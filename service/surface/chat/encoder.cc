@@ -32,7 +32,7 @@ class ChatEncoder final : public Encoder {
         return opaque(payload);
       case EventKind::done:
         return end(read_done(payload));
-      case EventKind::steer:  // A half call stays half: arguments that nobody said could be acted on.
+      case EventKind::steer:  // an unfinished call stays unfinished: completed arguments could be acted on
       case EventKind::upstream:
         return;
     }
@@ -58,7 +58,7 @@ class ChatEncoder final : public Encoder {
     chunk(said_, merged);
   }
 
-  // The first piece of a call names it; the log repeats the name in every piece.
+  // Only the first piece of a call has its id and name; the log repeats them in every piece.
   void tool_call(std::string_view payload, uint64_t merged) {
     const auto piece = relay::decode_tool_call(payload);
     if (!piece) return;
@@ -78,7 +78,7 @@ class ChatEncoder final : public Encoder {
     chunk(said_, merged);
   }
 
-  // As Google's own OpenAI-compatible server says it; what other providers want back has no place here.
+  // In the format of Google's OpenAI-compatible server. The protocol has no field for what other providers want back.
   void opaque(std::string_view payload) {
     const auto object = json::parse(payload);
     if (!object || !object->is_object() || json::word(*object, "type") != "thought_signature" ||
@@ -105,9 +105,9 @@ class ChatEncoder final : public Encoder {
   }
 
   const bool include_usage_;
-  std::string head_;         // what all chunks begin with
+  std::string head_;         // the start of every chunk
   std::string json_, said_;  // reused
-  uint64_t calls_ = 0;       // tool calls named so far
+  uint64_t calls_ = 0;       // tool calls begun so far
 };
 
 }  // namespace

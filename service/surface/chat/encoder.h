@@ -14,8 +14,8 @@ std::unique_ptr<Encoder> make_chat_encoder(const relay::Stream& stream, bool inc
 // The chat.completion object.
 http::Reply chat_completion(const relay::Stream& stream, const Transcript& transcript);
 
-// finish_reason as this protocol says it.
+// finish_reason in this protocol's terms.
 std::string chat_finish_reason(const Done& done);
-json::Value chat_usage(const Done& done);  // null: nobody counted
+json::Value chat_usage(const Done& done);  // null if the upstream did not count
 
 }  // namespace tokenrelay::surface

@@ -11,10 +11,10 @@ namespace {
 using json::Value;
 using Refused = tl::unexpected<Error>;
 
-// Other protocols' names for what the relay sets itself: passing them on would be two requests in one.
+// Other protocols' names for what the relay sets itself: passed on, they would make two requests in one.
 constexpr std::array<std::string_view, 4> foreign = {"prompt", "input", "contents", "background"};
 
-// What comes back for these has no place in the log, so the client would miss it without a word.
+// The log has no event for what these return, so the client would silently not get it.
 bool asks_for_more_than_text(const std::string& name, const Value& value) {
   if (name == "logprobs") return value == true;
   if (name == "top_logprobs" || name == "audio") return !value.is_null() && value != 0;
@@ -24,7 +24,8 @@ bool asks_for_more_than_text(const std::string& name, const Value& value) {
 tl::expected<void, Error> read_member(const std::string& name, const Value& value, ChatRequest& out,
                                       Value& parameters) {
   if (name == "model") {
-    if (!value.is_string() || value.get_ref<const std::string&>().size() > 256) return refuse(name, "must be a string");
+    if (!value.is_string() || value.get_ref<const std::string&>().size() > 256)
+      return refuse(name, "must be a string of at most 256 bytes");
     out.model = value.get<std::string>();
   } else if (name == "messages") {
     const auto bytes = api::check_messages(value);
@@ -35,14 +36,14 @@ tl::expected<void, Error> read_member(const std::string& name, const Value& valu
     if (!value.is_boolean() && !value.is_null()) return refuse(name, "must be true or false");
     out.stream = value == true;
   } else if (name == "n") {
-    if (value != 1 && !value.is_null()) return refuse(name, "must be 1: this relay tells one answer");
+    if (value != 1 && !value.is_null()) return refuse(name, "must be 1: the relay supports one choice only");
   } else if (name == "stream_options") {
     if (!value.is_object() && !value.is_null()) return refuse(name, "must be an object");
     out.include_usage = value.is_object() && value.contains("include_usage") && value["include_usage"] == true;
   } else if (asks_for_more_than_text(name, value)) {
-    return refuse(name, "this relay carries text, reasoning and tool calls");
+    return refuse(name, "is not supported: the relay returns text, reasoning and tool calls only");
   } else if (std::find(foreign.begin(), foreign.end(), name) != foreign.end()) {
-    return refuse(name, "is no member of a chat completion request");
+    return refuse(name, "is not a field of a chat completion request");
   } else {
     parameters[name] = value;
   }

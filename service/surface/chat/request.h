@@ -1,4 +1,4 @@
-// A Chat Completions request, in neutral words.
+// Parses a Chat Completions request into the neutral format.
 #pragma once
 
 #include <functional>
@@ -15,8 +15,8 @@ struct ChatRequest : SurfaceRequest {
   bool include_usage = false;  // stream_options.include_usage
 };
 
-// Everything but what the relay needs itself goes into `parameters` as it came: the upstream's dialect translates or
-// refuses it. n = 1 only.
+// Everything that the relay does not need itself goes into `parameters` unchanged: the upstream's dialect translates or
+// refuses it. `n` must be 1.
 tl::expected<ChatRequest, Error> parse_chat_request(std::string_view body, int max_depth);
 
 }  // namespace tokenrelay::surface

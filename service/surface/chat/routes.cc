@@ -52,7 +52,7 @@ Value tool_calls_of(const Transcript& transcript) {
 }  // namespace
 
 std::string chat_finish_reason(const Done& done) {
-  // A cancelled answer was ended on purpose; this protocol has no word for it, and none for `other`.
+  // This protocol has no reason for a cancelled answer, which was ended on purpose, nor for `other`.
   return done.finish_reason.empty() || done.finish_reason == "other" ? "stop" : done.finish_reason;
 }
 

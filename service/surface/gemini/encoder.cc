@@ -36,7 +36,7 @@ class GeminiEncoder final : public Encoder {
         return opaque(payload);
       case EventKind::done:
         return end(read_done(payload));
-      case EventKind::steer:  // what was not told yet is void, and what could not be told is no fault of the answer's
+      case EventKind::steer:  // calls before it are void, the malformed ones too
         calls_.clear();
         keeps(0);
         held_.clear();
@@ -48,7 +48,7 @@ class GeminiEncoder final : public Encoder {
     }
   }
 
-  // Calls may be told side by side: all wait for what follows them.
+  // Calls may be interleaved: all are held until something else follows.
   void read_transcript(std::string_view payload) {
     const auto piece = relay::decode_tool_call(payload);
     if (!piece) return;
@@ -59,7 +59,7 @@ class GeminiEncoder final : public Encoder {
     keeps(held_bytes() + piece->arguments.size());
   }
 
-  // On its call, while that waits; else on a part of its own, after the calls that wait.
+  // A signature goes on its call while that is held; else into a separate part, after the calls that are held.
   void opaque(std::string_view payload) {
     const auto object = json::parse(payload);
     if (!object || !object->is_object()) return;
@@ -97,7 +97,7 @@ class GeminiEncoder final : public Encoder {
     tell(merged);
   }
 
-  // Called once: both ends are the last of their answer.
+  // Called once, for the terminal event.
   void end(const Done& done) {
     if (done.failed() && done.error) {
       json_ = error_json(Dialect::gemini, error_of(*done.error, std::nullopt), "");
@@ -121,7 +121,7 @@ class GeminiEncoder final : public Encoder {
   const std::string tail_;
   std::string parts_, json_;  // reused
   std::map<uint64_t, Call> calls_;
-  std::string held_;  // parts that follow them, each after a comma
+  std::string held_;  // parts to send after the held calls, each after a comma
   bool malformed_ = false, first_ = true;
 };
 

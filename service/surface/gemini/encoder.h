@@ -8,7 +8,7 @@
 
 namespace tokenrelay::surface {
 
-// What every response says beside its content.
+// What every response contains besides its content.
 struct GeminiFacts {
   std::string id, model;
 };

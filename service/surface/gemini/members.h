@@ -1,4 +1,4 @@
-// Members of Google's JSON: in camelCase, and in the snake_case that protobuf's JSON reads as well.
+// Member names in Google's JSON: camelCase, or snake_case, which protobuf's JSON accepts, too.
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@ namespace tokenrelay::surface {
 
 std::string camel_name(std::string_view name);
 
-// The object with its own members' names in camelCase; null members, which mean nothing, are left out.
+// The object with its members' names in camelCase (not those of nested objects), and without its null members.
 json::Value camel_members(const json::Value& object);
 
 }  // namespace tokenrelay::surface

@@ -9,7 +9,7 @@ namespace {
 using json::Value;
 
 constexpr std::string_view mark = "tokenrelay:";
-constexpr std::string_view encoded_mark = "dG9rZW5yZWxheTp";  // what every base64 of the mark begins with
+constexpr std::string_view encoded_mark = "dG9rZW5yZWxheTp";  // the start of the base64 of any text with the mark
 
 bool is_own(const Value& opaque) {
   return json::word(opaque, "type") == "thought_signature";

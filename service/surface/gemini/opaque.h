@@ -1,5 +1,5 @@
-// What a provider wants back untouched, as a thoughtSignature: Gemini's own as it is, another's with its provider
-// inside, in base64 as Google's clients demand, so that a client that gives signatures back gives these back too.
+// What a provider wants back unchanged, as a thoughtSignature, which clients send back: Gemini's own signature, or
+// another provider's opaque event in base64, as Google's clients require.
 #pragma once
 
 #include <optional>
@@ -9,13 +9,14 @@
 
 namespace tokenrelay::surface {
 
-// Of an opaque event; "": there is nothing to give back.
+// The signature for an opaque event; "" for an empty one.
 std::string gemini_signature(const json::Value& opaque);
 
-// A whole part for it: on an empty text, and of a thought where it is another provider's. "": none.
+// A part for an opaque event: an empty text with the signature, marked as a thought if it is another provider's. "" for
+// an empty event.
 std::string gemini_signature_part(const json::Value& opaque);
 
-// What another provider's signature holds: its opaque event. nullopt: the signature is Gemini's own.
+// The opaque event in another provider's signature. nullopt: the signature is Gemini's own.
 std::optional<json::Value> foreign_opaque_of(const std::string& signature);
 
 }  // namespace tokenrelay::surface

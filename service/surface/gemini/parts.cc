@@ -16,7 +16,7 @@ using Part = tl::expected<Value, Error>;
 
 Part inline_part(const Value& blob, const std::string& place) {
   const std::string type = json::word(blob, "mimeType"), data = json::word(blob, "data");
-  if (type.empty() || data.empty()) return refuse(place + ".inlineData", "needs a mimeType and data");
+  if (type.empty() || data.empty()) return refuse(place + ".inlineData", "must have mimeType and data");
   const std::string url = "data:" + type + ";base64," + data;
   if (type.starts_with("image/")) return Value{{"type", "image_url"}, {"image_url", Value{{"url", url}}}};
   if (type.starts_with("audio/")) {
@@ -41,7 +41,7 @@ Part file_part(const Value& data, const std::string& place, std::string_view kin
   return Value{{"type", "file"}, {"file", std::move(file)}};
 }
 
-// A thought's text is not told again; its signature is.
+// The text of a thought is left out; its signature is kept.
 Value text_part(const Value& part, std::string_view kind, std::string& thought) {
   const auto mark = part.find("thought");
   const bool is_thought = mark != part.end() && *mark == true;
@@ -63,7 +63,7 @@ Part read_gemini_part(const Value& part, const std::string& place, std::string_v
                                                             "fileData"};
   for (const auto& [name, value] : part.items()) {
     if (std::find(known.begin(), known.end(), name) == known.end()) {
-      return refuse(place + "." + name, "cannot be carried by this relay");
+      return refuse(place + "." + name, "is not supported by the relay");
     }
   }
   if (part.contains("inlineData")) return inline_part(camel_members(part["inlineData"]), place);

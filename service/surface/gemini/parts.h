@@ -10,8 +10,8 @@
 
 namespace tokenrelay::surface {
 
-// Null: nothing to carry. `part` has its members' names in camelCase; `thought` gathers what thoughts said until
-// something else is said, for a signature of another provider's.
+// Null: the part is left out. `part` has its members' names in camelCase; `thought` collects the text of thoughts until
+// something else follows, because another provider's signature needs it.
 tl::expected<json::Value, Error> read_gemini_part(const json::Value& part, const std::string& place,
                                                   std::string_view upstream_kind, std::string& thought);
 

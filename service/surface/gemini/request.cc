@@ -1,4 +1,4 @@
-// POST /v1beta/models/{model}:…, in neutral words.
+// POST /v1beta/models/{model}:…, translated into the neutral format.
 #include "service/surface/gemini/request.h"
 
 #include <algorithm>
@@ -17,9 +17,9 @@ namespace {
 using json::Value;
 using Read = tl::expected<void, Error>;
 
-constexpr const char* foreign = "has no equivalent on the upstream of this model";
+constexpr const char* foreign = "is not supported by this model's upstream";
 
-// generationConfig's members that Chat Completions have under another name.
+// Members of generationConfig and their names in Chat Completions.
 constexpr std::array<std::pair<std::string_view, std::string_view>, 8> same = {
     {{"temperature", "temperature"},
      {"topP", "top_p"},
@@ -30,7 +30,7 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 8> same = {
      {"presencePenalty", "presence_penalty"},
      {"frequencyPenalty", "frequency_penalty"}}};
 
-// 40.0 is 40: Google has topK as either.
+// 40.0 becomes 40: Google's clients send topK as either.
 Value whole_number(const Value& value) {
   if (!value.is_number_float()) return value;
   const double number = value.get<double>();
@@ -58,7 +58,7 @@ class Generation {
     }
     if (name.starts_with("response") && name != "responseLogprobs" && name != "responseModalities") return {};
     if (name == "candidateCount") {
-      return value == 1 ? Read() : refuse(place(name), "must be 1: this relay tells one answer");
+      return value == 1 ? Read() : refuse(place(name), "must be 1: the relay supports one candidate only");
     }
     if (name == "responseModalities" && value == Value::array({"TEXT"})) return {};
     if (name == "responseLogprobs" && value == false) return {};
@@ -69,7 +69,7 @@ class Generation {
     return name == "thinkingConfig" ? thinking(camel_members(value)) : refuse(place(name), foreign);
   }
 
-  // A budget as the nearest effort. Whether thoughts are shown is the upstream's to say.
+  // A budget becomes the nearest effort. includeThoughts is ignored: the upstream decides.
   Read thinking(const Value& config) {
     for (const auto& [name, value] : config.items()) {
       if (name == "thinkingLevel" && value.is_string()) {
@@ -78,13 +78,13 @@ class Generation {
         if (level != "thinking_level_unspecified") parameters_["reasoning_effort"] = level;
       } else if (name == "thinkingBudget" && value.is_number_integer()) {
         const int64_t budget = value.get<int64_t>();
-        if (budget < 0) continue;  // as much as the model likes
+        if (budget < 0) continue;  // the model decides
         parameters_["reasoning_effort"] = budget == 0      ? "none"
                                           : budget <= 2048 ? "low"
                                           : budget <= 8192 ? "medium"
                                                            : "high";
       } else if (name != "includeThoughts") {
-        return refuse(place("thinkingConfig." + name), "is none that this relay knows");
+        return refuse(place("thinkingConfig." + name), "is not supported by this model's upstream");
       }
     }
     return {};
@@ -120,7 +120,7 @@ Read read_others(const Value& body, const std::string& model, Value* own) {
   for (const auto& [name, value] : body.items()) {
     if (std::find(read_elsewhere.begin(), read_elsewhere.end(), name) != read_elsewhere.end()) continue;
     if (name == "model") {
-      if (value != model && value != "models/" + model) return refuse(name, "is not the path's");
+      if (value != model && value != "models/" + model) return refuse(name, "must be the model in the URL");
     } else if (own == nullptr) {
       return refuse(name, foreign);
     } else {

@@ -1,4 +1,4 @@
-// A generateContent request, in neutral words.
+// Translates a generateContent request into the neutral format.
 #pragma once
 
 #include <functional>
@@ -11,12 +11,12 @@
 
 namespace tokenrelay::surface {
 
-// `model` is the path's, `upstream_kind` that of its upstream: only `gemini` is told what only Google knows; for others
-// it is refused by the client's own name. One candidate only.
+// `model` is the one in the path, `upstream_kind` the kind of its upstream. What only Google supports goes to `gemini`;
+// for other kinds it is refused by the client's name. One candidate only.
 tl::expected<SurfaceRequest, Error> read_gemini_request(const json::Value& body, const std::string& model,
                                                         std::string_view upstream_kind);
 
-// The client's own name for a neutral field.
+// The client's name for a neutral field.
 std::string gemini_field(const std::string& neutral_field);
 
 }  // namespace tokenrelay::surface

@@ -14,7 +14,8 @@ using http::Answer;
 using http::Request;
 using json::Value;
 
-// @google/genai drops an event that has anything else in its block. Between an array's elements white space says it.
+// A block alone, because @google/genai drops an event with a comment in its block. Between the elements of an array,
+// white space is a heartbeat.
 constexpr std::string_view heartbeat = ": hb\n\n", array_heartbeat = "\n";
 
 bool wants_events(const Request& request) {
@@ -25,7 +26,7 @@ bool wants_events(const Request& request) {
 
 tl::expected<SurfaceRequest, Error> read_request(api::Api& api, const Request& request) {
   const std::string& model = request.captures.at(0);
-  if (model.size() > api::max_model_bytes) return tl::make_unexpected(invalid("model", "is too long a name"));
+  if (model.size() > api::max_model_bytes) return tl::make_unexpected(invalid("model", "must have at most 256 bytes"));
   const auto body = json::parse(request.body, api.settings().json_depth);
   if (!body) return tl::make_unexpected(invalid("", "the body is not valid JSON: " + body.error().message));
   if (!body->is_object()) return tl::make_unexpected(invalid("", "the body must be a JSON object"));

@@ -1,9 +1,9 @@
 // Gemini: POST /v1beta/models/{model}:streamGenerateContent and :generateContent, the same under /v1
 // (CLIENTS.md, Gemini).
 //
-// A stream is server-sent events with `alt=sse`, else one JSON array, told piece by piece. A function call is told
-// whole, when what follows it comes: the wire has no other way. One whose arguments are no JSON object in the end is
-// not told, and the answer ends with MALFORMED_FUNCTION_CALL, as Google's own do.
+// A stream is server-sent events with `alt=sse`, else one JSON array, sent element by element. A function call is sent
+// whole, once something follows it: the protocol has no other way. A call whose arguments are not a JSON object in the
+// end is left out, and the answer ends with MALFORMED_FUNCTION_CALL, as Google's own do.
 #pragma once
 
 #include "service/api/api.h"

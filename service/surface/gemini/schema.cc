@@ -11,7 +11,7 @@ namespace {
 
 using json::Value;
 
-// protobuf's JSON has 64-bit numbers as strings.
+// In protobuf's JSON, 64-bit numbers are strings.
 Value number_of(const Value& value) {
   if (!value.is_string()) return value;
   const auto& text = value.get_ref<const std::string&>();
@@ -28,7 +28,7 @@ Value schemas_of(const Value& given) {
 
 }  // namespace
 
-// As deep as a request may be nested.
+// The recursion is as deep as a request may be nested.
 Value json_schema_of(const Value& schema) {
   if (!schema.is_object()) return schema;
   Value out = Value::object();

@@ -12,7 +12,7 @@ namespace {
 using json::Value;
 using Read = tl::expected<void, Error>;
 
-constexpr const char* foreign = "has no equivalent on the upstream of this model";
+constexpr const char* foreign = "is not supported by this model's upstream";
 
 tl::expected<Value, Error> function_of(const Value& given, const std::string& place) {
   if (json::word(given, "name").empty()) return refuse(place + ".name", "is missing");
@@ -25,7 +25,7 @@ tl::expected<Value, Error> function_of(const Value& given, const std::string& pl
     } else if (name == "parameters") {
       function["parameters"] = json_schema_of(value);
     } else {
-      return refuse(place + "." + name, "cannot be carried by this relay");
+      return refuse(place + "." + name, "is not supported by the relay");
     }
   }
   return Value{{"type", "function"}, {"function", std::move(function)}};
@@ -60,14 +60,14 @@ Read read_tool_list(const Value& tools, Value& functions, Value* own) {
   return {};
 }
 
-// Only the functions that may be called: it is the same, in words that every upstream knows.
+// Keeps only the functions that may be called: this has the same effect, and every upstream supports it.
 Read keep_allowed(const Value& allowed, const std::string& place, Value& functions) {
   Value kept = Value::array();
   for (size_t i = 0; i < allowed.size(); ++i) {
     const auto found = std::find_if(functions.begin(), functions.end(),
                                     [&](const Value& tool) { return tool["function"]["name"] == allowed[i]; });
     if (found == functions.end())
-      return refuse(place + "[" + std::to_string(i) + "]", "names no function declared here");
+      return refuse(place + "[" + std::to_string(i) + "]", "must be the name of a declared function");
     kept.push_back(*found);
   }
   if (!kept.empty()) functions = std::move(kept);
@@ -81,7 +81,8 @@ Read read_calling(const Value& given, Value& functions, Value& parameters) {
   if (!allowed.is_array()) return refuse(place + ".allowedFunctionNames", "must be an array");
   for (const auto& [name, value] : given.items()) {
     const bool idle = name == "streamFunctionCallArguments" && value == false;
-    if (name != "mode" && name != "allowedFunctionNames" && !idle) return refuse(place + "." + name, "is not carried");
+    if (name != "mode" && name != "allowedFunctionNames" && !idle)
+      return refuse(place + "." + name, "is not supported by the relay");
   }
   if (const Read read = keep_allowed(allowed, place + ".allowedFunctionNames", functions); !read) return read;
   if (mode == "ANY" && allowed.size() == 1) {

@@ -1,4 +1,4 @@
-// `tools`, `toolConfig` and schemas of a Gemini request, in neutral words.
+// `tools`, `toolConfig` and schemas of a Gemini request, translated into the neutral format.
 #pragma once
 
 #include <string_view>
@@ -9,8 +9,8 @@
 
 namespace tokenrelay::surface {
 
-// Both read `body` (its names in camelCase) and write to `parameters`. What only Google knows goes to `own`, which is
-// an upstream's request body; null: there it is refused.
+// Reads both from `body` (its names in camelCase) into `parameters`. What only Google supports goes to `own`, members
+// of the upstream's request body; if `own` is null, it is refused.
 tl::expected<void, Error> read_gemini_tools(const json::Value& body, json::Value& parameters, json::Value* own);
 
 // Google's Schema (OpenAPI 3.0, types in capitals, counts as strings) as JSON Schema.

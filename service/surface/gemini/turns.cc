@@ -21,8 +21,7 @@ bool is_plain(const Value& part) {
   return part["type"] == "text" && part.size() == 2;
 }
 
-// One plain text is said as a string, which every server understands.
-// A turn's parts: an array, or the one there is.
+// A turn's parts: an array, or a single part.
 tl::expected<std::vector<Value>, Error> parts_of(const Value& turn, const std::string& place) {
   std::vector<Value> parts;
   const auto given = turn.find("parts");
@@ -61,10 +60,10 @@ class Reader {
   std::string new_id(const std::string& wanted);
 
   const std::string_view kind_;
-  Value said_ = Value::array(), calls_ = Value::array();  // of the model's turn that is being read
+  Value said_ = Value::array(), calls_ = Value::array();  // of the model's turn being read
   std::string thought_;
   Value messages_ = Value::array();
-  std::vector<Open> open_;  // calls that no result has come for
+  std::vector<Open> open_;  // calls without a result so far
   std::set<std::string> ids_;
 };
 
@@ -87,7 +86,7 @@ Read Reader::system(const Value& given) {
   Value said = Value::array();
   for (size_t i = 0; i < parts->size(); ++i) {
     const std::string at = numbered(place + ".parts", i);
-    if (!(*parts)[i].contains("text")) return refuse(at, "must be text");
+    if (!(*parts)[i].contains("text")) return refuse(at, "must be a text part");
     if (const Read read = add_part(said, (*parts)[i], at); !read) return read;
   }
   if (!said.empty()) messages_.push_back(Value{{"role", "system"}, {"content", content_of(std::move(said))}});
@@ -125,13 +124,13 @@ Read Reader::result(const Value& given, const std::string& place) {
   if (found == open_.end()) {
     found = by([&](const Open& open) { return open.name == name && (id.empty() || open.client_id.empty()); });
   }
-  if (found == open_.end()) return refuse(place, "answers no function call of an earlier turn");
+  if (found == open_.end()) return refuse(place, "does not match a function call of an earlier turn");
   Value message = {{"role", "tool"}, {"tool_call_id", found->id}, {"name", found->name}};
   open_.erase(found);
   const Value response = given.contains("response") ? given["response"] : Value::object();
   if (!response.is_object()) return refuse(place + ".response", "must be an object");
   const bool failed = response.size() == 1 && response.contains("error");
-  if (failed && kind_ != "openai") message["is_error"] = true;  // there it has no other word than the text itself
+  if (failed && kind_ != "openai") message["is_error"] = true;  // for `openai` the text itself tells
   const Value& told = failed && kind_ != "openai" ? response["error"] : response;
   Value content = Value::array();
   content.push_back(Value{{"type", "text"}, {"text", told.is_string() ? told.get<std::string>() : json::dump(told)}});
@@ -170,7 +169,7 @@ Read Reader::call(const Value& part, const std::string& place) {
   return {};
 }
 
-// A chat of @google/genai holds one turn a chunk: neighbours are one.
+// A chat of @google/genai has a turn for each chunk: adjacent ones are merged.
 Read Reader::model(const std::vector<Value>& parts, const std::string& place) {
   for (size_t i = 0; i < parts.size(); ++i) {
     const std::string at = numbered(place + ".parts", i);

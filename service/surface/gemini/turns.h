@@ -1,9 +1,9 @@
 // `systemInstruction` and `contents` of a Gemini request as the neutral request's messages (upstream/prompt.h).
 //
-// A function's results become messages of their own, before what else their turn says. A result finds its call by id,
-// or by the function's name where the client keeps no ids; ids that come twice in a conversation, as models count them
-// anew in every answer, are told apart. Neighbouring turns of the model are one. Thoughts that an earlier turn showed
-// are left out, and signatures go to the kind that gave them (gemini_opaque.h).
+// The results of functions become separate messages, before the rest of their turn. A result is matched to its call by
+// id, or by the function's name if the client keeps no ids. Ids that repeat in a conversation, because models count
+// from the start in every answer, are made unique. Adjacent turns of the model become one. The thoughts of earlier
+// turns are left out, and signatures go back to the kind of upstream they came from (opaque.h).
 #pragma once
 
 #include <string_view>

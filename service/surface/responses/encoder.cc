@@ -12,8 +12,8 @@ namespace {
 using json::Value;
 using storage::EventKind;
 
-// The order of events is the one that OpenAI's own accumulator demands. Text and reasoning end where the next item
-// begins; a tool call only at the answer's end, because the log may tell calls side by side.
+// Events are in the order that the accumulator in OpenAI's SDK requires. Text and reasoning end where the next item
+// begins; a tool call ends only with the answer, because calls may be interleaved in the log.
 class ResponsesEncoder final : public Encoder {
  public:
   explicit ResponsesEncoder(ResponseFacts facts) : Encoder(true), facts_(std::move(facts)) {}
@@ -57,7 +57,7 @@ class ResponsesEncoder final : public Encoder {
 
   void item_added(size_t number, Value without) {
     Value item = item_json(facts_, transcript_, output_, number, "in_progress");
-    item.update(without);  // the deltas are still to come
+    item.update(without);  // its content follows in deltas
     event("response.output_item.added", number, Value{{"item", std::move(item)}});
   }
 
@@ -110,7 +110,7 @@ class ResponsesEncoder final : public Encoder {
   }
   static Value summary_part(const std::string& text) { return Value{{"type", "summary_text"}, {"text", text}}; }
 
-  // Ends the text or reasoning that is being told, if one is.
+  // Ends the text or reasoning that is open, if any.
   void close_open(std::string_view status) {
     if (!open_) return;
     const size_t number = *open_;
@@ -129,7 +129,7 @@ class ResponsesEncoder final : public Encoder {
   }
 
   void opaque(bool begins) {
-    if (!begins) return close_open("completed");  // it belongs to the reasoning just told
+    if (!begins) return close_open("completed");  // it belongs to the reasoning before it
     close_open("completed");
     const size_t number = output_.items().size() - 1;
     item_added(number, Value::object());
@@ -160,7 +160,7 @@ class ResponsesEncoder final : public Encoder {
     }
   }
 
-  // They are void: told as cut short, never as done, and in no final output.
+  // Calls before a steer are void: they end as incomplete, without a done event, and are not in the final output.
   void drop_calls() {
     for (const auto& [index, number] : std::exchange(calls_, {})) item_done(number, "incomplete");
   }
@@ -179,14 +179,14 @@ class ResponsesEncoder final : public Encoder {
       return whole("response.failed", status);
     }
     close_open(status == "completed" ? "completed" : "incomplete");
-    // Clients act on a call that is done: one that was cancelled in the middle is not.
+    // Clients act on a call that is done, so a call that was cancelled in the middle is not.
     if (status != "cancelled") close_calls(status == "completed");
-    // This protocol has no event for a cancelled answer that its clients would take; `response.status` tells it.
+    // The protocol has no event for a cancelled answer that its clients would accept; `response.status` is "cancelled".
     whole(status == "completed" ? "response.completed" : "response.incomplete", status);
   }
 
   void error(const Done& done) {
-    const auto said = done.error.value_or(relay::StreamError{"server_error", "the answer did not end", false});
+    const auto said = done.error.value_or(relay::StreamError{"server_error", "the answer is incomplete", false});
     auto event = json::parse(error_json(Dialect::responses, error_of(said, std::nullopt), ""));
     if (!event) return;
     (*event)["sequence_number"] = number_of_next();
@@ -196,9 +196,9 @@ class ResponsesEncoder final : public Encoder {
   const ResponseFacts facts_;
   Transcript transcript_;
   Output output_;
-  std::optional<size_t> open_;        // the text or reasoning item being told
-  std::string position_;              // where its deltas go
-  std::map<uint64_t, size_t> calls_;  // the log's index of a call, its item's number
+  std::optional<size_t> open_;        // the text or reasoning item that is open
+  std::string position_;              // the members of its deltas that name the item
+  std::map<uint64_t, size_t> calls_;  // from the log's index of a call to its item's number
   std::string json_;                  // reused
 };
 

@@ -1,4 +1,4 @@
-// A stream as the events of Responses; output.h has the objects.
+// A stream as the events of Responses; the objects are in output.h.
 #pragma once
 
 #include <memory>

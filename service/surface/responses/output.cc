@@ -55,7 +55,7 @@ void add_ending(Value& out, const Done& done) {
   out["status"] = std::string(response_status(done));
   out["usage"] = usage_json(done);
   if (done.failed()) {
-    const auto error = done.error.value_or(relay::StreamError{"server_error", "the answer did not end", false});
+    const auto error = done.error.value_or(relay::StreamError{"server_error", "the answer is incomplete", false});
     out["error"] = Value{{"code", error.code}, {"message", error.message}};
   }
   if (out["status"] != "incomplete") return;
@@ -153,7 +153,7 @@ Value response_object(const ResponseFacts& facts, const Transcript& transcript, 
                {"top_p", nullptr},
                {"usage", nullptr}};
   if (transcript.done) add_ending(out, *transcript.done);
-  // Where an answer stops short, it is its last item that does; one that has what its provider signed is whole.
+  // If an answer is incomplete, so is its last item, unless it has its signature, which ends an item.
   const bool whole = out["status"] == "completed";
   const std::string_view last = whole ? "completed" : transcript.done ? "incomplete" : "in_progress";
   for (size_t i = 0; i < output.items().size(); ++i) {

@@ -8,7 +8,7 @@ using ReadPart = tl::expected<Value, Error>;
 
 ReadPart read_image(const Value& part, const std::string& place) {
   const std::string url = json::word(part, "image_url");
-  if (url.empty()) return refuse(place + ".image_url", "must be a URL: this relay keeps no files");
+  if (url.empty()) return refuse(place + ".image_url", "must be a URL: the relay does not store files");
   Value image = {{"url", url}};
   if (const auto detail = json::word(part, "detail"); !detail.empty()) image["detail"] = detail;
   return Value{{"type", "image_url"}, {"image_url", std::move(image)}};
@@ -35,7 +35,7 @@ ReadPart read_part(const Value& part, const std::string& place) {
   if (type == "input_audio" && part.contains("input_audio")) {
     return Value{{"type", "input_audio"}, {"input_audio", part["input_audio"]}};
   }
-  return refuse(place + ".type", "parts of this type cannot be carried over by this relay");
+  return refuse(place + ".type", "content parts of this type are not supported by the relay");
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// Content parts of Responses items, as the neutral request's (upstream/prompt.h): input_text is text, input_image
-// image_url, input_file file.
+// Content parts of Responses items in the neutral format (upstream/prompt.h): input_text becomes text, input_image
+// image_url, and input_file file.
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@
 
 namespace tokenrelay::surface {
 
-// The parts in item[name], a string or an array; `place` is the item's. An array.
+// The parts in item[name], which is a string or an array, as an array; `place` is the item's.
 tl::expected<json::Value, Error> read_parts(const json::Value& item, const char* name, const std::string& place);
 
 }  // namespace tokenrelay::surface

@@ -1,5 +1,5 @@
-// item_reference: an item that an earlier response of this relay said, by its id. @ai-sdk/openai sends every earlier
-// turn this way.
+// item_reference: an item of an earlier response of this relay, by its id. @ai-sdk/openai sends every earlier turn this
+// way.
 #include "service/surface/responses/references.h"
 
 #include <algorithm>
@@ -19,7 +19,7 @@ using json::Value;
 using Resolved = tl::expected<api::WholeReads::SharePtr, Reply>;
 using Streams = std::vector<std::shared_ptr<relay::Stream>>;
 
-constexpr size_t body_copies = 2;  // in the body, and in the request that is made of it
+constexpr size_t body_copies = 2;  // in the body, and in the request that is made from it
 
 struct Reference {
   size_t at = 0;      // in `input`
@@ -29,10 +29,10 @@ struct Reference {
 using References = std::map<std::string, std::vector<Reference>>;  // by stream
 
 Error unknown(const Reference& reference) {
-  return invalid("input[" + std::to_string(reference.at) + "].id", "there is no item " + reference.id);
+  return invalid("input[" + std::to_string(reference.at) + "].id", "item " + reference.id + " does not exist");
 }
 
-// Also {"id"} alone means a reference.
+// {"id"} alone is a reference, too.
 bool is_reference(const Value& item) {
   if (!item.is_object()) return false;
   return json::word(item, "type") == "item_reference" || (item.size() == 1 && item.contains("id"));
@@ -54,7 +54,7 @@ tl::expected<References, Error> references_in(const Value& input) {
   return found;
 }
 
-// Replaces this stream's references. Adds to `bytes` what came in their place.
+// Replaces the references to this stream with its items, and adds their size to `bytes`.
 std::optional<Error> replace(const relay::Stream& stream, const Transcript& transcript,
                              const std::vector<Reference>& references, Value& input, size_t& bytes) {
   const ResponseFacts facts = facts_of(stream);
@@ -66,7 +66,9 @@ std::optional<Error> replace(const relay::Stream& stream, const Transcript& tran
     if (!known) return unknown(reference);
     if (transcript.items[output.items()[reference.number].said].voided) return unknown(reference);  // by a steer
     bytes += transcript.items[output.items()[reference.number].said].text.size();
-    if (bytes > max_referenced_bytes) return invalid("input", "what it refers to is too long");
+    if (bytes > max_referenced_bytes) {
+      return invalid("input", "refers to more than " + std::to_string(max_referenced_bytes >> 20) + " MiB of items");
+    }
     input[reference.at] = item_json(facts, transcript, output, reference.number, "completed");
   }
   return std::nullopt;
@@ -87,7 +89,7 @@ asio::awaitable<tl::expected<Streams, Reply>> find_streams(api::Api& api, const 
   co_return streams;
 }
 
-// They are transcript one after the other; what is referred to stays.
+// The streams are read one after the other; only what is referred to is kept.
 size_t needed_for(const Streams& streams) {
   uint64_t largest = 0, all = 0;
   for (const auto& stream : streams) {

@@ -1,4 +1,4 @@
-// item_reference: items of earlier responses, put in their place.
+// item_reference: replaces references by the items of earlier responses.
 #pragma once
 
 #include <asio/awaitable.hpp>
@@ -9,8 +9,8 @@
 
 namespace tokenrelay::surface {
 
-// Puts what was said in the place of every item_reference in the body's `input`. Bounds: max_referenced_responses and
-// max_referenced_bytes a request. What comes back is the share of the whole reads that the longer body has: to be kept
+// Replaces every item_reference in the body's `input` by its item. Bounds: max_referenced_responses and
+// max_referenced_bytes for a request. Returns the share of the whole reads for the longer body, which must be kept
 // until the request has started.
 asio::awaitable<tl::expected<api::WholeReads::SharePtr, http::Reply>> resolve_references(api::Api& api,
                                                                                          const http::Request& request,

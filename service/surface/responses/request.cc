@@ -1,4 +1,4 @@
-// POST /v1/responses, in neutral words.
+// POST /v1/responses, translated into the neutral format.
 #include "service/surface/responses/request.h"
 
 #include <algorithm>
@@ -17,7 +17,7 @@ using Read = tl::expected<void, Error>;
 
 constexpr std::string_view own_kind = "openai-responses";
 
-// The same in Chat Completions.
+// Members that have the same name in Chat Completions.
 constexpr std::array<std::string_view, 8> same = {"temperature",         "top_p",
                                                   "parallel_tool_calls", "user",
                                                   "service_tier",        "prompt_cache_key",
@@ -25,12 +25,12 @@ constexpr std::array<std::string_view, 8> same = {"temperature",         "top_p"
 
 class RequestReader {
  public:
-  // No kind: no upstream has the model, which is what the client is told then.
+  // Without a kind the model is unknown: the client gets that error, not one about a member.
   RequestReader(std::string_view kind, ResponsesRequest& out)
       : same_protocol_(kind.empty() || kind == own_kind), out_(out) {}
 
   Read member(const std::string& name, const Value& value) {
-    if (value.is_null()) return {};  // as the SDKs send what is not set
+    if (value.is_null()) return {};  // the SDKs send null for what is not set
     if (name == "model") return model(value);
     if (name == "stream") return flag(name, value, out_.stream);
     if (name == "background") return flag(name, value, out_.background);
@@ -42,7 +42,7 @@ class RequestReader {
     if (name == "tools") return read_responses_tools(value, same_protocol_, parameters, own);
     if (name == "tool_choice") return read_responses_tool_choice(value, same_protocol_, parameters, own);
     if (name == "previous_response_id") {
-      return refuse(name, "this relay does not keep what a response was asked: send the conversation in `input`");
+      return refuse(name, "is not supported: the relay does not store requests; send the conversation in `input`");
     }
     if (name == "input" || name == "instructions" || name == "stream_options") return {};
     if (name == "max_output_tokens") {
@@ -57,12 +57,12 @@ class RequestReader {
   }
 
   Value parameters = Value::object();
-  Value own = Value::object();  // what only OpenAI's Responses know
+  Value own = Value::object();  // members of Responses only
 
  private:
-  // What Chat Completions have no word for.
+  // A member that Chat Completions does not have.
   Read foreign(const std::string& name, const Value& value) {
-    if (!same_protocol_) return refuse(name, "has no equivalent on the upstream of this model");
+    if (!same_protocol_) return refuse(name, "is not supported by this model's upstream");
     own[name] = value;
     return {};
   }
@@ -73,7 +73,7 @@ class RequestReader {
     return {};
   }
 
-  // The relay keeps every answer: its log is what they are read from. Only OpenAI can be told not to.
+  // The relay stores every answer: clients read it from the log. store: false is only passed on to OpenAI.
   Read store(const Value& value) {
     bool stores = true;
     if (const auto read = flag("store", value, stores); !read) return read;
@@ -83,7 +83,7 @@ class RequestReader {
 
   Read model(const Value& value) {
     if (!value.is_string() || value.get_ref<const std::string&>().size() > api::max_model_bytes) {
-      return refuse("model", "must be a string");
+      return refuse("model", "must be a string of at most 256 bytes");
     }
     out_.model = value.get<std::string>();
     return {};
@@ -100,12 +100,12 @@ class RequestReader {
     return {};
   }
 
-  // encrypted_content is always given; what belongs to tools of OpenAI's own is not in the log.
+  // encrypted_content is always included; the output of OpenAI's own tools is not in the log.
   static Read include(const Value& value) {
     if (!value.is_array()) return refuse("include", "must be an array of strings");
     for (size_t i = 0; i < value.size(); ++i) {
       if (value[i] == "reasoning.encrypted_content") continue;
-      return refuse("include[" + std::to_string(i) + "]", "this relay does not carry it");
+      return refuse("include[" + std::to_string(i) + "]", "is not supported by the relay");
     }
     return {};
   }
@@ -117,7 +117,7 @@ class RequestReader {
       if (name == "verbosity") {
         parameters["verbosity"] = inner;
       } else if (name != "format") {
-        return refuse("text." + name, "is no member of text");
+        return refuse("text." + name, "is not a field of text");
       } else if (const auto type = json::word(inner, "type"); type == "json_schema") {
         Value schema = inner;
         schema.erase("type");
@@ -131,7 +131,7 @@ class RequestReader {
     return {};
   }
 
-  // A summary is what this surface shows of reasoning anyway; only OpenAI wants to be asked.
+  // This surface always shows reasoning as a summary; only OpenAI must be asked for it.
   Read reasoning(const Value& value) {
     if (!value.is_object()) return refuse("reasoning", "must be an object");
     for (const auto& [name, inner] : value.items()) {
@@ -141,7 +141,7 @@ class RequestReader {
       } else if (same_protocol_) {
         own["reasoning"][name] = inner;
       } else if (name != "summary" && name != "generate_summary") {
-        return refuse("reasoning." + name, "has no equivalent on the upstream of this model");
+        return refuse("reasoning." + name, "is not supported by this model's upstream");
       }
     }
     return {};

@@ -1,4 +1,4 @@
-// A Responses request, in neutral words.
+// Parses a Responses request into the neutral format.
 #pragma once
 
 #include <functional>
@@ -15,11 +15,11 @@ struct ResponsesRequest : SurfaceRequest {
   bool background = false;
 };
 
-// `upstream_kind` is the kind of upstream that answers: what only OpenAI's Responses know is carried to that kind and
-// refused elsewhere; reasoning goes back to the kind it came from. References are resolved already.
+// `upstream_kind` is the kind of upstream that answers: what only OpenAI's Responses support goes to that kind and is
+// refused for others; reasoning goes back to the kind it came from. References must already be resolved.
 tl::expected<ResponsesRequest, Error> read_responses_request(const json::Value& body, std::string_view upstream_kind);
 
-// The client's name for a neutral field: parameters.max_completion_tokens is max_output_tokens.
+// The client's name for a neutral field: max_output_tokens for parameters.max_completion_tokens.
 std::string responses_field(const std::string& neutral_field);
 
 }  // namespace tokenrelay::surface

@@ -21,8 +21,8 @@ using FoundStream = tl::expected<std::shared_ptr<relay::Stream>, Reply>;
 
 constexpr std::string_view heartbeat = ": hb\n\n";
 
-// A text is told in its deltas and then four times whole: its text, its part, its item, the response.
-constexpr uint64_t copies = 6;  // with what JSON adds
+// A text is sent in deltas and then four times whole: in its text, its part, its item and the response.
+constexpr uint64_t copies = 6;  // including what JSON adds
 
 Profile profile() {
   return {Dialect::responses, heartbeat, {}, copies};
@@ -47,7 +47,7 @@ asio::awaitable<Answer> object_now(api::Api& api, const Request& request, std::s
   co_return api::held_reply(std::move(reply), share, request);
 }
 
-// A run that failed before it said anything is the request's error; afterwards, a response that failed.
+// A run that failed before it had any output is the request's error; later, it is a response that failed.
 Render render_for(const Request& request) {
   return [request_id = request.request_id](const relay::Stream& stream, const Transcript& transcript) {
     const auto& done = transcript.done;

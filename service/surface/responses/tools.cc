@@ -25,7 +25,8 @@ Read read_responses_tools(const Value& tools, bool same_protocol, Value& paramet
     const std::string place = "tools[" + std::to_string(i) + "]";
     const std::string type = json::word(tools[i], "type");
     if (type != "function") {
-      if (!same_protocol) return refuse(place + ".type", "the upstream of this model knows only functions");
+      if (!same_protocol)
+        return refuse(place + ".type", "must be function: this model's upstream does not support other tools");
       own["tools"].push_back(tools[i]);
     } else if (json::word(tools[i], "name").empty()) {
       return refuse(place + ".name", "must be a string");
@@ -44,7 +45,7 @@ Read read_responses_tool_choice(const Value& choice, bool same_protocol, Value& 
   } else if (json::word(choice, "type") == "function" && !name.empty()) {
     parameters["tool_choice"] = Value{{"type", "function"}, {"function", Value{{"name", name}}}};
   } else if (!same_protocol) {
-    return refuse("tool_choice", "has no equivalent on the upstream of this model");
+    return refuse("tool_choice", "is not supported by this model's upstream");
   } else {
     own["tool_choice"] = choice;
   }

@@ -1,5 +1,5 @@
-// `tools` and `tool_choice` of a Responses request. Functions become Chat Completions' own; every other tool is
-// OpenAI's and goes, as it came, only to an upstream that speaks this protocol too.
+// `tools` and `tool_choice` of a Responses request. Functions become those of Chat Completions; every other tool is
+// OpenAI's own and goes unchanged, but only to an upstream of the same protocol.
 #pragma once
 
 #include <tl/expected.hpp>
@@ -9,7 +9,7 @@
 
 namespace tokenrelay::surface {
 
-// Into `parameters`, or into `own`: members of x_responses.body.
+// Adds the tools to `parameters`, or to `own`, the members of x_responses.body.
 tl::expected<void, Error> read_responses_tools(const json::Value& tools, bool same_protocol, json::Value& parameters,
                                                json::Value& own);
 tl::expected<void, Error> read_responses_tool_choice(const json::Value& choice, bool same_protocol,

@@ -10,14 +10,14 @@ namespace {
 using json::Value;
 using Read = tl::expected<void, Error>;
 
-// The items of one turn of the model, until something else comes.
+// Collects the items of one turn of the model.
 class Turn {
  public:
   explicit Turn(Value& messages) : messages_(messages) {}
 
   void add_part(Value part) { parts_.push_back(std::move(part)); }
   void add_call(Value call) { calls_.push_back(std::move(call)); }
-  // Gemini's, of a call by its place among the turn's, or of the text just said.
+  // Gemini's signatures: of the turn's call with this index, or of the text before.
   void sign_call(size_t index, const std::string& signature) { signatures_.emplace_back(index, signature); }
   void sign_text(const std::string& signature) {
     if (!parts_.empty() && parts_.back()["type"] == "text")
@@ -88,7 +88,7 @@ std::string summary_of(const Value& item) {
   return text;
 }
 
-// What this relay gave as encrypted_content is the opaque object of the upstream's own kind (responses_output.h).
+// This relay's encrypted_content is an opaque object of the log (output.h); it goes only to the kind it came from.
 void read_reasoning(const Value& item, std::string_view upstream_kind, Turn& turn) {
   const std::string content = json::word(item, "encrypted_content");
   const auto opaque = json::parse(content);
@@ -119,7 +119,7 @@ Read read_item(const Value& item, const std::string& place, std::string_view ups
     read_reasoning(item, upstream_kind, turn);
     return {};
   }
-  return refuse(place + ".type", "items of this type cannot be carried over by this relay");
+  return refuse(place + ".type", "items of this type are not supported by the relay");
 }
 
 }  // namespace

@@ -1,8 +1,8 @@
-// Responses input, as the neutral request's messages (upstream/prompt.h).
+// Responses input as neutral messages (upstream/prompt.h).
 //
-// Items that one turn of the model left (reasoning, message, function_call) become one assistant message, each output
-// of a call one tool message. Reasoning goes back only to the kind of upstream it came from. Errors name the client's
-// own field: input[2].content[0].
+// The items of one turn of the model (reasoning, message, function_call) become one assistant message, each output of a
+// call one tool message. Reasoning goes back only to the kind of upstream it came from. Errors name the client's field:
+// input[2].content[0].
 #pragma once
 
 #include <string_view>

@@ -1,9 +1,9 @@
-// Chats: which streams run for a chat of the UI surface: what its resume and stop routes look up.
+// Chats: the streams that run for each chat of the UI surface, for its resume and stop routes.
 //
-// A chat's name is the client's own and holds within its owner. Only what runs is here: an entry goes when its stream
-// ends, so there are never more of them than live streams. Names are hostile: compared, never hashed, and at most
-// max_chat_bytes long. Threads: the shard's loop; one of these per shard. Ownership: a shared_ptr, as streams outlive
-// it at the end of the process; the streams are not owned.
+// The client chooses a chat's name, which is unique only for its owner. Only running streams are here: an entry goes
+// when its stream ends, so there are never more entries than live streams. Names may be hostile: they are compared,
+// never hashed, and at most max_chat_bytes long. Threads: the shard's loop; one for each shard. Ownership: a
+// shared_ptr, because streams outlive it at the end of the process; it does not own the streams.
 #pragma once
 
 #include <map>
@@ -19,10 +19,10 @@ namespace tokenrelay::surface {
 
 inline constexpr size_t max_chat_bytes = 256;
 
-// What the UI surface leaves in a start event, to be read again by a encoder or after a restart.
+// What the UI surface adds to a start event, for its encoder and for a restart.
 struct ChatMarks {
-  std::string chat;     // "": none
-  std::string message;  // the message of the client's that this answer goes on with; "": it is a new one
+  std::string chat;     // "" without a chat
+  std::string message;  // the client's message that this answer continues; "" for a new message
 };
 std::string marks_of(const ChatMarks& marks);
 ChatMarks read_marks(std::string_view start_event);
@@ -31,14 +31,14 @@ class Chats : public std::enable_shared_from_this<Chats> {
  public:
   using StreamPtr = std::shared_ptr<relay::Stream>;
 
-  // This stream runs for that chat of its owner, until it ends. A stream that has ended already is not kept.
+  // Adds a stream to a chat of its owner, until it ends. A stream that has already ended is not added.
   void add(const std::string& chat, const StreamPtr& stream);
 
-  // A stream that a restarted relay goes on with: if its start event says that it was made for a chat, it is added.
-  // That takes one read of the log.
+  // Adds a stream that a restarted relay continues to the chat in its start event, if there is one. This takes one read
+  // of the log.
   void adopt(const StreamPtr& stream);
 
-  // What runs, the newest first.
+  // The running streams, the newest first.
   std::vector<StreamPtr> running(const std::string& owner, const std::string& chat) const;
   size_t size() const { return chats_.size(); }
 

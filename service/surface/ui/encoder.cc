@@ -17,9 +17,9 @@ std::string_view ui_finish_reason(std::string_view reason) {
   return reason == "stop" || reason == "length" ? reason : "other";
 }
 
-// Text and reasoning end where something else begins. A tool's input is made available only when the whole answer is
-// there: the page may run the tool on it, the log may tell calls side by side, and what a cancelled or a steered answer
-// called must not be run.
+// Text and reasoning end where something else begins. A tool's input is made available only when the answer is
+// complete: the page may run the tool then, calls may be interleaved in the log, and a tool that a cancelled or steered
+// answer called must not run.
 class UiEncoder final : public Encoder {
  public:
   UiEncoder(const relay::Stream& stream, bool resumed)
@@ -133,8 +133,8 @@ class UiEncoder final : public Encoder {
     send(merged);
   }
 
-  // What a provider wants back: a page returns the providerMetadata of a part untouched. It goes with the call that it
-  // names, with the block that it signs, else with a block of its own that says nothing.
+  // What a provider wants back goes into providerMetadata, which a page sends back unchanged: of the call that it
+  // names, of the block that it signs, else of a separate empty block.
   void opaque(std::string_view payload) {
     const auto object = json::parse(payload);
     if (!object || !object->is_object()) return;
@@ -154,7 +154,8 @@ class UiEncoder final : public Encoder {
   }
 
   void give_up_calls() {
-    for (const auto& [index, call] : calls_) input_error(call, "the answer was steered elsewhere");
+    for (const auto& [index, call] : calls_)
+      input_error(call, "the answer was steered before this tool call was complete");
     calls_.clear();
     keeps(0);
   }
@@ -170,7 +171,7 @@ class UiEncoder final : public Encoder {
 
   void make_available(const Call& call) {
     const auto input = json::parse(call.arguments.empty() ? "{}" : call.arguments);
-    if (!input) return input_error(call, "the model's input is not valid JSON");
+    if (!input) return input_error(call, "the model's input for this tool is not valid JSON");
     begin("tool-input-available");
     member("toolCallId", call.id);
     member("toolName", call.name);
@@ -200,7 +201,7 @@ class UiEncoder final : public Encoder {
   const std::string id_;
   const bool resumed_;
   std::string json_;       // reused
-  std::string_view open_;  // "text", "reasoning", or nothing is open
+  std::string_view open_;  // "text" or "reasoning"; "" if no block is open
   std::string block_;      // its id
   uint64_t blocks_ = 0;    // started so far
   std::map<uint64_t, Call> calls_;

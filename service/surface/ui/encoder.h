@@ -8,8 +8,9 @@
 
 namespace tokenrelay::surface {
 
-// The message's parts, then `[DONE]`. The message is msg_X of the stream strm_X, or the client's own where the answer
-// goes on with it (after a tool's output). A client that resumes begins an empty message: there, always msg_X.
+// The message's parts, then `[DONE]`. The message id is msg_X for the stream strm_X, or that of the client's message if
+// the answer continues it (after a tool's output). A client that resumes begins an empty message: its id is always
+// msg_X.
 std::unique_ptr<Encoder> make_ui_encoder(const relay::Stream& stream, bool resumed);
 
 }  // namespace tokenrelay::surface

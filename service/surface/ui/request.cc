@@ -13,7 +13,7 @@ namespace {
 using json::Value;
 using Checked = tl::expected<void, Error>;
 
-// A member that may be absent or null; its text goes into `out`.
+// Reads a member that may be absent or null into `out`.
 Checked read_text(const Value& body, const char* name, size_t max_bytes, std::string& out) {
   const auto it = body.find(name);
   if (it == body.end() || it->is_null()) return {};
@@ -30,15 +30,14 @@ Checked read_parameters(const Value& body, UiRequest& out) {
   if (parameters == body.end() || parameters->is_null()) return {};
   if (!parameters->is_object()) return refuse("parameters", "must be an object");
   for (const auto& [name, value] : parameters->items()) {
-    if (upstream::is_own_parameter(name))
-      return refuse("parameters." + name, "is set by the relay and cannot be given");
+    if (upstream::is_own_parameter(name)) return refuse("parameters." + name, "cannot be set: the relay sets it");
   }
   out.parameters = json::dump(*parameters);
   return {};
 }
 
-// Where tools have answered, useChat goes on with the assistant's message that called them: the one it names, else the
-// last one.
+// After a tool's output, useChat continues the assistant message that called the tool: the one that messageId names,
+// else the last one.
 std::string continued_message(const Value& body) {
   if (json::word(body, "trigger") == "regenerate-message") return {};
   const auto& messages = body["messages"];
@@ -66,11 +65,12 @@ Checked read_messages(const Value& body, const std::string& system, const Provid
   return {};
 }
 
-// It stands in a path: what no client could ask for again is no name.
+// The chat's id becomes part of a path: an id that no client could request is refused.
 Checked check_chat(const std::string& chat) {
   const bool dots = chat == "." || chat == "..";
   const bool control = std::any_of(chat.begin(), chat.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
-  if (dots || control) return refuse("id", "is no name that a path could hold");
+  if (dots || control)
+    return refuse("id", "cannot be part of a URL path: it must not be . or .. or contain control characters");
   return {};
 }
 

@@ -1,4 +1,4 @@
-// A request of useChat, in neutral words.
+// Parses a request of useChat into the neutral format.
 #pragma once
 
 #include <functional>
@@ -15,13 +15,13 @@ struct UiRequest : SurfaceRequest {
   std::string chat;  // "": the answer cannot be resumed or stopped by chat
 };
 
-// useChat sends whatever the page adds to the body, so members not known here are ignored; `model`, `system` (text) and
-// `parameters` (an object, by the neutral request's names) are read.
-// `provider_of` names the kind of upstream that a model goes to: what a provider wants back is told to that kind only.
+// useChat sends whatever the page adds to the body, so unknown members are ignored; `model`, `system` (text) and
+// `parameters` (an object, with the neutral names) are read.
+// `provider_of` returns the kind of upstream that serves a model: what a provider wants back goes to that kind only.
 using ProviderOf = std::function<std::string(const std::string& model)>;
 tl::expected<UiRequest, Error> parse_ui_request(std::string_view body, int max_depth, const ProviderOf& provider_of);
 
-// "parameters.stop" stays what it is here.
+// The neutral names are this surface's, too: "parameters.stop".
 std::string ui_field(const std::string& neutral_field);
 
 }  // namespace tokenrelay::surface

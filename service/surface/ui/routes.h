@@ -1,8 +1,8 @@
 // The AI SDK's UI messages, as useChat speaks them (CLIENTS.md, UI messages): POST /api/chat,
 // GET /api/chat/{chatId}/stream, POST /api/chat/{chatId}/stop.
 //
-// A closed connection is only a disconnect here: the answer goes on, and the stream route replays it whole from its
-// message's start. The stop route is what cancels. It stops everything that runs for the chat.
+// Here a closed connection is only a disconnect: the answer goes on, and the stream route replays it from the start of
+// its message. Only the stop route cancels: it stops everything that runs for the chat.
 #pragma once
 
 #include <memory>
@@ -13,7 +13,7 @@
 
 namespace tokenrelay::surface {
 
-// What runs for which chat; a stream taken up again after a restart is given to its adopt().
+// Returns the chats; streams that continue after a restart must be given to their adopt().
 std::shared_ptr<Chats> add_ui_routes(http::Router& router, api::Api& api);
 
 }  // namespace tokenrelay::surface

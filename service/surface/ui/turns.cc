@@ -11,13 +11,13 @@ using Checked = tl::expected<void, Error>;
 
 constexpr std::string_view unanswered = "The tool gave no result.", denied = "Tool execution denied.";
 
-// What is shown and never told to a model: a page's own parts, sources.
+// Parts that are only shown and not sent to a model: a page's own parts, sources.
 bool only_shown(std::string_view type) {
   return type.starts_with("data-") || type.starts_with("source-") || type == "reasoning-file" || type == "custom";
 }
 
-// What a provider wants back (upstream.h, on_opaque), as the encoder gave it with this part; null: nothing, or another
-// provider's.
+// What this kind of provider wants back (upstream.h, on_opaque), from the metadata that the encoder gave the part; null
+// if there is nothing.
 Value given_back(const Value& part, const char* name, std::string_view upstream_kind) {
   const auto metadata = part.find(name);
   if (metadata == part.end() || !metadata->is_object()) return nullptr;
@@ -26,13 +26,13 @@ Value given_back(const Value& part, const char* name, std::string_view upstream_
   return json::word(*opaque, "provider") == upstream_kind ? *opaque : Value();
 }
 
-// A reasoning part is told only where its provider signed it, and to nobody else. Null: not told.
+// A reasoning part goes back only if it is signed, and only to the provider that signed it. Null: it is left out.
 Value reasoning_part(const Value& part, std::string_view upstream_kind) {
   const Value opaque = given_back(part, "providerMetadata", upstream_kind);
   return opaque.is_null() ? Value() : opaque_part(opaque, upstream_kind, json::word(part, "text"));
 }
 
-// As Gemini's signature stands on a call or a text.
+// Adds Gemini's signature to a call or a text.
 void sign(Value& what, const Value& opaque) {
   if (json::word(opaque, "type") != "thought_signature") return;
   what["extra_content"] = thought_signature(json::word(opaque, "data"));
@@ -59,7 +59,7 @@ std::string tool_name(const Value& part, std::string_view type) {
 
 std::string arguments_of(const Value& part) {
   if (const auto input = part.find("input"); input != part.end() && !input->is_null()) return json::dump(*input);
-  const std::string raw = json::word(part, "rawInput");  // what the model wrote, where it was no JSON
+  const std::string raw = json::word(part, "rawInput");  // what the model wrote, if it was not valid JSON
   return json::parse(raw) ? raw : "{}";
 }
 
@@ -81,7 +81,7 @@ std::string result_of(const Value& part) {
   return std::string(unanswered);
 }
 
-// One step of an assistant's message: what it said, what it called, and then what the tools answered.
+// One step of an assistant's message: its content, its tool calls, and then the tools' results.
 struct Step {
   Value parts = Value::array(), calls = Value::array(), results = Value::array();
 
@@ -150,7 +150,7 @@ Checked read_part(const Value& part, const std::string& place, const MessageScop
   if (scope.assistant && (type.starts_with("tool-") || type == "dynamic-tool")) {
     return step.add_tool(part, type, place, scope.upstream_kind);
   }
-  return refuse(place + ".type", "is no part that this relay can tell a model");
+  return refuse(place + ".type", "parts of this type are not supported by the relay");
 }
 
 Checked read_message(const Value& message, const std::string& place, std::string_view upstream_kind, Value& out) {
@@ -182,7 +182,7 @@ tl::expected<Value, Error> read_ui_messages(const Value& messages, std::string_v
     const auto read = read_message(messages[i], "messages[" + std::to_string(i) + "]", upstream_kind, out);
     if (!read) return tl::make_unexpected(read.error());
   }
-  if (out.empty()) return refuse("messages", "must say something");
+  if (out.empty()) return refuse("messages", "must contain text, a file or a tool call");
   return out;
 }
 

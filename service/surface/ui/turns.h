@@ -1,4 +1,4 @@
-// A page's messages as neutral ones.
+// A page's messages in the neutral format.
 #pragma once
 
 #include <string_view>
@@ -9,9 +9,9 @@
 
 namespace tokenrelay::surface {
 
-// UIMessages as the neutral request's (upstream/prompt.h). Left out: what is only shown (data-*, source-*), reasoning
-// that this kind of upstream did not sign, and a tool call whose input was never finished. A call that nobody answered
-// is told as answered with that fact, because no provider takes a call without a result.
+// UIMessages as neutral messages (upstream/prompt.h). Left out: what is only shown (data-*, source-*), reasoning that
+// this kind of upstream did not sign, and tool calls with incomplete input. A call without a result gets one that says
+// so, because providers refuse a call without a result.
 tl::expected<json::Value, Error> read_ui_messages(const json::Value& messages, std::string_view upstream_kind);
 
 }  // namespace tokenrelay::surface
