@@ -18,6 +18,7 @@ struct WholeReads::State : std::enable_shared_from_this<State> {
   struct Waiting {
     size_t bytes;
     Granted done;
+    std::function<bool()> wanted;  // none: until its time is over
     std::unique_ptr<transport::Timer> deadline;
   };
 
@@ -42,8 +43,12 @@ struct WholeReads::State : std::enable_shared_from_this<State> {
     return std::make_shared<Share>(shared_from_this(), bytes);
   }
 
-  void wait(size_t bytes, int64_t ms, Granted done) {
-    const auto at = waiting.insert(waiting.end(), {bytes, std::move(done), nullptr});
+  void drop_unwanted() {
+    waiting.remove_if([](const Waiting& one) { return one.wanted && !one.wanted(); });
+  }
+
+  void wait(size_t bytes, int64_t ms, Granted done, std::function<bool()> wanted) {
+    const auto at = waiting.insert(waiting.end(), {bytes, std::move(done), std::move(wanted), nullptr});
     at->deadline = std::make_unique<transport::Timer>(loop.timers(), [this, at] { refuse(at); });
     at->deadline->arm(ms);
   }
@@ -67,6 +72,7 @@ struct WholeReads::State : std::enable_shared_from_this<State> {
 
   void serve() {
     serving = false;
+    drop_unwanted();
     while (!waiting.empty() && fits(waiting.front().bytes, 0)) {
       const Waiting next = std::move(waiting.front());
       waiting.pop_front();
@@ -83,11 +89,12 @@ WholeReads::~WholeReads() {
   state_->waiting.clear();
 }
 
-void WholeReads::ask(size_t bytes, int64_t wait_ms, Granted done) {
+void WholeReads::ask(size_t bytes, int64_t wait_ms, Granted done, std::function<bool()> wanted) {
   bytes = counted(bytes);
+  state_->drop_unwanted();
   const bool turn = bytes == 0 || state_->waiting.empty();
   if (turn && state_->fits(bytes, 0)) return done(state_->give(bytes));
-  state_->wait(bytes, wait_ms, std::move(done));
+  state_->wait(bytes, wait_ms, std::move(done), std::move(wanted));
 }
 
 WholeReads::SharePtr WholeReads::none() {

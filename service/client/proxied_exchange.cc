@@ -37,6 +37,7 @@ ProxiedExchange::ProxiedExchange(transport::Loop& loop, std::shared_ptr<CurlLoop
       curl_(std::move(curl)),
       request_(std::move(request)),
       easy_(curl_easy_init()),
+      proxy_url_(proxy.url),
       resolver_(resolver) {
   if (!easy_) throw std::bad_alloc();
   if (!needs_no_lookup(proxy.host)) unknown_.emplace_back(proxy.host, proxy.port);
@@ -86,6 +87,9 @@ void ProxiedExchange::set_headers() {
 void ProxiedExchange::set_options() {
   const auto set = [this](CURLoption option, auto value) { curl_easy_setopt(easy_, option, value); };
   set(CURLOPT_URL, request_.url.c_str());
+  // Decided once, by Proxies: were libcurl to read the environment again and differ, it would look up names itself.
+  set(CURLOPT_PROXY, proxy_url_.c_str());
+  set(CURLOPT_NOPROXY, "");
   set(CURLOPT_PROTOCOLS_STR, "http,https");
   set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
   if (request_.method == HttpRequest::Method::post) {

@@ -36,6 +36,7 @@ class ProxiedExchange final : public Exchange, private CurlOwner {
   const HttpRequest request_;
   CURL* easy_;          // null: removed
   bool added_ = false;  // to curl_
+  const std::string proxy_url_;
   Resolver& resolver_;
   std::vector<std::pair<std::string, uint16_t>> unknown_;  // hosts whose addresses libcurl still needs, the next last
   CurlList addresses_;

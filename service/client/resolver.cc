@@ -91,7 +91,7 @@ void Resolver::drop_old(int64_t now_ms) {
 void Resolver::begin(const std::string& name) {
   const std::lock_guard lock(queue_->mutex);
   queue_->names.push_back(name);
-  if (queue_->idle == 0 && queue_->threads < threads_max) {
+  if (queue_->names.size() > queue_->idle && queue_->threads < threads_max) {
     ++queue_->threads;
     std::thread([queue = queue_] { Queue::work(queue); }).detach();  // joining it could block for ever
   }

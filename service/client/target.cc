@@ -10,6 +10,8 @@
 #include <memory>
 #include <sstream>
 
+#include "service/text/ascii.h"
+
 namespace tokenrelay::client {
 namespace {
 
@@ -61,18 +63,29 @@ std::optional<Proxies::Proxy> parse_proxy(const std::string& text) {
   return out;
 }
 
-// Whether `host`, an address, is in `network`, ADDRESS/BITS.
+bool is_address(const std::string& host) {
+  unsigned char bytes[16];
+  return ::inet_pton(AF_INET, host.c_str(), bytes) == 1 || ::inet_pton(AF_INET6, host.c_str(), bytes) == 1;
+}
+
+std::string_view without_last_dot(std::string_view name) {
+  return name.ends_with('.') ? name.substr(0, name.size() - 1) : name;
+}
+
+// Whether `host`, an address, is `network` or lies in it: ADDRESS or ADDRESS/BITS. 0 bits count as all of them.
 bool in_network(const std::string& host, std::string_view network) {
-  const size_t slash = network.find('/');
-  unsigned bits = 0;
-  if (slash == std::string_view::npos) return false;
-  const auto read = std::from_chars(network.data() + slash + 1, network.data() + network.size(), bits);
-  if (read.ec != std::errc() || read.ptr != network.data() + network.size()) return false;
+  const size_t slash = std::min(network.find('/'), network.size());
   const std::string base(network.substr(0, slash));
+  unsigned bits = 0;
+  if (slash < network.size()) {
+    const auto read = std::from_chars(network.data() + slash + 1, network.data() + network.size(), bits);
+    if (read.ec != std::errc() || read.ptr != network.data() + network.size()) return false;
+  }
   for (const int family : {AF_INET, AF_INET6}) {
     unsigned char a[16] = {}, b[16] = {};
     const unsigned most = family == AF_INET ? 32 : 128;
     if (bits > most || ::inet_pton(family, host.c_str(), a) != 1 || ::inet_pton(family, base.c_str(), b) != 1) continue;
+    if (bits == 0) bits = most;
     const unsigned whole = bits / 8, rest = bits % 8;
     if (!std::equal(a, a + whole, b)) return false;
     return rest == 0 || (a[whole] ^ b[whole]) >> (8 - rest) == 0;
@@ -118,7 +131,7 @@ Proxies Proxies::of_environment() {
   std::string names = first_set({"no_proxy", "NO_PROXY"});
   std::replace(names.begin(), names.end(), ',', ' ');
   std::istringstream words(names);
-  for (std::string word; words >> word;) out.direct_.push_back(without_brackets(word));
+  for (std::string word; words >> word;) out.direct_.push_back(text::lower(word));
   return out;
 }
 
@@ -127,12 +140,17 @@ const Proxies::Proxy* Proxies::of(const Origin& origin) const {
   return proxy && !bypassed(origin.host) ? &*proxy : nullptr;
 }
 
+// libcurl's rules (7.86 and later): "*" alone is everything; an address is compared with addresses and networks, a name
+// with names and the ends of names at a dot, whatever dots lead or trail.
 bool Proxies::bypassed(const std::string& host) const {
-  return std::any_of(direct_.begin(), direct_.end(), [&](std::string_view name) {
-    if (name == "*" || in_network(host, name)) return true;
-    if (name.starts_with('.')) name.remove_prefix(1);
-    if (name.empty() || !host.ends_with(name)) return false;
-    return host.size() == name.size() || host[host.size() - name.size() - 1] == '.';
+  if (direct_.size() == 1 && direct_.front() == "*") return true;
+  const std::string_view name = without_last_dot(host);
+  return std::any_of(direct_.begin(), direct_.end(), [&](std::string_view direct) {
+    if (is_address(host)) return in_network(host, direct);
+    direct = without_last_dot(direct);
+    if (direct.starts_with('.')) direct.remove_prefix(1);
+    if (direct.empty() || !name.ends_with(direct)) return false;
+    return name.size() == direct.size() || name[name.size() - direct.size() - 1] == '.';
   });
 }
 

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "service/http/text.h"
+#include "service/http/grammar.h"
 
 namespace tokenrelay::http {
 namespace {

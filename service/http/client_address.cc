@@ -7,7 +7,7 @@
 #include <charconv>
 #include <optional>
 
-#include "service/http/text.h"
+#include "service/http/grammar.h"
 
 namespace tokenrelay::http {
 namespace {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "service/http/text.h"
+#include "service/http/grammar.h"
 
 namespace tokenrelay::http {
 namespace {

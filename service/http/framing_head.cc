@@ -2,8 +2,8 @@
 #include <algorithm>
 
 #include "service/http/framing.h"
+#include "service/http/grammar.h"
 #include "service/http/percent.h"
-#include "service/http/text.h"
 
 namespace tokenrelay::http {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <ctime>
 
-#include "service/http/text.h"
+#include "service/http/grammar.h"
 
 namespace tokenrelay::http {
 

@@ -1,6 +1,6 @@
 #include "service/http/request.h"
 
-#include "service/http/text.h"
+#include "service/http/grammar.h"
 
 namespace tokenrelay::http {
 namespace {

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cctype>
 
-#include "service/http/text.h"
+#include "service/http/grammar.h"
 #include "service/http/websocket.h"
 
 namespace tokenrelay::http {

@@ -103,9 +103,9 @@ Answer say_and_cut(api::Api& api, Profile profile, const std::shared_ptr<relay::
   });
 }
 
-std::string error_event(Dialect dialect, const Error& error, std::string_view request_id) {
-  const bool named = dialect == Dialect::anthropic || dialect == Dialect::responses;
-  return (named ? "event: error\ndata: " : "data: ") + error_json(dialect, error, request_id) + "\n\n";
+std::string error_event(Protocol protocol, const Error& error, std::string_view request_id) {
+  const bool named = protocol == Protocol::anthropic || protocol == Protocol::responses;
+  return (named ? "event: error\ndata: " : "data: ") + error_json(protocol, error, request_id) + "\n\n";
 }
 
 }  // namespace
@@ -114,20 +114,20 @@ asio::awaitable<Answer> stream_answer(api::Api& api, const Request& request, Pro
                                       api::StartedStream started, std::unique_ptr<Encoder> encoder) {
   const auto stream = started.stream;
   if (!started.cursor) {
-    if (auto refused = co_await refusal_of(request, profile.dialect, stream)) co_return std::move(*refused);
+    if (auto refused = co_await refusal_of(request, profile.protocol, stream)) co_return std::move(*refused);
     auto share = co_await share_of(api, profile, *stream);
     if (!share) co_return api::too_many_whole_reads(request);
     co_return follow(api, std::move(profile), stream, std::move(encoder), std::move(share), "");
   }
   const auto start = relay::start_at(*stream, started.cursor, relay::AtEnd::end_again);
   if (start.verdict != relay::Verdict::exact) {
-    if (profile.dialect == Dialect::ui) {
+    if (profile.protocol == Protocol::ui) {
       co_return follow(api, std::move(profile), stream, std::move(encoder), api.whole_reads.none(), "");
     }
     const Error error{
         409, "unknown_cursor", "Last-Event-ID is no longer an event of this stream: discard what was received",
         "",  std::nullopt,     false};
-    const auto event = error_event(profile.dialect, error, request.request_id);
+    const auto event = error_event(profile.protocol, error, request.request_id);
     co_return say_and_cut(api, std::move(profile), stream, event);
   }
   // Events up to the cursor are encoded and discarded. At the terminal event it is sent again, because a 204 would not
@@ -155,7 +155,7 @@ asio::awaitable<Answer> resume_answer(api::Api& api, const Request& request, Pro
   }
   if (number && first.empty() && encoder->next_number() <= *number) {
     const Error error = invalid(std::move(field), "is greater than the number of this answer's last event");
-    co_return error_reply(profile.dialect, error, request.request_id);
+    co_return error_reply(profile.protocol, error, request.request_id);
   }
   co_return follow(api, std::move(profile), stream, std::move(encoder), std::move(share), std::move(first));
 }

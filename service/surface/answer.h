@@ -19,7 +19,7 @@ namespace tokenrelay::surface {
 
 // How a surface streams (CLIENTS.md, Every client).
 struct Profile {
-  Dialect dialect;
+  Protocol protocol;
   std::string_view heartbeat;  // bytes that keep the connection alive and that this protocol's clients ignore
   http::HeaderList headers;    // added to those of every event stream; they replace those of the same name
   // How many copies of its stream's bytes a reader may hold at the end: those it has sent, and its last events, which
@@ -40,7 +40,7 @@ asio::awaitable<http::Answer> resume_answer(api::Api& api, const http::Request& 
 // Waits for the stream's end and answers with what `render` returns. A failed stream becomes the surface's error,
 // unless `render_failures`.
 using Render = std::function<http::Reply(const relay::Stream& stream, const Transcript& transcript)>;
-http::Answer whole_answer(api::Api& api, const http::Request& request, Dialect dialect,
+http::Answer whole_answer(api::Api& api, const http::Request& request, Protocol protocol,
                           std::shared_ptr<relay::Stream> stream, Render render, bool render_failures = false);
 
 // Reads what is in a stream now. Null: the log cannot be read. The caller must hold a share of the budget for it.

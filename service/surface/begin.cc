@@ -17,8 +17,8 @@ using Refused = tl::unexpected<Reply>;
 // that is slow to accept a request must not make the relay look dead (CLIENTS.md, Every client: refusals and retries).
 constexpr int64_t hold_ms = 5'000;
 
-Refused refused(Dialect dialect, const Request& request, Error what) {
-  return tl::make_unexpected(error_reply(dialect, what, request.request_id));
+Refused refused(Protocol protocol, const Request& request, Error what) {
+  return tl::make_unexpected(error_reply(protocol, what, request.request_id));
 }
 
 // On-Disconnect: continue | cancel | cancel_after_ms=N
@@ -43,13 +43,13 @@ tl::expected<std::optional<relay::OnDisconnect>, std::string> read_on_disconnect
 
 // An error about a field is written here, with the client's name for the field; the others get this surface's shape
 // later (shape_error).
-Reply reply_of(const api::BeginError& why, const Request& request, Dialect dialect, const FieldName& field_name) {
+Reply reply_of(const api::BeginError& why, const Request& request, Protocol protocol, const FieldName& field_name) {
   if (why.relay) return api::problem_of(*why.relay, request);
   if (why.field.empty()) return api::refuse(why.code, why.message, request);
   Error error = invalid(field_name(why.field), why.message);
   error.status = http::status_of(why.code);
   error.code = http::name_of(why.code);
-  return error_reply(dialect, error, request.request_id);
+  return error_reply(protocol, error, request.request_id);
 }
 
 // Not one expression: GCC 12 destroys what co_await gives in a conditional expression twice.
@@ -66,47 +66,47 @@ std::string same_name(const std::string& neutral_field) {
   return neutral_field.starts_with(prefix) ? neutral_field.substr(prefix.size()) : neutral_field;
 }
 
-std::optional<Reply> check_head(Dialect dialect, const Request& request) {
+std::optional<Reply> check_head(Protocol protocol, const Request& request) {
   const auto why = api::check_head(request);
-  return why ? std::optional(reply_of(*why, request, dialect, same_name)) : std::nullopt;
+  return why ? std::optional(reply_of(*why, request, protocol, same_name)) : std::nullopt;
 }
 
 relay::OnDisconnect default_on_disconnect(api::Api& api) {
   return api.settings().surface_on_disconnect;
 }
 
-asio::awaitable<tl::expected<api::StartedStream, Reply>> begin(api::Api& api, const Request& request, Dialect dialect,
+asio::awaitable<tl::expected<api::StartedStream, Reply>> begin(api::Api& api, const Request& request, Protocol protocol,
                                                                SurfaceRequest wanted, FieldName field_name) {
   const auto cursor = api::read_cursor(request);
-  if (!cursor) co_return refused(dialect, request, invalid("", cursor.error()));
-  const auto policy = read_on_disconnect(request);
-  if (!policy) co_return refused(dialect, request, invalid("On-Disconnect", policy.error()));
-  if (*policy) wanted.on_disconnect = **policy;
+  if (!cursor) co_return refused(protocol, request, invalid("", cursor.error()));
+  const auto policy = read_on_disconnect(request);  // of a new stream; one that is joined has its own
+  if (!policy && !*cursor) co_return refused(protocol, request, invalid("On-Disconnect", policy.error()));
+  if (policy && *policy) wanted.on_disconnect = **policy;
   auto started = co_await join_or_create(api, request, *cursor, std::move(wanted));
-  if (!started) co_return tl::make_unexpected(reply_of(started.error(), request, dialect, field_name));
+  if (!started) co_return tl::make_unexpected(reply_of(started.error(), request, protocol, field_name));
   co_return std::move(*started);
 }
 
-asio::awaitable<std::optional<Reply>> refusal_of(const Request& request, Dialect dialect,
+asio::awaitable<std::optional<Reply>> refusal_of(const Request& request, Protocol protocol,
                                                  const std::shared_ptr<relay::Stream>& stream) {
   co_await until<bool>([&](auto then) { stream->when_answered(hold_ms, [then = std::move(then)] { then(true); }); });
   if (!stream->ended() || !stream->failure() || stream->said_anything()) co_return std::nullopt;
   const auto& failure = *stream->failure();
   const relay::StreamError error{std::string(upstream::name_of(failure.code)), failure.message, failure.retryable};
-  Reply reply = error_reply(dialect, error_of(error, failure), request.request_id);
+  Reply reply = error_reply(protocol, error_of(error, failure), request.request_id);
   reply.headers.emplace_back("Stream-Id", stream->id());
   co_return reply;
 }
 
 asio::awaitable<tl::expected<std::shared_ptr<relay::Stream>, Reply>> find_stream(api::Api& api, const Request& request,
-                                                                                 Dialect dialect, std::string id) {
+                                                                                 Protocol protocol, std::string id) {
   auto found = co_await until<api::OpenedStream>([&](auto then) { api.shard.open(id, std::move(then)); });
   if (!found && found.error().code != relay::Errc::not_found) {
     co_return tl::make_unexpected(api::problem_of(found.error(), request));
   }
   if (!found || !api::may_see(request.principal, **found)) {
     co_return refused(
-        dialect, request,
+        protocol, request,
         {404, "not_found", "this id does not exist, has expired or was deleted", "", std::nullopt, false});
   }
   co_return std::move(*found);

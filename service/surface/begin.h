@@ -12,8 +12,8 @@
 #include <tl/expected.hpp>
 
 #include "service/api/begin.h"
-#include "service/surface/dialect.h"
 #include "service/surface/error.h"
+#include "service/surface/protocol.h"
 
 namespace tokenrelay::surface {
 
@@ -26,22 +26,23 @@ using FieldName = std::function<std::string(const std::string& neutral_field)>;
 std::string same_name(const std::string& neutral_field);  // without "parameters."
 
 // Checks the head before the body is read: a length, a JSON content type, valid headers.
-std::optional<http::Reply> check_head(Dialect dialect, const http::Request& request);
+std::optional<http::Reply> check_head(Protocol protocol, const http::Request& request);
 
 // Begins the stream. The request's On-Disconnect header, if it is there, replaces `asked.on_disconnect`.
 asio::awaitable<tl::expected<api::StartedStream, http::Reply>> begin(api::Api& api, const http::Request& request,
-                                                                     Dialect dialect, SurfaceRequest asked,
+                                                                     Protocol protocol, SurfaceRequest asked,
                                                                      FieldName field_name = same_name);
 
 // Waits, for a limited time, until the upstream has accepted or refused the request. Returns the refusal, if the stream
 // failed before it had any content.
-asio::awaitable<std::optional<http::Reply>> refusal_of(const http::Request& request, Dialect dialect,
+asio::awaitable<std::optional<http::Reply>> refusal_of(const http::Request& request, Protocol protocol,
                                                        const std::shared_ptr<relay::Stream>& stream);
 
 // Finds a stream that the principal may see.
 asio::awaitable<tl::expected<std::shared_ptr<relay::Stream>, http::Reply>> find_stream(api::Api& api,
                                                                                        const http::Request& request,
-                                                                                       Dialect dialect, std::string id);
+                                                                                       Protocol protocol,
+                                                                                       std::string id);
 
 // For clients that have no other way to stop an answer: as configured, `cancel` by default.
 relay::OnDisconnect default_on_disconnect(api::Api& api);

@@ -105,11 +105,11 @@ Value anthropic_error(const Error& error, std::string_view request_id) {
   return out;
 }
 
-void add_retry_headers(Dialect dialect, const Error& error, http::HeaderList& headers) {
+void add_retry_headers(Protocol protocol, const Error& error, http::HeaderList& headers) {
   if (error.retry_after_ms) {
     headers.emplace_back("Retry-After", std::to_string((*error.retry_after_ms + 999) / 1000));
   }
-  if (dialect != Dialect::gemini) headers.emplace_back("x-should-retry", error.should_retry ? "true" : "false");
+  if (protocol != Protocol::gemini) headers.emplace_back("x-should-retry", error.should_retry ? "true" : "false");
 }
 
 // The message with the field's name before it.
@@ -137,38 +137,38 @@ Error invalid(std::string param, std::string message) {
   return Error{400, "invalid_request", std::move(message), std::move(param), std::nullopt, false};
 }
 
-std::string error_json(Dialect dialect, const Error& error, std::string_view request_id) {
-  switch (dialect) {
-    case Dialect::chat:
+std::string error_json(Protocol protocol, const Error& error, std::string_view request_id) {
+  switch (protocol) {
+    case Protocol::chat:
       return json::dump(Value{{"error", chat_error(error)}});
-    case Dialect::responses: {
+    case Protocol::responses: {
       return json::dump(Value{{"type", "error"},
                               {"code", openai_code(error.code)},
                               {"message", error.message},
                               {"param", or_null(error.param)}});
     }
-    case Dialect::anthropic:
+    case Protocol::anthropic:
       return json::dump(anthropic_error(error, request_id));
-    case Dialect::gemini:
+    case Protocol::gemini:
       return json::dump(Value{{"error", gemini_error(error)}});
-    case Dialect::ui:
+    case Protocol::ui:
       return json::dump(Value{{"type", "error"}, {"errorText", error.message}});
   }
   return "{}";
 }
 
-http::Reply error_reply(Dialect dialect, const Error& given, std::string_view request_id) {
+http::Reply error_reply(Protocol protocol, const Error& given, std::string_view request_id) {
   Error error = given;
   error.message = with_param(given);
   http::Reply reply;
   reply.status = error.status;
   reply.content_type = "application/json";
-  add_retry_headers(dialect, error, reply.headers);
-  if (dialect == Dialect::ui) {  // useChat shows the body's text
+  add_retry_headers(protocol, error, reply.headers);
+  if (protocol == Protocol::ui) {  // useChat shows the body's text
     reply.content_type = "text/plain; charset=utf-8";
     reply.body = error.message;
   } else {
-    reply.body = error_json(dialect == Dialect::responses ? Dialect::chat : dialect, error, request_id);
+    reply.body = error_json(protocol == Protocol::responses ? Protocol::chat : protocol, error, request_id);
   }
   return reply;
 }
@@ -190,8 +190,8 @@ Error error_of(const relay::StreamError& ended, const std::optional<upstream::Er
 }
 
 void shape_error(const http::Request& request, http::Reply& reply) {
-  const auto dialect = dialect_of(request.path);
-  if (!dialect) return;
+  const auto protocol = protocol_of(request.path);
+  if (!protocol) return;
   const auto problem = json::parse(reply.body);
   if (!problem || !problem->is_object()) return;
   Error error;
@@ -199,7 +199,7 @@ void shape_error(const http::Request& request, http::Reply& reply) {
   error.code = problem->value("code", "");
   error.message = problem->value("detail", "");
   if (error.code == "unknown_model") error.param = "model";
-  http::Reply shaped = error_reply(*dialect, error, request.request_id);
+  http::Reply shaped = error_reply(*protocol, error, request.request_id);
   bool refused_for_now = false;
   for (auto& [name, value] : reply.headers) {
     refused_for_now |= name == "Retry-After";
@@ -213,8 +213,8 @@ void shape_error(const http::Request& request, http::Reply& reply) {
 }
 
 void add_headers(const http::Request& request, http::HeaderList& headers) {
-  const auto dialect = dialect_of(request.path);
-  const bool openai = dialect == Dialect::chat || dialect == Dialect::responses;
+  const auto protocol = protocol_of(request.path);
+  const bool openai = protocol == Protocol::chat || protocol == Protocol::responses;
   // Anthropic's `request-id` needs no header: it is the relay's Request-Id.
   if (openai) headers.emplace_back("x-request-id", request.request_id);
 }

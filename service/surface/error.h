@@ -11,7 +11,7 @@
 #include "service/http/reply.h"
 #include "service/http/request.h"
 #include "service/relay/usage.h"
-#include "service/surface/dialect.h"
+#include "service/surface/protocol.h"
 #include "service/upstream/upstream.h"
 
 namespace tokenrelay::surface {
@@ -26,11 +26,11 @@ struct Error {
 };
 
 // The error as a whole reply, with the headers retry-after and x-should-retry if the protocol's clients know them.
-http::Reply error_reply(Dialect dialect, const Error& fault, std::string_view request_id);
+http::Reply error_reply(Protocol protocol, const Error& fault, std::string_view request_id);
 
 // The JSON object alone, for a body or an event in a stream. `ui`: the part {"type":"error","errorText"}. `responses`:
 // the flat error event without its sequence_number.
-std::string error_json(Dialect dialect, const Error& fault, std::string_view request_id);
+std::string error_json(Protocol protocol, const Error& fault, std::string_view request_id);
 
 Error invalid(std::string param, std::string message);  // 400
 inline tl::unexpected<Error> refuse(std::string param, std::string message) {

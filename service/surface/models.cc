@@ -38,7 +38,7 @@ Reply one(const api::Api& api, const Request& request) {
     return Reply{200, {}, json::dump(model_json(name, route->upstream->name)), "application/json"};
   }
   const Error error{404, "unknown_model", "no upstream serves the model " + name, "model", std::nullopt, false};
-  return error_reply(Dialect::chat, error, request.request_id);
+  return error_reply(Protocol::chat, error, request.request_id);
 }
 
 }  // namespace

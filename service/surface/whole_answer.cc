@@ -25,10 +25,10 @@ constexpr int64_t turn_ms = 60'000;  // long, because the answer has been paid f
 // transcript is read from the log at the end, when its size is known and a share of the whole reads can be asked for.
 class WholeReader final : public api::Reader, private relay::Sink, private http::StreamingBody::Owner {
  public:
-  WholeReader(api::Api& api, Dialect dialect, std::shared_ptr<relay::Stream> stream, Render render,
+  WholeReader(api::Api& api, Protocol protocol, std::shared_ptr<relay::Stream> stream, Render render,
               bool render_failures, http::TakenConnection connection)
       : api_(api),
-        dialect_(dialect),
+        protocol_(protocol),
         render_(std::move(render)),
         render_failures_(render_failures),
         request_id_(connection.request_id),
@@ -65,10 +65,12 @@ class WholeReader final : public api::Reader, private relay::Sink, private http:
   void on_over() {
     if (released_) return;
     if (!stream_->ended()) return subscriber_.cut(relay::CutReason::log_failed);
-    api_.whole_reads.ask(api::gathered_twice(stream_->bytes()), turn_ms,
-                         [this, here = alive_.mark()](api::WholeReads::SharePtr share) {
-                           if (here) on_turn(std::move(share));
-                         });
+    api_.whole_reads.ask(
+        api::gathered_twice(stream_->bytes()), turn_ms,
+        [this, here = alive_.mark()](api::WholeReads::SharePtr share) {
+          if (here) on_turn(std::move(share));
+        },
+        [here = alive_.mark()] { return static_cast<bool>(here); });
   }
 
   void on_turn(api::WholeReads::SharePtr share) {
@@ -83,13 +85,10 @@ class WholeReader final : public api::Reader, private relay::Sink, private http:
     if (last) answer(result());
   }
   void cut(relay::CutReason reason) override {
-    Error fault{503, "log_unavailable", "the log failed before this answer was complete", "", 5'000, false};
-    if (reason == relay::CutReason::whole_reads) {
-      fault.code = "overloaded";
-      fault.message = "the answer is complete, but too many large answers are being read right now; GET " +
-                      api::stream_path(stream_->id()) + " has it";
-    }
-    answer(error_reply(dialect_, fault, request_id_));
+    if (reason == relay::CutReason::whole_reads) return answer(too_many());
+    answer(error_reply(protocol_,
+                       {503, "log_unavailable", "the log failed before this answer was complete", "", 5'000, false},
+                       request_id_));
   }
   void on_gone() override {
     subscriber_.detach(false);
@@ -100,23 +99,29 @@ class WholeReader final : public api::Reader, private relay::Sink, private http:
   http::Reply result() {
     const auto& done = gathering_.transcript.done;
     if (done && done->failed() && done->error && !render_failures_) {
-      return error_reply(dialect_, error_of(*done->error, stream_->failure()), request_id_);
+      return error_reply(protocol_, error_of(*done->error, stream_->failure()), request_id_);
     }
     return render_(*stream_, gathering_.transcript);
   }
 
+  http::Reply too_many() const {
+    const std::string message = "the answer is complete, but too many large answers are being read right now; GET " +
+                                api::stream_path(stream_->id()) + " has it";
+    return error_reply(protocol_, {503, "overloaded", message, "", 5'000, false}, request_id_);
+  }
+
   void answer(http::Reply reply) {
+    gathering_.transcript = {};
+    if (share_ && !share_->resize(reply.body.size())) {  // escapes have made the JSON much longer than the text
+      share_ = nullptr;
+      reply = too_many();
+    }
     reply.headers.emplace_back("Content-Type", reply.content_type);
     reply.headers.emplace_back("Stream-Id", stream_->id());
     reply.headers.emplace_back("Cache-Control", "no-store");
     if (log_) log_(reply.status);
     body_.begin(reply.status, reply.headers);
     const std::string_view part = reply.body;
-    gathering_.transcript = {};
-    if (share_ && !share_->resize(part.size())) {  // JSON's escapes have made it much longer
-      body_.cut();
-      return release();
-    }
     body_.finish({&part, 1}, std::move(share_));
     release();
   }
@@ -126,7 +131,7 @@ class WholeReader final : public api::Reader, private relay::Sink, private http:
   }
 
   api::Api& api_;
-  const Dialect dialect_;
+  const Protocol protocol_;
   const Render render_;
   const bool render_failures_;
   const std::string request_id_;
@@ -147,14 +152,14 @@ class WholeReader final : public api::Reader, private relay::Sink, private http:
 
 }  // namespace
 
-http::Answer whole_answer(api::Api& api, const http::Request& request, Dialect dialect,
+http::Answer whole_answer(api::Api& api, const http::Request& request, Protocol protocol,
                           std::shared_ptr<relay::Stream> stream, Render render, bool render_failures) {
   if (api.readers.closed()) {
     return api::problem_of({relay::Errc::draining, "the relay is shutting down"}, request);
   }
-  return http::Takeover([&api, dialect, stream = std::move(stream), render = std::move(render),
+  return http::Takeover([&api, protocol, stream = std::move(stream), render = std::move(render),
                          render_failures](http::TakenConnection connection) {
-    auto reader = std::make_unique<WholeReader>(api, dialect, stream, render, render_failures, std::move(connection));
+    auto reader = std::make_unique<WholeReader>(api, protocol, stream, render, render_failures, std::move(connection));
     WholeReader& started = *reader;
     api.readers.keep(std::move(reader));
     started.start();

@@ -48,6 +48,23 @@ TEST_CASE("a share is given at once where there is room, and given back when it 
   CHECK(b.reads.refused() == 0);
 }
 
+TEST_CASE("nobody waits behind a request that is not wanted any more", "[whole_reads]") {
+  Budget b;
+  auto holds = b.ask(900 * kib);
+  bool wanted = true, told = false;
+  b.reads.ask(
+      500 * kib, 60'000, [&](SharePtr) { told = true; }, [&] { return wanted; });
+  auto behind = b.ask(100 * kib, 5'000);
+  CHECK_FALSE(behind->told);  // it would fit, but others were first
+  wanted = false;
+  auto next = b.ask(20 * kib + WholeReads::free_bytes, 5'000);
+  holds->share.reset();
+  b.time.settle();
+  CHECK(behind->share);
+  CHECK(next->share);
+  CHECK_FALSE(told);
+}
+
 TEST_CASE("over the budget a read waits its turn, and is refused when its time is over", "[whole_reads]") {
   Budget b;
   auto holds = b.ask(900 * kib);

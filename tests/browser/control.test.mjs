@@ -126,7 +126,7 @@ describe('both transports', { timeout: 300000 }, () => {
     await chat.wait_events(6);
     await steer(chat, 'x'.repeat(40000));
     await until('the notice', () => chat.page.locator('#notice').isVisible());
-    assert.match(await chat.text_of('notice'), /over the limit/);
+    assert.match(await chat.text_of('notice'), /too long/);
     assert.equal((await chat.page.inputValue('#prompt')).length, 40000);
     await chat.page.fill('#prompt', '');
     await chat.page.click('#stop');

@@ -12,8 +12,8 @@ using json::Value;
 
 const Error limited{429, "upstream_rate_limited", "slow down", "", 1'500, false};
 
-Value body_of(Dialect dialect, const Error& fault) {
-  return json::parse(error_reply(dialect, fault, "req_1").body).value();
+Value body_of(Protocol protocol, const Error& fault) {
+  return json::parse(error_reply(protocol, fault, "req_1").body).value();
 }
 
 std::string header_of(const http::Reply& reply, const std::string& name) {
@@ -37,43 +37,44 @@ int status_of(const std::string& code, int http_status) {
 TEST_CASE("one fault in five shapes", "[fault]") {
   const Value openai = {
       {"message", "slow down"}, {"type", "rate_limit_error"}, {"param", nullptr}, {"code", "upstream_rate_limited"}};
-  CHECK(body_of(Dialect::chat, limited) == Value{{"error", openai}});
-  CHECK(body_of(Dialect::responses, limited) == Value{{"error", openai}});
-  const auto anthropic = body_of(Dialect::anthropic, limited);
+  CHECK(body_of(Protocol::chat, limited) == Value{{"error", openai}});
+  CHECK(body_of(Protocol::responses, limited) == Value{{"error", openai}});
+  const auto anthropic = body_of(Protocol::anthropic, limited);
   CHECK(anthropic["type"] == "error");
   CHECK(anthropic["error"] == Value{{"type", "rate_limit_error"}, {"message", "slow down"}});
   CHECK(anthropic["request_id"] == "req_1");
-  const auto gemini = body_of(Dialect::gemini, limited)["error"];
+  const auto gemini = body_of(Protocol::gemini, limited)["error"];
   CHECK(gemini["code"] == 429);
   CHECK(gemini["status"] == "RESOURCE_EXHAUSTED");
   CHECK(gemini["details"][0]["retryDelay"] == "2s");
-  const auto ui = error_reply(Dialect::ui, limited, "req_1");
+  const auto ui = error_reply(Protocol::ui, limited, "req_1");
   CHECK(ui.body == "slow down");
   CHECK(ui.content_type == "text/plain; charset=utf-8");
 }
 
 TEST_CASE("inside a stream: Responses' flat event, the UI's part", "[fault]") {
-  CHECK(json::parse(error_json(Dialect::responses, limited, "")).value() ==
+  CHECK(json::parse(error_json(Protocol::responses, limited, "")).value() ==
         Value{{"type", "error"}, {"code", "upstream_rate_limited"}, {"message", "slow down"}, {"param", nullptr}});
-  CHECK(error_json(Dialect::ui, limited, "") == R"({"type":"error","errorText":"slow down"})");
+  CHECK(error_json(Protocol::ui, limited, "") == R"({"type":"error","errorText":"slow down"})");
 }
 
 TEST_CASE("retry headers: whole seconds rounded up; x-should-retry where clients know it", "[fault]") {
-  for (const auto dialect : {Dialect::chat, Dialect::responses, Dialect::anthropic, Dialect::gemini, Dialect::ui}) {
-    const auto reply = error_reply(dialect, limited, "req_1");
+  for (const auto protocol :
+       {Protocol::chat, Protocol::responses, Protocol::anthropic, Protocol::gemini, Protocol::ui}) {
+    const auto reply = error_reply(protocol, limited, "req_1");
     CHECK(reply.status == 429);
     CHECK(header_of(reply, "Retry-After") == "2");
-    CHECK(header_of(reply, "x-should-retry") == (dialect == Dialect::gemini ? "" : "false"));
+    CHECK(header_of(reply, "x-should-retry") == (protocol == Protocol::gemini ? "" : "false"));
   }
-  CHECK(header_of(error_reply(Dialect::chat, invalid("n", "must be 1"), ""), "Retry-After").empty());
+  CHECK(header_of(error_reply(Protocol::chat, invalid("n", "must be 1"), ""), "Retry-After").empty());
 }
 
 TEST_CASE("a field is told by its name, in the message and beside it", "[fault]") {
-  const auto error = body_of(Dialect::chat, invalid("n", "must be 1"))["error"];
+  const auto error = body_of(Protocol::chat, invalid("n", "must be 1"))["error"];
   CHECK(error["param"] == "n");
   CHECK(error["type"] == "invalid_request_error");
   CHECK(error["message"].get<std::string>().find("n: must be 1") == 0);
-  CHECK(error_reply(Dialect::ui, invalid("parameters.stop", "is odd"), "").body == "parameters.stop: is odd");
+  CHECK(error_reply(Protocol::ui, invalid("parameters.stop", "is odd"), "").body == "parameters.stop: is odd");
 }
 
 TEST_CASE("an upstream's failure as a status: its own where it is of the same kind", "[fault]") {
@@ -119,14 +120,14 @@ TEST_CASE("a problem on a surface's path takes its shape; elsewhere it stays", "
 }
 
 TEST_CASE("which path is whose", "[fault]") {
-  CHECK(dialect_of("/v1/chat/completions") == Dialect::chat);
-  CHECK(dialect_of("/v1/models/m") == Dialect::chat);
-  CHECK(dialect_of("/v1/responses/resp_1/cancel") == Dialect::responses);
-  CHECK(dialect_of("/v1/messages") == Dialect::anthropic);
-  CHECK(dialect_of("/v1beta/models/m:generateContent") == Dialect::gemini);
-  CHECK(dialect_of("/api/chat/c/stream") == Dialect::ui);
+  CHECK(protocol_of("/v1/chat/completions") == Protocol::chat);
+  CHECK(protocol_of("/v1/models/m") == Protocol::chat);
+  CHECK(protocol_of("/v1/responses/resp_1/cancel") == Protocol::responses);
+  CHECK(protocol_of("/v1/messages") == Protocol::anthropic);
+  CHECK(protocol_of("/v1beta/models/m:generateContent") == Protocol::gemini);
+  CHECK(protocol_of("/api/chat/c/stream") == Protocol::ui);
   for (const auto* path : {"/v1/streams", "/v1/messagesx", "/api/chats", "/v1betas", "/", ""}) {
-    CHECK_FALSE(dialect_of(path));
+    CHECK_FALSE(protocol_of(path));
   }
 }
 

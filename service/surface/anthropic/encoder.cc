@@ -171,7 +171,7 @@ class AnthropicEncoder final : public Encoder {
 
   void end(const surface::Done& done) {
     if (done.failed() && done.error) {
-      return write("error", error_json(Dialect::anthropic, error_of(*done.error, std::nullopt), ""));
+      return write("error", error_json(Protocol::anthropic, error_of(*done.error, std::nullopt), ""));
     }
     close_plain();
     close_calls();

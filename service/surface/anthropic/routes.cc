@@ -28,19 +28,19 @@ http::Reply render(const relay::Stream& stream, const Transcript& transcript) {
 }
 
 asio::awaitable<Answer> message(api::Api& api, const Request& request) {
-  if (auto refused = check_head(Dialect::anthropic, request)) co_return std::move(*refused);
+  if (auto refused = check_head(Protocol::anthropic, request)) co_return std::move(*refused);
   const AnthropicHeaders headers{header_of(request, "anthropic-version"), header_of(request, "anthropic-beta")};
   auto parsed = parse_anthropic_request(request.body, api.settings().json_depth, headers,
                                         [&api](const std::string& model) { return provider_of(api, model); });
-  if (!parsed) co_return error_reply(Dialect::anthropic, parsed.error(), request.request_id);
+  if (!parsed) co_return error_reply(Protocol::anthropic, parsed.error(), request.request_id);
   parsed->on_disconnect = default_on_disconnect(api);
   const bool streams = parsed->stream;
   const FieldName field_name = parsed->field_name;
-  auto started = co_await begin(api, request, Dialect::anthropic, std::move(*parsed), field_name);
+  auto started = co_await begin(api, request, Protocol::anthropic, std::move(*parsed), field_name);
   if (!started) co_return std::move(started.error());
-  if (!streams) co_return whole_answer(api, request, Dialect::anthropic, started->stream, render);
+  if (!streams) co_return whole_answer(api, request, Protocol::anthropic, started->stream, render);
   auto encoder = make_anthropic_encoder(facts_of(*started->stream));
-  co_return co_await stream_answer(api, request, {Dialect::anthropic, heartbeat, {}}, std::move(*started),
+  co_return co_await stream_answer(api, request, {Protocol::anthropic, heartbeat, {}}, std::move(*started),
                                    std::move(encoder));
 }
 

@@ -94,7 +94,7 @@ class ChatEncoder final : public Encoder {
 
   void end(const Done& done) {
     if (done.failed() && done.error) {
-      return write("", error_json(Dialect::chat, error_of(*done.error, std::nullopt), ""));
+      return write("", error_json(Protocol::chat, error_of(*done.error, std::nullopt), ""));
     }
     chunk("{}", 1, "\"" + chat_finish_reason(done) + "\"");
     if (include_usage_) {

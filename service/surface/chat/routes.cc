@@ -16,16 +16,16 @@ using json::Value;
 constexpr std::string_view heartbeat = ": hb\n\n";
 
 asio::awaitable<Answer> complete(api::Api& api, const Request& request) {
-  if (auto refused = check_head(Dialect::chat, request)) co_return std::move(*refused);
+  if (auto refused = check_head(Protocol::chat, request)) co_return std::move(*refused);
   auto parsed = parse_chat_request(request.body, api.settings().json_depth);
-  if (!parsed) co_return error_reply(Dialect::chat, parsed.error(), request.request_id);
+  if (!parsed) co_return error_reply(Protocol::chat, parsed.error(), request.request_id);
   parsed->on_disconnect = default_on_disconnect(api);
   const bool streams = parsed->stream, include_usage = parsed->include_usage;
-  auto started = co_await begin(api, request, Dialect::chat, std::move(*parsed));
+  auto started = co_await begin(api, request, Protocol::chat, std::move(*parsed));
   if (!started) co_return std::move(started.error());
-  if (!streams) co_return whole_answer(api, request, Dialect::chat, started->stream, chat_completion);
+  if (!streams) co_return whole_answer(api, request, Protocol::chat, started->stream, chat_completion);
   auto encoder = make_chat_encoder(*started->stream, include_usage);
-  co_return co_await stream_answer(api, request, {Dialect::chat, heartbeat, {}}, std::move(*started),
+  co_return co_await stream_answer(api, request, {Protocol::chat, heartbeat, {}}, std::move(*started),
                                    std::move(encoder));
 }
 

@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "service/relay/event_codec.h"
+#include "service/surface/gemini/chunk.h"
 #include "service/surface/gemini/opaque.h"
-#include "service/surface/gemini/wire.h"
 
 namespace tokenrelay::surface {
 namespace {
@@ -100,7 +100,7 @@ class GeminiEncoder final : public Encoder {
   // Called once, for the terminal event.
   void end(const Done& done) {
     if (done.failed() && done.error) {
-      json_ = error_json(Dialect::gemini, error_of(*done.error, std::nullopt), "");
+      json_ = error_json(Protocol::gemini, error_of(*done.error, std::nullopt), "");
       tell(1);
     } else {
       tell_calls();

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
+#include "service/surface/gemini/chunk.h"
 #include "service/surface/gemini/encoder.h"
 #include "service/surface/gemini/opaque.h"
 #include "service/surface/gemini/request.h"
-#include "service/surface/gemini/wire.h"
 
 namespace tokenrelay::surface {
 namespace {
@@ -38,18 +38,18 @@ http::Reply whole(const relay::Stream& stream, const Transcript& transcript) {
 }
 
 asio::awaitable<Answer> generate(api::Api& api, const Request& request, bool streams) {
-  if (auto refused = check_head(Dialect::gemini, request)) co_return std::move(*refused);
+  if (auto refused = check_head(Protocol::gemini, request)) co_return std::move(*refused);
   auto parsed = read_request(api, request);
-  if (!parsed) co_return error_reply(Dialect::gemini, parsed.error(), request.request_id);
+  if (!parsed) co_return error_reply(Protocol::gemini, parsed.error(), request.request_id);
   parsed->stream = streams;
   parsed->on_disconnect = default_on_disconnect(api);
   const bool as_array = !wants_events(request);
-  auto started = co_await begin(api, request, Dialect::gemini, std::move(*parsed), gemini_field);
+  auto started = co_await begin(api, request, Protocol::gemini, std::move(*parsed), gemini_field);
   if (!started) co_return std::move(started.error());
-  if (!streams) co_return whole_answer(api, request, Dialect::gemini, started->stream, whole);
+  if (!streams) co_return whole_answer(api, request, Protocol::gemini, started->stream, whole);
   auto encoder = make_gemini_encoder(gemini_facts(*started->stream), as_array);
-  Profile profile{Dialect::gemini, heartbeat, {}};
-  if (as_array) profile = {Dialect::gemini, array_heartbeat, {{"Content-Type", "application/json"}}};
+  Profile profile{Protocol::gemini, heartbeat, {}};
+  if (as_array) profile = {Protocol::gemini, array_heartbeat, {{"Content-Type", "application/json"}}};
   co_return co_await stream_answer(api, request, std::move(profile), std::move(*started), std::move(encoder));
 }
 

@@ -187,7 +187,7 @@ class ResponsesEncoder final : public Encoder {
 
   void error(const Done& done) {
     const auto said = done.error.value_or(relay::StreamError{"server_error", "the answer is incomplete", false});
-    auto event = json::parse(error_json(Dialect::responses, error_of(said, std::nullopt), ""));
+    auto event = json::parse(error_json(Protocol::responses, error_of(said, std::nullopt), ""));
     if (!event) return;
     (*event)["sequence_number"] = number_of_next();
     write("error", json::dump(*event));

@@ -75,14 +75,14 @@ std::optional<Error> replace(const relay::Stream& stream, const Transcript& tran
 }
 
 tl::unexpected<Reply> refused(const Error& fault, const Request& request) {
-  return tl::make_unexpected(error_reply(Dialect::responses, fault, request.request_id));
+  return tl::make_unexpected(error_reply(Protocol::responses, fault, request.request_id));
 }
 
 asio::awaitable<tl::expected<Streams, Reply>> find_streams(api::Api& api, const Request& request,
                                                            const References& references) {
   Streams streams;
   for (const auto& [stream_id, of_it] : references) {
-    auto stream = co_await find_stream(api, request, Dialect::responses, stream_id);
+    auto stream = co_await find_stream(api, request, Protocol::responses, stream_id);
     if (!stream) co_return refused(unknown(of_it.front()), request);
     streams.push_back(std::move(*stream));
   }

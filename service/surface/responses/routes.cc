@@ -25,11 +25,11 @@ constexpr std::string_view heartbeat = ": hb\n\n";
 constexpr uint64_t copies = 6;  // including what JSON adds
 
 Profile profile() {
-  return {Dialect::responses, heartbeat, {}, copies};
+  return {Protocol::responses, heartbeat, {}, copies};
 }
 
 Reply refused(const Error& fault, const Request& request) {
-  return error_reply(Dialect::responses, fault, request.request_id);
+  return error_reply(Protocol::responses, fault, request.request_id);
 }
 
 Reply object_reply(const Value& object) {
@@ -53,7 +53,7 @@ Render render_for(const Request& request) {
     const auto& done = transcript.done;
     const bool said_nothing = done && done->failed() && done->error && transcript.items.empty();
     if (!said_nothing) return object_reply(response_object(stream, transcript));
-    return error_reply(Dialect::responses, error_of(*done->error, stream.failure()), request_id);
+    return error_reply(Protocol::responses, error_of(*done->error, stream.failure()), request_id);
   };
 }
 
@@ -65,7 +65,7 @@ tl::expected<Value, Error> parse_body(const Request& request, int max_depth) {
 }
 
 asio::awaitable<Answer> create(api::Api& api, const Request& request) {
-  if (auto wrong = check_head(Dialect::responses, request)) co_return std::move(*wrong);
+  if (auto wrong = check_head(Protocol::responses, request)) co_return std::move(*wrong);
   auto body = parse_body(request, api.settings().json_depth);
   if (!body) co_return refused(body.error(), request);
   auto referred = co_await resolve_references(api, request, *body);
@@ -73,19 +73,20 @@ asio::awaitable<Answer> create(api::Api& api, const Request& request) {
   auto parsed = read_responses_request(*body, provider_of(api, json::word(*body, "model")));
   if (!parsed) co_return refused(parsed.error(), request);
   const bool streams = parsed->stream, background = parsed->background;
-  auto started = co_await begin(api, request, Dialect::responses, std::move(*parsed), responses_field);
+  auto started = co_await begin(api, request, Protocol::responses, std::move(*parsed), responses_field);
   if (!started) co_return std::move(started.error());
+  *referred = nullptr;  // nobody waits for a share while holding one
   if (streams) {
     auto encoder = make_responses_encoder(facts_of(*started->stream));
     co_return co_await stream_answer(api, request, profile(), std::move(*started), std::move(encoder));
   }
   if (background) co_return co_await object_now(api, request, started->stream);
-  co_return whole_answer(api, request, Dialect::responses, started->stream, render_for(request), true);
+  co_return whole_answer(api, request, Protocol::responses, started->stream, render_for(request), true);
 }
 
 asio::awaitable<FoundStream> find(api::Api& api, const Request& request) {
   std::string id = stream_id_of(request.captures.at(0), "resp_");
-  co_return co_await find_stream(api, request, Dialect::responses, std::move(id));
+  co_return co_await find_stream(api, request, Protocol::responses, std::move(id));
 }
 
 tl::expected<std::optional<uint64_t>, Error> read_starting_after(const Request& request) {

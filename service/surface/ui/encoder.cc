@@ -190,7 +190,7 @@ class UiEncoder final : public Encoder {
       member("finishReason", ui_finish_reason(done.finish_reason));
       send();
     } else if (done.failed() && done.error) {
-      write("", error_json(Dialect::ui, error_of(*done.error, std::nullopt), ""));
+      write("", error_json(Protocol::ui, error_of(*done.error, std::nullopt), ""));
     } else {
       begin("abort");
       send();

@@ -14,16 +14,16 @@ using http::Request;
 using json::Value;
 
 Profile profile() {
-  return {Dialect::ui, ": hb\n\n", {{"x-vercel-ai-ui-message-stream", "v1"}}};
+  return {Protocol::ui, ": hb\n\n", {{"x-vercel-ai-ui-message-stream", "v1"}}};
 }
 
 asio::awaitable<Answer> send(api::Api& api, Chats& chats, const Request& request) {
-  if (auto refused = check_head(Dialect::ui, request)) co_return std::move(*refused);
+  if (auto refused = check_head(Protocol::ui, request)) co_return std::move(*refused);
   auto parsed = parse_ui_request(request.body, api.settings().json_depth,
                                  [&api](const std::string& model) { return provider_of(api, model); });
-  if (!parsed) co_return error_reply(Dialect::ui, parsed.error(), request.request_id);
+  if (!parsed) co_return error_reply(Protocol::ui, parsed.error(), request.request_id);
   const std::string chat = parsed->chat;
-  auto started = co_await begin(api, request, Dialect::ui, std::move(*parsed), ui_field);
+  auto started = co_await begin(api, request, Protocol::ui, std::move(*parsed), ui_field);
   if (!started) co_return std::move(started.error());
   chats.add(chat, started->stream);
   auto encoder = make_ui_encoder(*started->stream, false);
@@ -49,7 +49,7 @@ asio::awaitable<Answer> stop(api::Api& api, Chats& chats, const Request& request
     api.metrics.command("cancel", "http", outcome ? "ok" : "log_unavailable");
     if (outcome) continue;
     const Error error{503, "log_unavailable", "the log cannot take new events", "", 5'000, true};
-    co_return error_reply(Dialect::ui, error, request.request_id);
+    co_return error_reply(Protocol::ui, error, request.request_id);
   }
   if (running.empty()) co_return stopped({{"status", "idle"}});
   const auto& newest = *running.front();

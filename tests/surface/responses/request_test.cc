@@ -153,7 +153,7 @@ TEST_CASE("Responses request: refusals name the client's field") {
   }
 }
 
-TEST_CASE("Responses request: a dialect's refusal in the client's words") {
+TEST_CASE("Responses request: a protocol's refusal in the client's words") {
   CHECK(responses_field("parameters.max_completion_tokens") == "max_output_tokens");
   CHECK(responses_field("parameters.response_format") == "text.format");
   CHECK(responses_field("parameters.reasoning_effort") == "reasoning.effort");

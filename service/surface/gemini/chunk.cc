@@ -1,4 +1,4 @@
-#include "service/surface/gemini/wire.h"
+#include "service/surface/gemini/chunk.h"
 
 #include "service/json/write.h"
 

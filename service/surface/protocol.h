@@ -6,9 +6,9 @@
 
 namespace tokenrelay::surface {
 
-enum class Dialect { chat, responses, anthropic, gemini, ui };
+enum class Protocol { chat, responses, anthropic, gemini, ui };
 
 // The protocol that a path belongs to; nullopt for the relay's own.
-std::optional<Dialect> dialect_of(std::string_view path);
+std::optional<Protocol> protocol_of(std::string_view path);
 
 }  // namespace tokenrelay::surface

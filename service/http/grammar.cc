@@ -1,4 +1,4 @@
-#include "service/http/text.h"
+#include "service/http/grammar.h"
 
 #include <algorithm>
 
