@@ -18,7 +18,7 @@ std::string key_from_environment(const std::string& variable) {
 std::unique_ptr<upstream::Provider> make_provider(const std::string& kind, upstream::ProviderOptions options,
                                                   transport::Loop& loop,
                                                   const std::shared_ptr<client::HttpClient>& client) {
-  if (kind == demo_model) return upstream::make_demo(loop, std::move(options));
+  if (kind == demo_model) return upstream::make_demo(loop, options);
   if (kind == "openai-responses") return upstream::make_openai_responses(client, std::move(options));
   if (kind == "anthropic") return upstream::make_anthropic(client, std::move(options));
   if (kind == "gemini") return upstream::make_gemini(client, std::move(options));

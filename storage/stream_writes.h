@@ -34,7 +34,7 @@ class StreamWrites {
 
  private:
   int existing(const NewStream& stream, std::optional<Result<Created>>& out);
-  int insert(const NewStream& stream, StreamKey key);
+  int insert(const NewStream& n, StreamKey key);
   std::string draw_token();
 
   std::function<void(void*, size_t)> random_;

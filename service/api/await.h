@@ -19,7 +19,7 @@ namespace tokenrelay::api {
 template <typename T>
 asio::awaitable<T> until(std::function<void(std::function<void(T)>)> start) {
   return asio::async_initiate<const asio::use_awaitable_t<>, void(T)>(
-      [](auto handler, std::function<void(std::function<void(T)>)> begin) {
+      [](auto handler, const std::function<void(std::function<void(T)>)>& begin) {
         auto held = std::make_shared<decltype(handler)>(std::move(handler));
         auto starting = std::make_shared<bool>(true);
         begin([held, starting](T value) {

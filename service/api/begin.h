@@ -52,7 +52,7 @@ std::optional<BeginError> check_head(const http::Request& request);
 asio::awaitable<Started> join(Api& api, const http::Request& request, relay::EventId cursor);
 
 // A new stream, or the one that was started with the same idempotency key.
-asio::awaitable<Started> create(Api& api, const http::Request& request, StreamRequest what);
+asio::awaitable<Started> create(Api& api, const http::Request& request, StreamRequest from);
 
 // The kind of upstream that serves a model ("" is the default model); "" for an unknown model.
 std::string provider_of(Api& api, const std::string& model);

@@ -101,7 +101,7 @@ asio::awaitable<Answer> steer_stream(Api& api, const Request& request) {
   const auto stream = *found;
   if (!may_see(request.principal, *stream)) co_return refuse(Code::not_found, "no such stream", request);
   const SteerOutcome outcome =
-      co_await until<SteerOutcome>([&](auto then) { relay::steer(*stream, std::move(*content), std::move(then)); });
+      co_await until<SteerOutcome>([&](auto then) { relay::steer(*stream, *content, std::move(then)); });
   api.metrics.command("steer", "http", outcome ? "ok" : http::name_of(code_of(outcome.error())));
   if (!outcome) co_return refuse(outcome.error(), request);
   co_return json_reply(202, {{"event_id", relay::event_id(stream->runs(), outcome->seq)}});

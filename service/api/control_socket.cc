@@ -96,8 +96,8 @@ void ControlSocket::run(SocketCommand command) {
           answered();
         });
   }
-  std::string content = std::move(command.content);
-  relay::steer(*stream_, std::move(content),
+  const std::string content = std::move(command.content);
+  relay::steer(*stream_, content,
                [this, here = alive_.mark(), command](tl::expected<relay::Steered, relay::Refusal> outcome) {
                  if (!here) return;
                  outcome ? acknowledge(command, outcome->seq)

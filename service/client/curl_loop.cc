@@ -39,7 +39,7 @@ bool erase(std::vector<CURL*>& list, CURL* easy) {
 }  // namespace
 
 // "+": libcurl may drop these addresses as it drops those that it looked up itself.
-CurlList resolve_option(const std::string& host, uint16_t port, const Addresses& addresses, CurlList more) {
+CurlList resolve_option(const std::string& host, uint16_t port, const Addresses& addresses, const CurlList& more) {
   std::string line = "+" + host + ':' + std::to_string(port) + ':';
   for (const std::string& address : addresses.found) {
     if (line.back() != ':') line += ',';

@@ -24,7 +24,7 @@ using CurlList = std::shared_ptr<curl_slist>;
 
 // For CURLOPT_RESOLVE: the addresses of HOST:PORT, then `more`. The list must live as long as the handle is in the
 // loop.
-CurlList resolve_option(const std::string& host, uint16_t port, const Addresses& addresses, CurlList more = {});
+CurlList resolve_option(const std::string& host, uint16_t port, const Addresses& addresses, const CurlList& more = {});
 
 // The owner of an easy handle.
 class CurlOwner {

@@ -125,7 +125,7 @@ std::optional<Target> parse_target(const std::string& text) {
 Proxies Proxies::of_environment() {
   Proxies out;
   const std::string all = first_set({"all_proxy", "ALL_PROXY"});
-  const auto or_all = [&](std::string own) { return parse_proxy(own.empty() ? all : own); };
+  const auto or_all = [&](const std::string& own) { return parse_proxy(own.empty() ? all : own); };
   out.http_ = or_all(first_set({"http_proxy"}));
   out.https_ = or_all(first_set({"https_proxy", "HTTPS_PROXY"}));
   std::string names = first_set({"no_proxy", "NO_PROXY"});

@@ -27,7 +27,7 @@ struct Target {
 };
 
 // nullopt: not a valid URL, or neither http nor https.
-std::optional<Target> parse_target(const std::string& url);
+std::optional<Target> parse_target(const std::string& text);
 
 // The environment's proxies (http_proxy, https_proxy, all_proxy, no_proxy), by libcurl's rules; read once.
 class Proxies {

@@ -102,7 +102,7 @@ void Connection::handle() {
 
 void Connection::await(asio::awaitable<Answer> answer) {
   // The exchange is held here too, so that the request outlives the coroutine whatever happens to the connection.
-  auto done = [self = shared_from_this(), exchange = exchange_](std::exception_ptr error, Answer given) {
+  auto done = [self = shared_from_this(), exchange = exchange_](const std::exception_ptr& error, Answer given) {
     if (self->server_->closed || self->phase_ == Phase::over) return;
     if (error) {
       self->reply(

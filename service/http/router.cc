@@ -20,6 +20,7 @@ namespace {
 
 // The request as httplib reads it; httplib's answer is dropped. The functions without `override` cover the names of the
 // interface in other versions.
+// NOLINTBEGIN(modernize-use-override)
 class MemoryStream final : public httplib::Stream {
  public:
   explicit MemoryStream(std::string head) : head_(std::move(head)) {}
@@ -44,6 +45,7 @@ class MemoryStream final : public httplib::Stream {
   std::string head_;
   size_t at_ = 0;
 };
+// NOLINTEND(modernize-use-override)
 
 class Bridge final : public httplib::Server {
  public:
@@ -135,7 +137,7 @@ struct Router::State {
 Router::Router() : state_(std::make_unique<State>()) {}
 Router::~Router() = default;
 
-void Router::add(std::string method, std::string pattern, std::string name, Handler handler) {
+void Router::add(std::string method, const std::string& pattern, std::string name, Handler handler) {
   assert(routable(method));
   auto call = [state = state_.get(), name = std::move(name), handler = std::move(handler)](
                   const httplib::Request& matched, httplib::Response&) { state->handle(matched, name, handler); };

@@ -21,7 +21,7 @@ class Router {
   // `pattern` is an ECMAScript regex for the whole path, with one group per parameter, e.g.
   // R"(/v1/streams/([^/]+)/events)"; `name` is the route's name in logs and metrics, e.g. "/v1/streams/{id}/events".
   // Hot routes first; literal where possible.
-  void add(std::string method, std::string pattern, std::string name, Handler handler);
+  void add(std::string method, const std::string& pattern, std::string name, Handler handler);
 
   // Fills request.captures, request.query and request.route.
   Outcome dispatch(Request& request);

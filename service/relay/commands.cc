@@ -19,8 +19,8 @@ void cancel(Stream& stream, CommandDone<Cancelled> done) {
   });
 }
 
-void steer(Stream& stream, std::string content, CommandDone<Steered> done) {
-  const auto appended = stream.steer(std::move(content));
+void steer(Stream& stream, std::string_view content, CommandDone<Steered> done) {
+  const auto appended = stream.steer(content);
   if (!appended) return done(tl::make_unexpected(appended.error()));
   stream.when_durable(*appended, [seq = *appended, done = std::move(done)](bool durable) {
     if (!durable) return done(tl::make_unexpected(Refusal::log_unavailable));

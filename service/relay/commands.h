@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
-#include <string>
+#include <string_view>
 #include <tl/expected.hpp>
 
 #include "service/relay/event_id.h"
@@ -39,6 +39,6 @@ struct Steered {
 };
 
 void cancel(Stream& stream, CommandDone<Cancelled> done);
-void steer(Stream& stream, std::string content, CommandDone<Steered> done);
+void steer(Stream& stream, std::string_view content, CommandDone<Steered> done);
 
 }  // namespace tokenrelay::relay

@@ -7,7 +7,7 @@
 namespace tokenrelay::relay {
 namespace {
 
-std::string draw(std::string prefix, size_t chars, const Random& random) {
+std::string draw(const std::string& prefix, size_t chars, const Random& random) {
   std::array<unsigned char, 32> bytes{};
   random(bytes.data(), chars);
   return prefix + text::random_letters(std::span(bytes).first(chars));

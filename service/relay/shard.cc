@@ -356,7 +356,7 @@ void Shard::expire_one(const storage::StreamRow& row) {
   }
   expiring_since_ms_.erase(row.stream_id);
   log_->remove(row.stream_id, context_->wall_ms(),
-               [this, id = row.stream_id](storage::Result<bool>) { known_.erase(id); });
+               [this, id = row.stream_id](const storage::Result<bool>&) { known_.erase(id); });
 }
 
 }  // namespace tokenrelay::relay

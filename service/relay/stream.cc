@@ -69,7 +69,7 @@ void Stream::go_on(Route route, const Continuation& from) {
   prompt_bytes_ = from.prompt_bytes;
   resumable_ = true;
   reading_conversation_ = true;
-  read_progress(shared_from_this(), [self = shared_from_this(), from](std::optional<Progress> said) {
+  read_progress(shared_from_this(), [self = shared_from_this(), from](const std::optional<Progress>& said) {
     self->reading_conversation_ = false;
     if (self->phase_ == Phase::streaming && !self->broken_) self->take_up(from, said);
   });
@@ -172,7 +172,7 @@ bool Stream::cancel() {
   return running;
 }
 
-tl::expected<Seq, Refusal> Stream::steer(std::string content) {
+tl::expected<Seq, Refusal> Stream::steer(std::string_view content) {
   if (broken_) return tl::make_unexpected(Refusal::log_unavailable);
   if (phase_ == Phase::ending || phase_ == Phase::ended) return tl::make_unexpected(Refusal::stream_ended);
   if (content.size() > options_->steer_bytes) return tl::make_unexpected(Refusal::too_long);

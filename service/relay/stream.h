@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "service/relay/commands.h"
@@ -56,7 +57,7 @@ class Stream final : public std::enable_shared_from_this<Stream>, private Genera
   void begin(Prompt prompt);                              // the start event is durable already
   void go_on(Route route, const Continuation& from);      // continues what another process began, after durable()
   bool cancel();                                          // true: a running upstream was closed; see commands.h
-  tl::expected<Seq, Refusal> steer(std::string content);  // the seq of the steer event; see commands.h
+  tl::expected<Seq, Refusal> steer(std::string_view content);  // the seq of the steer event; see commands.h
   void interrupt(std::string code, std::string message);  // the relay cannot continue it
   void fail(std::string code, std::string message);
   void on_durable(Seq seq, int64_t wall_ms);  // from the shard, once per commit

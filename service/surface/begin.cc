@@ -17,7 +17,7 @@ using Refused = tl::unexpected<Reply>;
 // that is slow to accept a request must not make the relay look dead (CLIENTS.md, Every client: refusals and retries).
 constexpr int64_t hold_ms = 5'000;
 
-Refused refused(Protocol protocol, const Request& request, Error what) {
+Refused refused(Protocol protocol, const Request& request, const Error& what) {
   return tl::make_unexpected(error_reply(protocol, what, request.request_id));
 }
 

@@ -30,7 +30,7 @@ std::optional<http::Reply> check_head(Protocol protocol, const http::Request& re
 
 // Begins the stream. The request's On-Disconnect header, if it is there, replaces `asked.on_disconnect`.
 asio::awaitable<tl::expected<api::StartedStream, http::Reply>> begin(api::Api& api, const http::Request& request,
-                                                                     Protocol protocol, SurfaceRequest asked,
+                                                                     Protocol protocol, SurfaceRequest wanted,
                                                                      FieldName field_name = same_name);
 
 // Waits, for a limited time, until the upstream has accepted or refused the request. Returns the refusal, if the stream

@@ -26,11 +26,11 @@ struct Error {
 };
 
 // The error as a whole reply, with the headers retry-after and x-should-retry if the protocol's clients know them.
-http::Reply error_reply(Protocol protocol, const Error& fault, std::string_view request_id);
+http::Reply error_reply(Protocol protocol, const Error& given, std::string_view request_id);
 
 // The JSON object alone, for a body or an event in a stream. `ui`: the part {"type":"error","errorText"}. `responses`:
 // the flat error event without its sequence_number.
-std::string error_json(Protocol protocol, const Error& fault, std::string_view request_id);
+std::string error_json(Protocol protocol, const Error& error, std::string_view request_id);
 
 Error invalid(std::string param, std::string message);  // 400
 inline tl::unexpected<Error> refuse(std::string param, std::string message) {
@@ -39,7 +39,7 @@ inline tl::unexpected<Error> refuse(std::string param, std::string message) {
 
 // The error of a stream that failed or was interrupted, from its terminal event; `failure` is the upstream's error, if
 // known.
-Error error_of(const relay::StreamError& error, const std::optional<upstream::Error>& failure);
+Error error_of(const relay::StreamError& ended, const std::optional<upstream::Error>& failure);
 
 // For http::ServerOptions. On a surface's paths, problem documents get the surface's shape, and answers its request id
 // header.

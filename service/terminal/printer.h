@@ -33,7 +33,7 @@ class ChatPrinter {
   void steered(const std::string& content);
   void text(const std::string& delta);
   void tool_call(const json::Value& data);
-  void done(std::string_view data);
+  void done(std::string_view text);
 
   const ChatOptions& options_;
   std::ostream &out_, &err_;

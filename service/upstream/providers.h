@@ -38,6 +38,6 @@ std::unique_ptr<Provider> make_gemini(std::shared_ptr<client::HttpClient> client
 // max_tokens and max_completion_tokens (finish_reason is then `length`). Words in the prompt ask for more: #reason
 // (reasoning first), #tool (a tool call in four pieces at the end), #fail (an error after ten pieces of text), #long=N
 // (N pieces of text, at most 100,000).
-std::unique_ptr<Provider> make_demo(transport::Loop& loop, ProviderOptions options);
+std::unique_ptr<Provider> make_demo(transport::Loop& loop, const ProviderOptions& options);
 
 }  // namespace tokenrelay::upstream

@@ -140,7 +140,7 @@ Value Reader::parameters() {
 // The client's name for the neutral field that a dialect refused.
 std::string client_name(const std::string& neutral, const AnthropicTurns& turns, const std::string& first_own) {
   if (neutral.starts_with("messages")) return turns.client_place(neutral);
-  const std::string name = same_name(neutral);
+  std::string name = same_name(neutral);
   constexpr std::string_view own = "x_anthropic";
   if (name.starts_with(own)) {
     constexpr std::string_view body = "x_anthropic.body.";

@@ -158,7 +158,7 @@ tl::expected<SurfaceRequest, Error> read_gemini_request(const Value& given, cons
 std::string gemini_field(const std::string& neutral_field) {
   constexpr std::string_view own = "x_gemini.body.";
   if (neutral_field.starts_with("messages")) return "contents";
-  const std::string field = same_name(neutral_field);
+  std::string field = same_name(neutral_field);
   if (field.starts_with(own)) return field.substr(own.size());
   for (const auto& [ours, neutral] : same) {
     if (field == neutral) return "generationConfig." + std::string(ours);

@@ -47,7 +47,7 @@ class ResponsesEncoder final : public Encoder {
   }
 
   // --- events about one item
-  void event(std::string_view name, size_t number, Value members) {
+  void event(std::string_view name, size_t number, const Value& members) {
     Value out = {{"type", std::string(name)}, {"sequence_number", number_of_next()}};
     if (!members.contains("item")) out["item_id"] = item_id(facts_, transcript_, output_, number);
     out["output_index"] = number;
@@ -55,7 +55,7 @@ class ResponsesEncoder final : public Encoder {
     write(name, json::dump(out));
   }
 
-  void item_added(size_t number, Value without) {
+  void item_added(size_t number, const Value& without) {
     Value item = item_json(facts_, transcript_, output_, number, "in_progress");
     item.update(without);  // its content follows in deltas
     event("response.output_item.added", number, Value{{"item", std::move(item)}});

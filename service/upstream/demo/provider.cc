@@ -181,7 +181,7 @@ class DemoProvider final : public Provider {
 
 }  // namespace
 
-std::unique_ptr<Provider> make_demo(transport::Loop& loop, ProviderOptions options) {
+std::unique_ptr<Provider> make_demo(transport::Loop& loop, const ProviderOptions& options) {
   return std::make_unique<DemoProvider>(loop, options.demo_delta_ms);
 }
 
