@@ -168,7 +168,7 @@ TEST_CASE("a share outlives the budget; who still waits is not called", "[whole_
   SharePtr share;
   bool called = false;
   reads->ask(900 * kib, 1'000, [&](SharePtr got) { share = std::move(got); });
-  reads->ask(900 * kib, 1'000, [&](SharePtr) { called = true; });
+  reads->ask(900 * kib, 1'000, [&](const SharePtr&) { called = true; });
   CHECK(share->resize(100 * kib));
   reads.reset();
   share.reset();

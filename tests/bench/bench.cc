@@ -64,8 +64,8 @@ void describe(CLI::App& app, Chosen& chosen) {
 using Mode = std::function<void(const Setting&, const Load&, Report&)>;
 using Runs = std::vector<std::pair<Mode, Load>>;
 
-std::vector<int> or_else(const std::vector<int>& chosen, std::vector<int> own) {
-  return chosen.empty() ? std::move(own) : chosen;
+std::vector<int> or_else(const std::vector<int>& chosen, const std::vector<int>& own) {
+  return chosen.empty() ? own : chosen;
 }
 
 void add_runs(const std::string& mode, const Chosen& chosen, Runs& runs) {

@@ -53,14 +53,14 @@ Client::Connection Client::open(Endpoint to, std::string request, ResponseSink& 
   return fd;
 }
 
-void Client::send(Connection fd, std::string request) {
-  Link& link = links_.at(fd);
+void Client::send(Connection connection, const std::string& request) {
+  Link& link = links_.at(connection);
   link.unsent += request;
-  flush(fd, link);
+  flush(connection, link);
 }
 
-void Client::close(Connection fd) {
-  if (links_.erase(fd) > 0) ::close(fd);
+void Client::close(Connection connection) {
+  if (links_.erase(connection) > 0) ::close(connection);
 }
 
 void Client::close_all() {

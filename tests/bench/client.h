@@ -28,7 +28,7 @@ class Client {
 
   // Connects and sends. The sink must live until close() or the client's end. Throws if descriptors or ports run out.
   Connection open(Endpoint to, std::string request, ResponseSink& sink);
-  void send(Connection connection, std::string request);  // the next request, once the last response is complete
+  void send(Connection connection, const std::string& request);  // the next request, once the last response is complete
   void close(Connection connection);
   void close_all();
 

@@ -16,7 +16,7 @@ class Report {
  public:
   explicit Report(std::string machine) : machine_(std::move(machine)) {}
 
-  void add(const std::string& mode, const std::string& row, const Values& values);
+  void add(const std::string& mode, const std::string& name, const Values& values);
   void note(std::string line) { notes_.push_back(std::move(line)); }  // printed below the tables
   void fault(std::string what);       // delivered was not what was sent; at most ten are kept
   void peer_fault(std::string what);  // the same of a peer whose figures no target is held against

@@ -11,7 +11,7 @@ namespace {
 using Strings = std::vector<std::string>;
 
 Response post(Relay& relay, const std::string& target, const std::string& body = "", Fields fields = {}) {
-  return fetch(relay.port(), {.method = "POST", .target = target, .fields = fields, .body = body});
+  return fetch(relay.port(), {.method = "POST", .target = target, .fields = std::move(fields), .body = body});
 }
 
 Response steer(Relay& relay, const std::string& id, const Json& body) {
@@ -47,7 +47,7 @@ TEST_CASE("cancel closes the upstream at once, commits the end, and answers it",
   const auto all = reader.transcript();
   CHECK(all.done->at("status") == "cancelled");
   CHECK(all.done->at("finish_reason").is_null());
-  CHECK(all.last_id == body.at("last_event_id"));
+  CHECK(body.at("last_event_id") == all.last_id);
   CHECK(reader.problems() == Strings{});
   const Json state = relay.state(id);
   CHECK(state.at("text") == all.text);

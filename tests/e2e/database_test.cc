@@ -125,7 +125,6 @@ TEST_CASE("a damaged journal row: its streams end as log_corrupt, the others are
   REQUIRE(wait_until([&] { return relay.state(id).value("text", "").find("victim-39 ") != std::string::npos; }, 10s));
   relay.kill_now();
   const auto file = database_in(relay.data());
-  const auto wal = file.string() + "-wal";
   REQUIRE(sqlite(file, "PRAGMA wal_checkpoint(TRUNCATE)").status == 0);
   auto bytes = read_text(file);
   const auto at = bytes.find("victim-20 ");

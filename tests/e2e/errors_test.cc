@@ -11,7 +11,7 @@ namespace {
 using Strings = std::vector<std::string>;
 
 Response post(Relay& relay, const std::string& body, Fields fields = {{"Content-Type", "application/json"}}) {
-  return fetch(relay.port(), {.method = "POST", .target = "/v1/streams", .fields = fields, .body = body});
+  return fetch(relay.port(), {.method = "POST", .target = "/v1/streams", .fields = std::move(fields), .body = body});
 }
 
 void check_problem(const Response& answer, int status, const std::string& code) {
@@ -189,7 +189,7 @@ TEST_CASE("methods and paths", "[errors]") {
 TEST_CASE("sizes", "[errors]") {
   ModelServer model([](ModelServer::Call& call) { call.finish(); });
   Relay relay({.upstream = model.upstream(), .config = "[limits]\nbody_bytes = 100000\n"});
-  auto get = [&](const std::string& target, Fields fields = {}) { return relay.get(target, fields); };
+  auto get = [&](const std::string& target, Fields fields = {}) { return relay.get(target, std::move(fields)); };
   CHECK(post(relay, R"({"prompt":")" + std::string(99'000, 'a') + "\"}").status == 201);
   check_problem(post(relay, R"({"prompt":")" + std::string(100'000, 'a') + "\"}"), 413, "");
   check_problem(get("/v1/streams/" + std::string(1100, 'a')), 414, "");

@@ -59,7 +59,7 @@ TEST_CASE("an hour of writing: files and memory stay bounded", "[growth]") {
   const auto began = Clock::now();
   int streams = 0;
   while (ms_since(began) < 45'000) {
-    const std::string id = relay.create({{"prompt", "big"}});
+    relay.create({{"prompt", "big"}});
     REQUIRE(wait_until(  // asks the list: a state brings the whole text
         [&] { return relay.get("/v1/streams?limit=1").json().at("streams").at(0).at("status") == "completed"; }, 20s,
         10ms));
@@ -94,7 +94,7 @@ TEST_CASE("an hour of writing: files and memory stay bounded", "[growth]") {
 
 TEST_CASE("descriptors run out: readers are asked to come back or refused, nothing crashes", "[growth]") {
   ModelServer model([](ModelServer::Call& call) {
-    for (int i = 0; call.pause(20ms); ++i) {
+    while (call.pause(20ms)) {
       if (!call.text("tick ")) return;
     }
   });

@@ -38,7 +38,7 @@ TEST_CASE("refused upgrades, over the wire", "[ws_control]") {
   const std::string id = relay.create();
   auto status = [&](Fields fields, const std::string& version = "HTTP/1.1", const std::string& method = "GET") {
     const auto answer =
-        fetch(relay.port(), {.method = method, .target = ws_path(id), .fields = fields, .version = version});
+        fetch(relay.port(), {.method = method, .target = ws_path(id), .fields = std::move(fields), .version = version});
     if (answer.status == 426) {
       CHECK(answer.head.get("Sec-WebSocket-Version") == "13");
       CHECK(answer.head.get("Upgrade") == "websocket");
@@ -83,7 +83,7 @@ TEST_CASE("subscribing to an ended stream replays it and closes by 1000", "[ws_c
     if (last == "done") break;
   }
   CHECK(last == "done");
-  CHECK(text == relay.state(id).at("text"));
+  CHECK(relay.state(id).at("text") == text);
   CHECK(ws.close_code(5s) == 1000);
 }
 

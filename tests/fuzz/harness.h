@@ -27,7 +27,7 @@ inline Input input_of(const uint8_t* data, size_t size) {
 // come at once, one by one, and in reads of the chosen size, at most `largest_read`. Returns it.
 template <class OutcomeOf>
 auto same_in_every_split(const Input& input, size_t largest_read, const OutcomeOf& outcome_of) {
-  const auto whole = outcome_of(input.bytes, input.bytes.size() + 1);
+  auto whole = outcome_of(input.bytes, input.bytes.size() + 1);
   require(outcome_of(input.bytes, 1) == whole);
   require(outcome_of(input.bytes, input.choice % largest_read + 1) == whole);
   return whole;

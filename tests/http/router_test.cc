@@ -9,7 +9,7 @@ using namespace tokenrelay::http;
 namespace {
 
 Handler says(std::string text) {
-  return [text](const Request& request) -> Outcome {
+  return [text = std::move(text)](const Request& request) -> Outcome {
     Reply reply;
     reply.body = text;
     for (const auto& capture : request.captures) reply.body += "|" + capture;

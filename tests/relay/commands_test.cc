@@ -19,8 +19,8 @@ struct Commanded : RelayFixture {
   void cancel(Stream& stream) {
     relay::cancel(stream, [this](auto outcome) { cancels.push_back(outcome); });
   }
-  void steer(Stream& stream, std::string content) {
-    relay::steer(stream, std::move(content), [this](auto outcome) { steers.push_back(outcome); });
+  void steer(Stream& stream, std::string_view content) {
+    relay::steer(stream, content, [this](auto outcome) { steers.push_back(outcome); });
   }
   void settle() {
     for (int i = 0; i < 4; ++i) commit();

@@ -110,7 +110,7 @@ TEST_CASE("creates as fast as they go", "[.bench]") {
       NewStream s = h.stream("strm_" + std::to_string(sent * 7919 % 1000003));
       s.request = std::string(300, 'r');
       s.idempotency_key = "key-" + std::to_string(sent);
-      h.log().create(std::move(s), [&](Result<Created> r) { made += r.has_value(); });
+      h.log().create(std::move(s), [&](const Result<Created>& r) { made += r.has_value(); });
     }
     const size_t before = made;
     REQUIRE(h.loop().run_until([&] { return made != before; }));

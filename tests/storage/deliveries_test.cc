@@ -37,8 +37,8 @@ TEST_CASE("of several commits each stream has its newest end, once, and every co
   for (int i = 0; i < 3; ++i) {
     const Seq seq = 10 + static_cast<Seq>(i);
     Delivery delivery = durable({{2, seq}, {StreamKey{5} + static_cast<StreamKey>(i), 1}});
-    delivery.created.push_back({[&called, i](Result<Created>) { called.push_back(i); }, Created{}, 0});
-    delivery.removed.emplace_back([&called, i](Result<bool>) { called.push_back(10 + i); }, true);
+    delivery.created.push_back({[&called, i](const Result<Created>&) { called.push_back(i); }, Created{}, 0});
+    delivery.removed.emplace_back([&called, i](const Result<bool>&) { called.push_back(10 + i); }, true);
     deliveries.put(std::move(delivery));
   }
   Delivery all = deliveries.take();

@@ -174,9 +174,9 @@ TEST_CASE("completions on their way are dropped with the log") {
   SqliteHarness h;
   StreamKey key = h.make("strm_a");
   for (int i = 0; i < 100; ++i) {
-    h.log().find("strm_a", [&called, mark](Result<StreamRow>) { ++called; });
-    h.log().read(key, 0, 100, [&called, mark](auto) { ++called; });
-    h.log().create(h.stream("strm_n" + std::to_string(i)), [&called, mark](auto) { ++called; });
+    h.log().find("strm_a", [&called, mark](const Result<StreamRow>&) { ++called; });
+    h.log().read(key, 0, 100, [&called, mark](const auto&) { ++called; });
+    h.log().create(h.stream("strm_n" + std::to_string(i)), [&called, mark](const auto&) { ++called; });
   }
   h.shut();
   h.loop().run_until([] { return false; }, 20ms);

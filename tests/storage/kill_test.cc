@@ -91,7 +91,7 @@ void write_streams(const std::string& directory, const std::string& prefix, unsi
       const Seq seq = ++it->second;
       if (random() % 150 == 0) {
         log.finish(it->first, seq, {"completed", payload_of(id, seq), 2000});
-        if (random() % 2 == 0) log.remove(id, 10'000, [](auto) {});
+        if (random() % 2 == 0) log.remove(id, 10'000, [](const auto&) {});
         it = live.erase(it);
         continue;
       }

@@ -82,7 +82,7 @@ Script stream_of(const std::vector<std::string>& payloads, bool with_done) {
   return steps;
 }
 
-Script raw_stream(std::string sse) {
+Script raw_stream(const std::string& sse) {
   return {send(head() + chunk(sse) + last_chunk)};
 }
 

@@ -49,7 +49,7 @@ inline const std::string done = "data: [DONE]\n\n";
 
 // Whole answers.
 Script stream_of(const std::vector<std::string>& payloads, bool with_done = true);  // chunked, then the next request
-Script raw_stream(std::string sse);                                                 // one chunk, clean end
+Script raw_stream(const std::string& sse);                                          // one chunk, clean end
 Script text_stream(const std::vector<std::string>& deltas, int64_t pause_ms = 0);   // with finish, usage and [DONE]
 Script numbered_stream(int deltas, int64_t pause_ms);                               // "w0 ", "w1 ", …
 Script fixture(const std::string& path);                                            // INDEX.md, framing A

@@ -36,7 +36,7 @@ double cpu_us() {
 }
 
 Counter read_all(int streams, support::FakeUpstreamFleet::Options fleet_options) {
-  support::FakeUpstreamFleet fleet(fleet_options);
+  support::FakeUpstreamFleet fleet(std::move(fleet_options));
   transport::Loop loop;
   upstream::ProviderOptions options;
   options.base_url = fleet.base_url();

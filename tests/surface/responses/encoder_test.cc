@@ -80,7 +80,7 @@ std::map<std::string, std::string> accumulated(const std::vector<Value>& events)
       open[event["item_id"]] += event["delta"].get<std::string>();
     } else if (type.ends_with("_text.done") || type.ends_with("arguments.done")) {
       const bool call = type.ends_with("arguments.done");
-      CHECK(open.at(event["item_id"]) == event[call ? "arguments" : "text"]);
+      CHECK(event[call ? "arguments" : "text"] == open.at(event["item_id"]));
     } else if (type == "response.output_item.done") {
       const std::string id = event["item"]["id"];
       REQUIRE(open.count(id) == 1);
