@@ -1,6 +1,7 @@
 #!/bin/bash
 # Everything that can be checked, from a bare Debian 12 checkout: installs what tests need, builds, runs.
-#   tests/run.sh                          release build: layers, format, unit, end-to-end and browser tests
+#   tests/run.sh                          release build: layers, format, clang-tidy on what changed, unit, end-to-end and
+#                                         browser tests
 #   tests/run.sh --sanitize [asan|tsan]   the same suite on a sanitizer build (without a name: both, one after the other)
 #   --units                               only the unit tests
 #   --units-of "storage http"             only those of these layers
@@ -20,7 +21,7 @@ while [ $# -gt 0 ]; do
       esac ;;
     --units) units=1 ;;
     --units-of) units=$2; shift ;;
-    *) sed -n '2,7s/^# //p' "$0"; exit 2 ;;
+    *) sed -n '2,8s/^# //p' "$0"; exit 2 ;;
   esac
   shift
 done
@@ -39,6 +40,7 @@ check "no co_await in a conditional expression" no_conditional_awaits
 check "alert rules" promtool check rules deploy/prometheus/tokenrelay.rules.yml
 for preset in "${presets[@]}"; do
   build "$preset" || continue
+  [ "$preset" != release ] || tidy
   programs "$preset"
   [ -n "$units" ] || browsers "$preset"
 done

@@ -68,6 +68,18 @@ format_check() {
   [ "${PIPESTATUS[1]}" = 0 ]
 }
 
+# What changed, and at most as many files as there is time for; tests/long.sh checks them all.
+tidy() {
+  say "clang-tidy"
+  if tests/tidy.sh --changed; then
+    echo "passed: clang-tidy"
+    passed=$((passed + 1))
+  else
+    echo "FAILED: clang-tidy (tests/tidy.sh FILE... checks one file)"
+    failed=$((failed + 1))
+  fi
+}
+
 build() {
   local preset=$1 log=build/$1.log start=$SECONDS
   local -a targets=()
