@@ -54,11 +54,11 @@ class Stream final : public std::enable_shared_from_this<Stream>, private Genera
   Context& context() { return context_; }
 
   // --- writing
-  void begin(Prompt prompt);                              // the start event is durable already
-  void go_on(Route route, const Continuation& from);      // continues what another process began, after durable()
-  bool cancel();                                          // true: a running upstream was closed; see commands.h
+  void begin(Prompt prompt);                                   // the start event is durable already
+  void go_on(Route route, const Continuation& from);           // continues what another process began, after durable()
+  bool cancel();                                               // true: a running upstream was closed; see commands.h
   tl::expected<Seq, Refusal> steer(std::string_view content);  // the seq of the steer event; see commands.h
-  void interrupt(std::string code, std::string message);  // the relay cannot continue it
+  void interrupt(std::string code, std::string message);       // the relay cannot continue it
   void fail(std::string code, std::string message);
   void on_durable(Seq seq, int64_t wall_ms);  // from the shard, once per commit
   void on_log_failed();
