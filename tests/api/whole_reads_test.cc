@@ -53,7 +53,7 @@ TEST_CASE("nobody waits behind a request that is not wanted any more", "[whole_r
   auto holds = b.ask(900 * kib);
   bool wanted = true, told = false;
   b.reads.ask(
-      500 * kib, 60'000, [&](SharePtr) { told = true; }, [&] { return wanted; });
+      500 * kib, 60'000, [&](const SharePtr&) { told = true; }, [&] { return wanted; });
   auto behind = b.ask(100 * kib, 5'000);
   CHECK_FALSE(behind->told);  // it would fit, but others were first
   wanted = false;

@@ -91,7 +91,7 @@ TEST_CASE("the first line names the port, and only standard error is logged to",
   Relay relay;
   CHECK(relay.output().starts_with("tokenrelay listening on http://127.0.0.1:" + std::to_string(relay.port()) + "\n"));
   CHECK(relay.get("/healthz").status == 200);
-  CHECK_FALSE(relay.log().empty());
+  CHECK(wait_until([&] { return !relay.log().empty(); }, 5s));
 }
 
 TEST_CASE("flags win over the environment, which wins over the file", "[run]") {
