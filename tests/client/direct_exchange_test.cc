@@ -210,9 +210,9 @@ TEST_CASE("an upstream with a name is reached at one of its addresses") {
 }
 
 TEST_CASE("a name whose look-up hangs is given up without waiting for it, or at the connection's limit") {
-  std::atomic<bool> open{false};
-  const auto hang = [&open](const std::string&) -> client::Addresses {
-    while (!open) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  const auto open = std::make_shared<std::atomic<bool>>(false);  // the thread that hangs outlives this test
+  const auto hang = [open](const std::string&) -> client::Addresses {
+    while (!*open) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     return {{"127.0.0.1"}, ""};
   };
   {
@@ -231,7 +231,7 @@ TEST_CASE("a name whose look-up hangs is given up without waiting for it, or at 
     const auto end = asker.post("").end;  // its limit is 2 s
     CHECK(end->cause == Cause::connect_timeout);
   }
-  open = true;
+  *open = true;
 }
 
 TEST_CASE("through a proxy libcurl asks") {
