@@ -81,7 +81,10 @@ RelayProcess::RelayProcess(Config config, std::function<ConfigResult()> reload,
   metrics_.on_scrape([this](metrics::Metrics& metrics) { sample(metrics); });
 }
 
-RelayProcess::~RelayProcess() = default;
+// What the worker does refers to requests, which go with their connections.
+RelayProcess::~RelayProcess() {
+  shard_.worker().stop();
+}
 
 int RelayProcess::run() {
   if (!open_tls()) return 2;

@@ -92,7 +92,7 @@ http::ServerOptions server_options(const Config& config, bool check_host, metric
 
 api::Settings api_settings(const Config& config, bool beyond_loopback) {
   api::Settings out;
-  out.json_depth = static_cast<int>(config.limits.json_depth);
+  out.json = {static_cast<int>(config.limits.json_depth), config.limits.json_values};
   out.heartbeat_ms = config.limits.heartbeat_ms;
   out.write_stall_ms = config.limits.write_stall_ms;
   out.whole_read_bytes = config.limits.whole_read_bytes;

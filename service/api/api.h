@@ -13,12 +13,13 @@
 #include "service/api/whole_reads.h"
 #include "service/http/problem.h"
 #include "service/http/router.h"
+#include "service/json/parse.h"
 #include "service/relay/shard.h"
 
 namespace tokenrelay::api {
 
 struct Settings {
-  int json_depth = 64;
+  json::Limits json{64, 100'000};  // of a request
   int64_t heartbeat_ms = 15'000;
   int64_t write_stall_ms = 60'000;
   uint64_t whole_read_bytes = 64 << 20;

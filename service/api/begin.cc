@@ -6,7 +6,9 @@
 #include <utility>
 
 #include "service/api/await.h"
+#include "service/api/compute.h"
 #include "service/api/request_parts.h"
+#include "service/relay/start_event.h"
 
 namespace tokenrelay::api {
 namespace {
@@ -30,32 +32,53 @@ Wrong wrong(relay::Error error) {
   return tl::make_unexpected(BeginError{Code::internal, "", "", std::move(error)});
 }
 
-// The stream to create, or why it cannot be created.
-tl::expected<relay::NewStream, BeginError> prepare(Api& api, const Request& request, StreamRequest from) {
-  const auto& models = api.shard.models();
-  const std::string model = from.model.empty() ? models.default_model() : from.model;
-  if (model.empty()) return wrong(Code::invalid_request, "model", "is required: no default is configured");
-  auto route = models.find(model);
-  if (!route) return wrong(Code::unknown_model, "model", "no upstream serves the model " + model);
+using ReadyStream = tl::expected<relay::NewStream, BeginError>;
 
+// The stream to create, or why it cannot be created. Runs on a worker if the body is large: it reads the body, the
+// route and what is immutable.
+ReadyStream prepare(const Request& request, relay::Route route, StreamRequest from) {
+  const upstream::ModelRequest wanted = {route.model, std::move(from.messages), std::move(from.parameters),
+                                         request.request_id};
+  auto prepared = route.upstream->provider->prepare(wanted);
+  if (!prepared) return wrong(Code::invalid_request, prepared.error().field, prepared.error().why);
   relay::NewStream what;
-  what.prompt.request = {route->model, std::move(from.messages), std::move(from.parameters), request.request_id};
-  if (const auto refused = route->upstream->provider->refuses(what.prompt.request)) {
-    return wrong(Code::invalid_request, refused->field, refused->why);
-  }
-  what.overloaded = api.overloaded();
-  what.owner = request.principal.owner;
-  what.model = model;
+  what.request = relay::stored_request(wanted);
   what.metadata = std::move(from.metadata);
   what.marks = std::move(from.marks);
   what.body_hash = sha256(request.body);
-  if (const auto key = request.header("idempotency-key")) {
-    what.idempotency_key = request.principal.owner + "\n" + request.route + "\n" + std::string(*key);
-  }
-  what.prompt.route = std::move(*route);
+  what.prompt.request = std::move(*prepared);
+  what.prompt.request_id = request.request_id;
   what.prompt.prompt_bytes = from.prompt_bytes;
   what.prompt.on_disconnect = from.on_disconnect;
+  what.prompt.route = std::move(route);
   return what;
+}
+
+asio::awaitable<ReadyStream> prepared(Api& api, const Request& request, StreamRequest from) {
+  const auto& models = api.shard.models();
+  const std::string model = from.model.empty() ? models.default_model() : from.model;
+  if (model.empty()) co_return wrong(Code::invalid_request, "model", "is required: no default is configured");
+  auto route = models.find(model);
+  if (!route) co_return wrong(Code::unknown_model, "model", "no upstream serves the model " + model);
+  const auto shared = std::make_shared<StreamRequest>(std::move(from));
+  const std::function<ReadyStream()> work = [&request, route = *route, shared] {
+    return prepare(request, route, std::move(*shared));
+  };
+  ReadyStream what = co_await compute<ReadyStream>(api.shard.worker(), request.body.size(), work);
+  if (!what) co_return what;
+  what->model = model;
+  what->overloaded = api.overloaded();
+  what->owner = request.principal.owner;
+  if (const auto key = request.header("idempotency-key")) {
+    what->idempotency_key = request.principal.owner + "\n" + request.route + "\n" + std::string(*key);
+  }
+  co_return what;
+}
+
+// Whether the body is the one that started the stream. Large ones are hashed on a worker.
+asio::awaitable<bool> same_body(Api& api, const Request& request, std::string hash) {
+  const std::function<bool()> compare = [&request, &hash] { return sha256(request.body) == hash; };
+  co_return co_await compute<bool>(api.shard.worker(), request.body.size(), compare);
 }
 
 }  // namespace
@@ -83,24 +106,24 @@ asio::awaitable<Started> join(Api& api, const Request& request, relay::EventId c
   if (!found || !may_see(request.principal, **found)) {
     co_return wrong(Code::unknown_cursor, "", "Last-Event-ID is not the id of an event in an existing stream");
   }
-  if ((*found)->row().body_hash != sha256(request.body)) {
+  const bool same = co_await same_body(api, request, (*found)->row().body_hash);
+  if (!same) {
     co_return wrong(Code::idempotency_conflict, "", "the body differs from the one that started this stream");
   }
   co_return StartedStream{std::move(*found), std::move(cursor), true};
 }
 
 asio::awaitable<Started> create(Api& api, const Request& request, StreamRequest from) {
-  auto what = prepare(api, request, std::move(from));
+  const std::string logged = api.settings().log_prompts ? from.messages : std::string();
+  ReadyStream what = co_await prepared(api, request, std::move(from));
   if (!what) co_return tl::make_unexpected(std::move(what.error()));
-  const std::string logged = api.settings().log_prompts ? what->prompt.request.messages : std::string();
   MadeStream made = co_await until<MadeStream>([&](auto then) { api.shard.create(std::move(*what), std::move(then)); });
   if (!made) co_return wrong(made.error());
   if (!logged.empty() && !made->existing) spdlog::info("prompt {} {}", made->stream->id(), logged);
   co_return StartedStream{made->stream, std::nullopt, made->existing};
 }
 
-std::string provider_of(Api& api, const std::string& model) {
-  const auto& models = api.shard.models();
+std::string provider_of(const relay::ModelTable& models, const std::string& model) {
   const auto route = models.find(model.empty() ? models.default_model() : model);
   return route ? std::string(route->upstream->provider->kind()) : std::string();
 }

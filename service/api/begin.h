@@ -55,6 +55,6 @@ asio::awaitable<Started> join(Api& api, const http::Request& request, relay::Eve
 asio::awaitable<Started> create(Api& api, const http::Request& request, StreamRequest from);
 
 // The kind of upstream that serves a model ("" is the default model); "" for an unknown model.
-std::string provider_of(Api& api, const std::string& model);
+std::string provider_of(const relay::ModelTable& models, const std::string& model);
 
 }  // namespace tokenrelay::api

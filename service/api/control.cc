@@ -1,6 +1,7 @@
 #include "service/api/control.h"
 
 #include "service/api/await.h"
+#include "service/api/compute.h"
 #include "service/api/request_parts.h"
 #include "service/api/stream_json.h"
 
@@ -20,8 +21,10 @@ Reply refuse(relay::Refusal refusal, const Request& request) {
   return http::problem(code, detail_of(refusal), request.request_id, retry_after);
 }
 
-tl::expected<std::string, std::string> read_content(const Request& request, int depth) {
-  const auto body = json::parse(request.body, depth);
+using Content = tl::expected<std::string, std::string>;
+
+Content read_content(const Request& request, json::Limits limits) {
+  const auto body = json::parse(request.body, limits);
   if (!body) return tl::make_unexpected("the body is not valid JSON: " + body.error().message);
   const bool alone = body->is_object() && body->size() == 1 && body->contains("content");
   if (!alone || !(*body)["content"].is_string())
@@ -93,7 +96,10 @@ asio::awaitable<Answer> cancel_stream(Api& api, const Request& request) {
 asio::awaitable<Answer> steer_stream(Api& api, const Request& request) {
   if (!request.has_length) co_return refuse(Code::length_required, "a body with its length is required", request);
   if (auto why = not_json(request)) co_return refuse(Code::unsupported_media_type, std::move(*why), request);
-  auto content = read_content(request, api.settings().json_depth);
+  const std::function<Content()> read = [&request, limits = api.settings().json] {
+    return read_content(request, limits);
+  };
+  const Content content = co_await compute<Content>(api.shard.worker(), request.body.size(), read);
   if (!content) co_return refuse(Code::invalid_request, content.error(), request);
   const std::string id = request.captures.at(0);
   OpenedStream found = co_await until<OpenedStream>([&](auto then) { api.shard.open(id, std::move(then)); });

@@ -76,7 +76,7 @@ bool ControlSocket::within_rate() {
 
 void ControlSocket::on_message(std::string_view text) {
   api_.metrics.websocket_message(true);
-  auto command = parse_socket_command(text, api_.settings().json_depth);
+  auto command = parse_socket_command(text, api_.settings().json);
   if (!command) return say(error_message(command.error().ref, "invalid_request", command.error().detail));
   if (!within_rate() || open_commands_ >= commands_open)
     return refuse(*command, "rate_limited", "too many commands: send fewer per second, or wait for their answers");

@@ -3,6 +3,7 @@
 
 #include "service/api/await.h"
 #include "service/api/begin.h"
+#include "service/api/compute.h"
 #include "service/api/create_request.h"
 #include "service/api/request_parts.h"
 #include "service/api/stream_json.h"
@@ -41,7 +42,11 @@ Answer answer_with(Api& api, const Request& request, const StartedStream& starte
 
 asio::awaitable<Started> begin(Api& api, const Request& request, const std::optional<relay::EventId>& cursor) {
   if (cursor) co_return co_await join(api, request, *cursor);
-  auto body = parse_create_request(request.body, api.settings().json_depth);
+  using Parsed = tl::expected<StreamRequest, std::string>;
+  const std::function<Parsed()> parse = [&request, limits = api.settings().json] {
+    return parse_create_request(request.body, limits);
+  };
+  Parsed body = co_await compute<Parsed>(api.shard.worker(), request.body.size(), parse);
   if (!body) {
     co_return tl::make_unexpected(BeginError{Code::invalid_request, "", std::move(body.error()), std::nullopt});
   }

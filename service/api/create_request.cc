@@ -136,8 +136,8 @@ tl::expected<uint64_t, std::string> check_messages(const Value& messages) {
   return all;
 }
 
-tl::expected<StreamRequest, std::string> parse_create_request(std::string_view body, int max_depth) {
-  const auto parsed = json::parse(body, max_depth);
+tl::expected<StreamRequest, std::string> parse_create_request(std::string_view body, json::Limits limits) {
+  const auto parsed = json::parse(body, limits);
   if (!parsed) return refuse("the body is not valid JSON: " + parsed.error().message);
   if (!parsed->is_object()) return refuse("the body must be a JSON object");
   for (const auto& [name, value] : parsed->items()) {

@@ -14,6 +14,6 @@ namespace tokenrelay::api {
 tl::expected<uint64_t, std::string> check_messages(const json::Value& messages);
 
 // The error is the `detail` of a 400.
-tl::expected<StreamRequest, std::string> parse_create_request(std::string_view body, int max_depth);
+tl::expected<StreamRequest, std::string> parse_create_request(std::string_view body, json::Limits limits);
 
 }  // namespace tokenrelay::api

@@ -73,8 +73,8 @@ std::string_view name_of(Kind kind) {
   return shapes.at(static_cast<size_t>(kind)).name;
 }
 
-tl::expected<SocketCommand, BadMessage> parse_socket_command(std::string_view text, int max_depth) {
-  const auto message = json::parse(text, max_depth);
+tl::expected<SocketCommand, BadMessage> parse_socket_command(std::string_view text, json::Limits limits) {
+  const auto message = json::parse(text, limits);
   if (!message) return bad("", "the message is not valid JSON: " + message.error().message);
   if (!message->is_object()) return bad("", "the message must be a JSON object");
   SocketCommand command{};

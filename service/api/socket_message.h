@@ -6,6 +6,7 @@
 #include <string_view>
 #include <tl/expected.hpp>
 
+#include "service/json/parse.h"
 #include "service/relay/format.h"
 #include "service/relay/stream.h"
 
@@ -24,7 +25,7 @@ struct BadMessage {
   std::string ref, detail;
 };
 
-tl::expected<SocketCommand, BadMessage> parse_socket_command(std::string_view text, int max_depth);
+tl::expected<SocketCommand, BadMessage> parse_socket_command(std::string_view text, json::Limits limits);
 
 std::string hello_message(const relay::Stream& stream, std::string_view request_id);
 std::string ack_message(std::string_view ref, std::string_view status, std::string_view event_id);

@@ -3,7 +3,7 @@
 #include <array>
 #include <utility>
 
-#include "service/client/request_text.h"
+#include "service/client/request_head.h"
 #include "service/transport/loop.h"
 
 namespace tokenrelay::client {
@@ -11,6 +11,7 @@ namespace {
 
 using Cause = TransferEnd::Cause;
 
+constexpr size_t joined_bytes = 16 << 10;             // bodies up to this are sent together with the head
 constexpr int reads_at_once = 8;                      // then it is the other streams' turn
 thread_local std::array<char, 16 << 10> read_buffer;  // shared: a read's bytes are taken before the next read begins
 
@@ -20,10 +21,15 @@ DirectExchange::DirectExchange(transport::Loop& loop, Shared shared, std::option
                                const HttpRequest& request, TransferHandler& handler)
     : Exchange(loop, request.timeouts, handler),
       reader_(loop.clock()),
-      text_(target ? request_text(request, *target) : ""),
+      text_(target ? request_head(request, *target) : ""),
+      body_(request.method == HttpRequest::Method::post ? request.body : nullptr),
       shared_(std::move(shared)),
       connect_ms_(request.timeouts.connect_ms),
-      target_(std::move(target)) {}
+      target_(std::move(target)) {
+  if (!body_ || body_->size() > joined_bytes) return;
+  text_ += *body_;  // one write, one packet
+  body_.reset();
+}
 
 void DirectExchange::start() {
   if (!target_) return later(&DirectExchange::fail_unaddressed);
@@ -75,10 +81,15 @@ void DirectExchange::ask() {
   watch();
 }
 
+std::string_view DirectExchange::unsent() const {
+  if (written_ < text_.size()) return std::string_view(text_).substr(written_);
+  return body_ ? std::string_view(*body_).substr(written_ - text_.size()) : std::string_view();
+}
+
 // If writing fails, reading goes on: the response may have arrived nevertheless, and else reading tells why.
 void DirectExchange::write() {
-  while (written_ < text_.size()) {
-    const Connection::Io io = connection_->write(std::string_view(text_).substr(written_));
+  for (std::string_view next = unsent(); !next.empty(); next = unsent()) {
+    const Connection::Io io = connection_->write(next);
     if (io.status == Connection::Status::again) return;
     write_failed_ = io.status != Connection::Status::done;
     if (write_failed_) break;
@@ -126,13 +137,19 @@ void DirectExchange::read() {
     const Connection::Io io = connection_->read(read_buffer.data(), read_buffer.size());
     if (io.status == Connection::Status::again) return;
     if (io.status != Connection::Status::done) return lost(io.status);
-    if (phase_ == Phase::reading && !text_.empty()) text_ = std::string();
+    if (phase_ == Phase::reading && !text_.empty()) forget_request();
     reused_ = false;
     take({read_buffer.data(), io.bytes});
     if (!connection_ || !may_take() || !reads_on(io.bytes)) return;
   }
   unread_ = true;
   later(&DirectExchange::take_held);
+}
+
+// A response has begun, so the request will not be sent again.
+void DirectExchange::forget_request() {
+  text_ = std::string();
+  body_.reset();
 }
 
 void DirectExchange::take(std::string_view bytes) {

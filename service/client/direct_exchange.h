@@ -43,6 +43,8 @@ class DirectExchange final : private PollListener, public Exchange {
   void shake_hands();
   void ask();
   void write();
+  std::string_view unsent() const;
+  void forget_request();
   void read();
   bool reads_on(size_t count) const;
   void watch();
@@ -70,9 +72,10 @@ class DirectExchange final : private PollListener, public Exchange {
   bool unread_ = false;            // a turn ended before the kernel was read empty; the Poller will not report it again
   uint32_t watched_ = 0;           // the events that the Poller watches for
   ResponseReader reader_;
-  std::optional<std::string> held_;  // what was read but not yet taken when the pause began
-  std::string text_;                 // the request; empty once it cannot be sent again
-  size_t written_ = 0;               // bytes of text_
+  std::optional<std::string> held_;          // what was read but not yet taken when the pause began
+  std::string text_;                         // the request's head; empty once it cannot be sent again
+  std::shared_ptr<const std::string> body_;  // null: none, or small and in text_
+  size_t written_ = 0;                       // bytes of both
   std::unique_ptr<Connector> connector_;
   const Shared shared_;
   const int64_t connect_ms_;

@@ -40,8 +40,8 @@ struct Timeouts {
 
 struct HttpRequest {
   std::string url;
-  std::vector<std::string> headers;  // "Name: value"; lines with CR, LF or NUL are dropped
-  std::string body;
+  std::vector<std::string> headers;         // "Name: value"; lines with CR, LF or NUL are dropped
+  std::shared_ptr<const std::string> body;  // null: none. Shared: it may be large, and be sent again
   Timeouts timeouts;
   enum class Method { post, get } method = Method::post;
 };

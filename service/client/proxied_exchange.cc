@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "service/client/http_head.h"
-#include "service/client/request_text.h"
+#include "service/client/request_head.h"
 #include "service/transport/loop.h"
 
 namespace tokenrelay::client {
@@ -94,8 +94,8 @@ void ProxiedExchange::set_options() {
   set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
   if (request_.method == HttpRequest::Method::post) {
     set(CURLOPT_POST, 1L);
-    set(CURLOPT_POSTFIELDS, request_.body.data());
-    set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_.body.size()));
+    set(CURLOPT_POSTFIELDS, request_.body ? request_.body->data() : "");
+    set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_.body ? request_.body->size() : 0));
   }
   set(CURLOPT_HTTPHEADER, headers_);
   set(CURLOPT_USERAGENT, "tokenrelay");

@@ -76,6 +76,7 @@ struct Config {
     uint64_t body_bytes = 10 << 20;
     int64_t body_ms = 30'000;
     uint32_t json_depth = 64;
+    uint32_t json_values = 100'000;
     int64_t keep_alive_ms = 75'000;
     uint64_t connections = 0;  // 0: descriptor limit - 256
     uint32_t live_streams = 4000;

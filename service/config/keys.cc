@@ -69,6 +69,8 @@ const Key<Config> keys[] = {
     {"limits", "body_bytes", AT(limits.body_bytes), "Largest request body; more is a 413.", 1024, gib},
     {"limits", "body_ms", AT(limits.body_ms), "Time for a whole request body to arrive.", 100, hour},
     {"limits", "json_depth", AT(limits.json_depth), "Deepest nesting of JSON in a request.", 4, 512},
+    {"limits", "json_values", AT(limits.json_values),
+     "Most values (scalars, arrays, objects) in a request's JSON; more is a 400.", 100, 10'000'000},
     {"limits", "keep_alive_ms", AT(limits.keep_alive_ms), "An idle connection is closed after this time.", 0, day},
     {"limits", "connections", AT(limits.connections),
      "Most open connections; 0: the limit of file descriptors minus 256.", 0, 10'000'000},

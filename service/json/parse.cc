@@ -12,7 +12,7 @@ namespace {
 // (quadratic in the number of keys) and lets a duplicate key win silently.
 class Builder : public nlohmann::json_sax<Value> {
  public:
-  explicit Builder(int max_depth) : max_depth_(max_depth) {}
+  explicit Builder(Limits limits) : limits_(limits) {}
 
   bool null() override { return place(nullptr); }
   bool boolean(bool value) override { return place(value); }
@@ -54,7 +54,9 @@ class Builder : public nlohmann::json_sax<Value> {
   }
 
   bool open(Value container) {
-    if (static_cast<int>(open_.size()) >= max_depth_) return refuse("nested deeper than " + std::to_string(max_depth_));
+    if (static_cast<int>(open_.size()) >= limits_.depth)
+      return refuse("nested deeper than " + std::to_string(limits_.depth));
+    if (!counts()) return false;
     open_.push_back({std::move(container), {}, {}});
     return true;
   }
@@ -62,10 +64,16 @@ class Builder : public nlohmann::json_sax<Value> {
   bool close() {
     Value done = std::move(open_.back().value);
     open_.pop_back();
-    return place(std::move(done));
+    return put(std::move(done));
   }
 
-  bool place(Value value) {
+  bool counts() {
+    return ++values_ <= limits_.values || refuse("more than " + std::to_string(limits_.values) + " values");
+  }
+
+  bool place(Value value) { return counts() && put(std::move(value)); }
+
+  bool put(Value value) {
     if (open_.empty()) {
       root = std::move(value);
       return true;
@@ -90,7 +98,8 @@ class Builder : public nlohmann::json_sax<Value> {
     return std::string(what);
   }
 
-  const int max_depth_;
+  const Limits limits_;
+  size_t values_ = 0;
   std::vector<Open> open_;
 };
 
@@ -125,11 +134,11 @@ ParseError error_at(std::string_view text, size_t offset, const std::string& mes
 
 }  // namespace
 
-tl::expected<Value, ParseError> parse(std::string_view text, int max_depth) {
+tl::expected<Value, ParseError> parse(std::string_view text, Limits limits) {
   // nlohmann's lexer takes a NUL for the end of the input and would accept anything after it.
   if (const size_t nul = text.find('\0'); nul != text.npos)
     return tl::unexpected(error_at(text, nul, "unexpected NUL byte"));
-  Builder builder(max_depth);
+  Builder builder(limits);
   size_t read = 0;
   const CountingIterator begin{text.data(), &read}, end{text.data() + text.size(), &read};
   if (!Value::sax_parse(begin, end, &builder)) {

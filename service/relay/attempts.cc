@@ -17,21 +17,15 @@ std::optional<int64_t> Attempts::again(const upstream::Error& failure, const Opt
   return wait_ms;
 }
 
-bool Attempts::fall_back(const upstream::Error& failure, upstream::ModelRequest& request) {
-  if (failure.code == upstream::ErrorCode::upstream_bad_request) return false;
-  for (size_t next = at_ + 1; next <= first_.fallbacks.size(); ++next) {
-    const Route& route = first_.fallbacks[next - 1];
-    const std::string model = std::exchange(request.model, route.model);
-    if (route.upstream->provider->refuses(request)) {
-      request.model = model;
-      continue;
-    }
-    at_ = next;
-    tries_ = 1;
-    ++number_;
-    return true;
-  }
-  return false;
+bool Attempts::next_fallback(const upstream::Error& failure) {
+  if (failure.code == upstream::ErrorCode::upstream_bad_request || at_ == first_.fallbacks.size()) return false;
+  ++at_;
+  return true;
+}
+
+void Attempts::fallen_back() {
+  tries_ = 1;
+  ++number_;
 }
 
 }  // namespace tokenrelay::relay

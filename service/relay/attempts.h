@@ -32,9 +32,10 @@ class Attempts {
   // `spread` is random.
   std::optional<int64_t> again(const upstream::Error& failure, const Options& options, int64_t now_ms, uint32_t spread);
 
-  // Goes to the next fallback whose dialect supports the request, and puts its model into the request. False: no such
-  // fallback is left, or the request itself was the fault.
-  bool fall_back(const upstream::Error& failure, upstream::ModelRequest& request);
+  // Goes to the next fallback; fallen_back(), if its dialect supports the request. False: none is left, or the request
+  // itself was the fault.
+  bool next_fallback(const upstream::Error& failure);
+  void fallen_back();
 
  private:
   Route first_;

@@ -5,6 +5,7 @@
 
 #include "metrics/metrics.h"
 #include "service/transport/loop.h"
+#include "service/transport/worker.h"
 #include "storage/event_log.h"
 
 namespace tokenrelay::relay {
@@ -14,6 +15,7 @@ using Random = std::function<void(void* into, size_t bytes)>;  // getrandom in p
 struct Context {
   transport::Loop& loop;
   storage::EventLog& log;
+  transport::Worker& worker;
   metrics::Metrics& metrics;
   Random random;
   int paused_streams = 0;  // streams whose upstream is not read because the log is behind

@@ -41,21 +41,55 @@ uint64_t Conversation::text_bytes() const {
   return bytes;
 }
 
-void read_conversation(const std::shared_ptr<Stream>& stream,
-                       std::function<void(std::optional<ContinuedRequest>)> done) {
-  const auto conversation = std::make_shared<Conversation>();
-  const auto add = [conversation](storage::Seq, EventKind kind, std::string_view payload) {
-    conversation->add(kind, payload);
+namespace {
+
+// What is read of a conversation, and then made of it on a worker.
+struct Reading {
+  std::shared_ptr<Stream> stream;
+  std::shared_ptr<upstream::Provider> provider;
+  std::string model, request_id, stored;
+  Conversation conversation;
+  std::optional<ContinuedRequest> made;
+  std::function<void(std::optional<ContinuedRequest>)> done;
+
+  void make() {
+    auto request = conversation.request(stored);
+    if (!request) return;
+    request->model = model;
+    request->request_id = request_id;
+    made = ContinuedRequest{provider->prepare(*request), conversation.text_bytes()};
+    stored = std::string();
+  }
+};
+
+void read_events(const std::shared_ptr<Reading>& reading, Seq upto) {
+  const auto add = [reading](storage::Seq, EventKind kind, std::string_view payload) {
+    reading->conversation.add(kind, payload);
     return true;
   };
+  walk_events(reading->stream, 0, upto, add, [reading](bool readable) {
+    if (!readable) return reading->done(std::nullopt);
+    const size_t bytes = reading->stored.size() + reading->conversation.text_bytes();
+    reading->stream->context().worker.run_if_large(
+        bytes, [reading] { reading->make(); }, [reading] { reading->done(std::move(reading->made)); });
+  });
+}
+
+}  // namespace
+
+void read_conversation(const std::shared_ptr<Stream>& stream, const Route& route, const std::string& request_id,
+                       std::function<void(std::optional<ContinuedRequest>)> done) {
+  const auto reading = std::make_shared<Reading>();
+  reading->stream = stream;
+  reading->provider = route.upstream->provider;
+  reading->model = route.model;
+  reading->request_id = request_id;
+  reading->done = std::move(done);
   const auto upto = stream->durable();
-  stream->context().log.request(stream->row().key, [=, done = std::move(done)](storage::Result<std::string> stored) {
-    if (!stored) return done(std::nullopt);
-    walk_events(stream, 0, upto, add, [conversation, done, stored = std::move(*stored)](bool readable) {
-      auto request = readable ? conversation->request(stored) : std::nullopt;
-      if (!request) return done(std::nullopt);
-      done(ContinuedRequest{std::move(*request), conversation->text_bytes()});
-    });
+  stream->context().log.request(stream->row().key, [reading, upto](storage::Result<std::string> stored) {
+    if (!stored) return reading->done(std::nullopt);
+    reading->stored = std::move(*stored);
+    read_events(reading, upto);
   });
 }
 

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "service/relay/models.h"
 #include "service/upstream/upstream.h"
 #include "storage/event.h"
 
@@ -34,12 +35,13 @@ class Conversation {
 };
 
 struct ContinuedRequest {
-  upstream::ModelRequest request;
+  upstream::Prepared prepared;
   uint64_t added_bytes = 0;  // of text, beyond the original messages'
 };
 
-// Reads the stored request and the durable events from the log. nullopt: they cannot be read.
-void read_conversation(const std::shared_ptr<Stream>& stream,
+// Reads the stored request and the durable events from the log, and prepares the request for the route's upstream: on
+// a worker, if it is large. nullopt: they cannot be read.
+void read_conversation(const std::shared_ptr<Stream>& stream, const Route& route, const std::string& request_id,
                        std::function<void(std::optional<ContinuedRequest>)> done);
 
 }  // namespace tokenrelay::relay

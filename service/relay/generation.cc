@@ -25,8 +25,8 @@ metrics::DeltaKind metric_kind(EventKind kind) {
 
 }  // namespace
 
-Generation::Generation(Context& context, std::shared_ptr<const Options> options, Route route,
-                       upstream::ModelRequest request, uint64_t prompt_bytes, uint64_t first_tool_index, Owner& owner)
+Generation::Generation(Context& context, std::shared_ptr<const Options> options, Route route, std::string request_id,
+                       uint64_t prompt_bytes, uint64_t first_tool_index, Owner& owner)
     : context_(context),
       owner_(owner),
       options_(std::move(options)),
@@ -34,13 +34,14 @@ Generation::Generation(Context& context, std::shared_ptr<const Options> options,
       first_tool_index_(first_tool_index),
       timer_(context.loop.timers(), [this] { on_timer(); }),
       attempts_(std::move(route)),
-      request_(std::move(request)) {}
+      request_id_(std::move(request_id)) {}
 
 Generation::~Generation() {
   close();
 }
 
-void Generation::begin() {
+void Generation::begin(upstream::PreparedPtr request) {
+  request_ = std::move(request);
   take_slot();
 }
 
@@ -84,28 +85,41 @@ void Generation::on_timer() {
   upstream::Outcome outcome;
   outcome.failure = upstream::Error{ErrorCode::upstream_overloaded,
                                     "no upstream slot became free in time (limits.queue_ms)", true, std::nullopt, 0};
-  if (fall_back(*outcome.failure)) return;
+  if (fall_back(outcome)) return;
   leave_slot();
   state_ = State::closed;
   owner_.on_generation_end(std::move(outcome));
 }
 
 void Generation::start_call() {
-  state_ = State::calling;
   answered_ = false;
+  if (request_ || !token_.empty()) return call();
+  state_ = State::preparing;
+  owner_.prepare_again(attempts_.route(), [this, here = alive_.mark()](std::optional<upstream::Prepared> prepared) {
+    if (!here) return;
+    if (!prepared || !*prepared) return fail(ErrorCode::upstream_error, "the stored request cannot be read");
+    request_ = std::move(**prepared);
+    call();
+  });
+}
+
+void Generation::call() {
+  state_ = State::calling;
   upstream::Provider& provider = *attempts_.upstream().provider;
-  call_ = token_.empty() ? provider.start(request_, *this) : provider.take_up(token_, request_, *this);
-  if (!call_) {
-    upstream::Outcome outcome;
-    outcome.failure =
-        upstream::Error{ErrorCode::upstream_error, "this upstream cannot resume the answer", false, std::nullopt, 0};
-    return on_end(std::move(outcome));
-  }
+  call_ = token_.empty() ? provider.start(request_, *this) : provider.take_up(token_, request_id_, *this);
+  if (!call_) return fail(ErrorCode::upstream_error, "this upstream cannot resume the answer");
   if (!token_.empty()) owner_.on_generation_resumable(upstream_->name, token_, attempts_.number());
   if (paused_) call_->pause();
 }
 
+void Generation::fail(ErrorCode code, std::string message) {
+  upstream::Outcome outcome;
+  outcome.failure = upstream::Error{code, std::move(message), false, std::nullopt, 0};
+  on_end(std::move(outcome));
+}
+
 void Generation::close() {
+  alive_.end();
   call_.reset();
   timer_.cancel();
   leave_slot();
@@ -132,7 +146,6 @@ void Generation::add_usage(UsageTotal& total, const upstream::Usage& said) const
 void Generation::note_delta(EventKind kind, size_t bytes) {
   const int64_t now = context_.loop.clock().mono_us();
   if (last_delta_us_ == 0) {
-    request_ = {};  // it will not be sent again, and may be large
     context_.metrics.first_token(attempts_.asked_for(), static_cast<double>(now - first_call_us_) / 1e6);
   } else {
     context_.metrics.inter_delta(static_cast<double>(now - last_delta_us_) / 1e6);
@@ -196,6 +209,7 @@ void Generation::on_tool_call(int index, std::string_view id, std::string_view n
 
 void Generation::on_first_byte() {
   answered_ = true;
+  request_.reset();
   owner_.on_generation_answered();
 }
 
@@ -240,10 +254,10 @@ bool Generation::append_seam(std::string_view reason) {
 }
 
 void Generation::on_end(upstream::Outcome outcome) {
-  const auto& failure = outcome.failure;
+  const std::optional<upstream::Error> failure = outcome.failure;
   context_.metrics.upstream_result(attempts_.upstream().provider->kind(),
                                    failure ? upstream::name_of(failure->code) : "ok");
-  if (failure && (try_again(*failure) || fall_back(*failure))) return;
+  if (failure && (try_again(*failure) || fall_back(outcome))) return;
   state_ = State::closed;
   owner_.on_generation_end(std::move(outcome));
 }
@@ -263,15 +277,35 @@ bool Generation::try_again(const upstream::Error& failure) {
   return true;
 }
 
-bool Generation::fall_back(const upstream::Error& failure) {
-  if (last_delta_us_ != 0) return false;
-  if (!attempts_.fall_back(failure, request_)) return false;
+bool Generation::fall_back(upstream::Outcome& outcome) {
+  if (last_delta_us_ != 0 || !attempts_.next_fallback(*outcome.failure)) return false;
   call_.reset();
   forget_token();
   leave_slot();
-  state_ = State::idle;
-  if (append_seam(upstream::name_of(failure.code))) take_slot();
+  request_.reset();
+  last_outcome_ = std::move(outcome);
+  ask_fallback();
   return true;
+}
+
+void Generation::ask_fallback() {
+  state_ = State::preparing;
+  owner_.prepare_again(attempts_.route(), [this, here = alive_.mark()](std::optional<upstream::Prepared> prepared) {
+    if (here) on_prepared_fallback(std::move(prepared));
+  });
+}
+
+// A fallback that does not support the request is passed over.
+void Generation::on_prepared_fallback(std::optional<upstream::Prepared> prepared) {
+  if (prepared && !*prepared && attempts_.next_fallback(*last_outcome_.failure)) return ask_fallback();
+  if (!prepared || !*prepared) {
+    state_ = State::closed;
+    return owner_.on_generation_end(std::move(last_outcome_));
+  }
+  request_ = std::move(**prepared);
+  attempts_.fallen_back();
+  state_ = State::idle;
+  if (append_seam(upstream::name_of(last_outcome_.failure->code))) take_slot();
 }
 
 }  // namespace tokenrelay::relay

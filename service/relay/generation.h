@@ -6,6 +6,7 @@
 // whichever comes first; afterwards it is silent. Threads: the stream's shard.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,6 +19,7 @@
 #include "service/relay/models.h"
 #include "service/relay/options.h"
 #include "service/relay/usage.h"
+#include "service/transport/lifeline.h"
 #include "service/upstream/upstream.h"
 #include "storage/event.h"
 
@@ -34,17 +36,20 @@ class Generation final : private upstream::CallHandler, private Slots::Waiter {
     // From now on another process could continue the answer; token "": no longer.
     virtual void on_generation_resumable(const std::string& /*upstream*/, const std::string& /*token*/,
                                          uint32_t /*attempt*/) {}
+    // The request once more, for the upstream of `route`: a retry or a fallback after it was let go. Nullopt: it cannot
+    // be read. `then` is called once, later or at once; a closed generation ignores it.
+    virtual void prepare_again(const Route& route, std::function<void(std::optional<upstream::Prepared>)> then) = 0;
     virtual void on_generation_end(upstream::Outcome outcome) = 0;
 
    protected:
     ~Owner() = default;
   };
 
-  Generation(Context& context, std::shared_ptr<const Options> options, Route route, upstream::ModelRequest request,
+  Generation(Context& context, std::shared_ptr<const Options> options, Route route, std::string request_id,
              uint64_t prompt_bytes, uint64_t first_tool_index, Owner& owner);
   ~Generation();
 
-  void begin();
+  void begin(upstream::PreparedPtr request);  // which is let go once the upstream has accepted it
   // Instead of a new call: continues the answer that `from` identifies, of which `said` is durable.
   void take_up(const Continuation& from, Progress said);
   void close();  // cancels: the upstream's connection is closed when this returns
@@ -70,8 +75,12 @@ class Generation final : private upstream::CallHandler, private Slots::Waiter {
   void leave_slot();
   void on_timer();
   void start_call();
+  void call();
+  void fail(upstream::ErrorCode code, std::string message);
   bool try_again(const upstream::Error& failure);
-  bool fall_back(const upstream::Error& failure);
+  bool fall_back(upstream::Outcome& outcome);
+  void ask_fallback();
+  void on_prepared_fallback(std::optional<upstream::Prepared> prepared);
   bool append_seam(std::string_view reason);
   std::string draw_call_id() const;
   void forget_token();
@@ -89,10 +98,13 @@ class Generation final : private upstream::CallHandler, private Slots::Waiter {
 
   std::unique_ptr<upstream::Call> call_;
   transport::Timer timer_;  // waiting for a slot, or for the next try
-  enum class State { idle, queued, calling, backing_off, closed } state_ = State::idle;
+  enum class State { idle, preparing, queued, calling, backing_off, closed } state_ = State::idle;
   bool has_slot_ = false, answered_ = false, paused_ = false;
   Attempts attempts_;
-  upstream::ModelRequest request_;
+  const std::string request_id_;
+  upstream::PreparedPtr request_;                           // null once the upstream has accepted it: it may be large
+  upstream::Outcome last_outcome_;                          // while fallbacks are asked for
+  transport::Alive alive_;                                  // until it is closed
   std::shared_ptr<Upstream> upstream_;                      // whose slot it has, or waits for
   std::string token_;                                       // of an answer that can be resumed
   std::vector<std::pair<std::string, std::string>> tools_;  // id and name of each tool call so far

@@ -39,6 +39,7 @@ Shard::Shard(transport::Loop& loop, metrics::Metrics& metrics, Random random, st
       random_(std::move(random)),
       options_(std::move(options)),
       models_(std::move(models)),
+      worker_(loop),
       drain_timer_(loop.timers(), [this] { finish_drain(); }),
       stall_timer_(loop.timers(), [this] { close_generations(); }),
       expiry_timer_(loop.timers(), [this] { expire(); }),
@@ -48,7 +49,7 @@ Shard::~Shard() = default;
 
 void Shard::use(std::unique_ptr<storage::EventLog> log) {
   log_ = std::move(log);
-  context_.reset(new Context{loop_, *log_, metrics_, random_});
+  context_.reset(new Context{loop_, *log_, worker_, metrics_, random_});
   expiry_timer_.arm(0);
   watch_timer_.arm(watch_ms);
 }
@@ -85,7 +86,7 @@ void Shard::create(NewStream what, Completion<CreatedStream> done) {
   row.model = what.model;
   row.provider = what.prompt.route.upstream->provider->kind();
   row.metadata = what.metadata;
-  row.request = stored_request(what.prompt.request);
+  row.request = std::move(what.request);
   row.idempotency_key = what.idempotency_key;
   row.body_hash = what.body_hash;
   row.created_ms = context_->wall_ms();

@@ -36,6 +36,7 @@ using Completion = std::function<void(Result<T>)>;
 struct NewStream {
   bool overloaded = false;  // too many connections: only a known idempotency key is answered
   Prompt prompt;
+  std::string request;  // as it is stored, stored_request()
   std::string owner, model, metadata;
   std::string marks;                       // more members of the start event: `,"surface":"chat"`; "" for none
   std::string idempotency_key, body_hash;  // key already scoped; "" for none
@@ -57,8 +58,10 @@ class Shard final : public storage::Observer {
   void reload(std::shared_ptr<const Options> options, std::shared_ptr<const ModelTable> models);
 
   const ModelTable& models() const { return *models_; }
+  std::shared_ptr<const ModelTable> model_table() const { return models_; }  // for a worker: a reload replaces it
   const Options& options() const { return *options_; }
   storage::EventLog& log() { return *log_; }
+  transport::Worker& worker() { return worker_; }
   Context& context() { return *context_; }
 
   // ---- streams
@@ -104,6 +107,7 @@ class Shard final : public storage::Observer {
   Random random_;
   std::shared_ptr<const Options> options_;
   std::shared_ptr<const ModelTable> models_;
+  transport::Worker worker_;
   std::unique_ptr<Context> context_;  // outlives the log, whose pending completions may own a stream
   std::unique_ptr<storage::EventLog> log_;
 

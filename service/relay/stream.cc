@@ -55,7 +55,7 @@ void Stream::begin(Prompt prompt) {
   keep_watch(prompt.on_disconnect, options_->stream_ms);
   policy_->on_created();
   route_ = std::move(prompt.route);
-  request_id_ = prompt.request.request_id;
+  request_id_ = std::move(prompt.request_id);
   prompt_bytes_ = prompt.prompt_bytes;
   start_generation(std::move(prompt.request), prompt.prompt_bytes);
 }
@@ -88,24 +88,28 @@ void Stream::take_up(const Continuation& from, const std::optional<Progress>& sa
     if (durable() >= steered_) go_on_steered();
     return;
   }
-  upstream::ModelRequest request;
-  request.model = route_->model;
-  request.request_id = request_id_;
   taking_up_ = true;
-  make_generation(std::move(request), prompt_bytes_);
+  make_generation(prompt_bytes_);
   generation_->take_up(from, *said);
 }
 
-void Stream::start_generation(upstream::ModelRequest request, uint64_t prompt_bytes) {
+void Stream::start_generation(upstream::PreparedPtr request, uint64_t prompt_bytes) {
   taking_up_ = false;
-  make_generation(std::move(request), prompt_bytes);
-  generation_->begin();
+  make_generation(prompt_bytes);
+  generation_->begin(std::move(request));
 }
 
-void Stream::make_generation(upstream::ModelRequest request, uint64_t prompt_bytes) {
+void Stream::make_generation(uint64_t prompt_bytes) {
   Generation::Owner& owner = *this;
   generation_ =
-      std::make_unique<Generation>(context_, options_, *route_, std::move(request), prompt_bytes, tool_calls_, owner);
+      std::make_unique<Generation>(context_, options_, *route_, request_id_, prompt_bytes, tool_calls_, owner);
+}
+
+// The log has the request: nothing that large is kept in memory for what may never be needed.
+void Stream::prepare_again(const Route& route, std::function<void(std::optional<upstream::Prepared>)> then) {
+  read_conversation(shared_from_this(), route, request_id_, [then = std::move(then)](auto again) {
+    then(again ? std::optional(std::move(again->prepared)) : std::nullopt);
+  });
 }
 
 void Stream::on_generation_started() {
@@ -193,19 +197,25 @@ tl::expected<Seq, Refusal> Stream::steer(std::string_view content) {
 // The conversation is read from the log, so that the upstream gets exactly what readers were shown.
 void Stream::go_on_steered() {
   reading_conversation_ = true;
-  read_conversation(shared_from_this(),
-                    [self = shared_from_this(), upto = steered_](std::optional<ContinuedRequest> next) {
-                      self->reading_conversation_ = false;
-                      if (self->phase_ == Phase::ending || self->phase_ == Phase::ended || self->broken_) return;
-                      if (!next) return self->fail("log_unreadable", "the stored conversation cannot be read");
-                      if (self->steered_ != upto) {  // steered again meanwhile
-                        if (self->durable() >= self->steered_) self->go_on_steered();
-                        return;
-                      }
-                      self->steered_ = 0;
-                      next->request.request_id = self->request_id_;
-                      self->start_generation(std::move(next->request), self->prompt_bytes_ + next->added_bytes);
-                    });
+  read_conversation(shared_from_this(), *route_, request_id_, [self = shared_from_this(), upto = steered_](auto next) {
+    self->start_steered(upto, std::move(next));
+  });
+}
+
+void Stream::start_steered(Seq upto, std::optional<ContinuedRequest> next) {
+  reading_conversation_ = false;
+  if (phase_ == Phase::ending || phase_ == Phase::ended || broken_) return;
+  if (!next) return fail("log_unreadable", "the stored conversation cannot be read");
+  if (steered_ != upto) {  // steered again meanwhile
+    if (durable() >= steered_) go_on_steered();
+    return;
+  }
+  steered_ = 0;
+  if (!next->prepared) {
+    const auto& why = next->prepared.error();
+    return fail(std::string(name_of(upstream::ErrorCode::upstream_bad_request)), why.field + ": " + why.why);
+  }
+  start_generation(std::move(*next->prepared), prompt_bytes_ + next->added_bytes);
 }
 
 void Stream::interrupt(std::string code, std::string message) {

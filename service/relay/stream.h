@@ -23,10 +23,13 @@
 
 namespace tokenrelay::relay {
 
+struct ContinuedRequest;
+
 // What begins a stream's first generation.
 struct Prompt {
   Route route;
-  upstream::ModelRequest request;
+  upstream::PreparedPtr request;  // for the route's upstream
+  std::string request_id;
   uint64_t prompt_bytes = 0;  // of the messages' text, for estimates
   OnDisconnect on_disconnect;
 };
@@ -93,14 +96,16 @@ class Stream final : public std::enable_shared_from_this<Stream>, private Genera
   void on_generation_started() override;
   void on_generation_answered() override;
   void on_generation_resumable(const std::string& upstream, const std::string& token, uint32_t attempt) override;
+  void prepare_again(const Route& route, std::function<void(std::optional<upstream::Prepared>)> then) override;
   void on_generation_end(upstream::Outcome outcome) override;
   void end(std::string_view status, const upstream::Outcome* outcome, const std::optional<StreamError>& error);
   void retire_generation();
   void keep_watch(OnDisconnect on_disconnect, int64_t within_ms);
   void take_up(const Continuation& from, const std::optional<Progress>& said);
-  void make_generation(upstream::ModelRequest request, uint64_t prompt_bytes);
-  void start_generation(upstream::ModelRequest request, uint64_t prompt_bytes);
+  void make_generation(uint64_t prompt_bytes);
+  void start_generation(upstream::PreparedPtr request, uint64_t prompt_bytes);
   void go_on_steered();  // once the steers so far are durable
+  void start_steered(Seq upto, std::optional<ContinuedRequest> next);
   void follow_pressure();
   void wake_followers();
   void notify_ended(bool durable);

@@ -1,10 +1,11 @@
-// HttpProvider: a provider whose calls are HTTP requests. It holds what the calls share, and starts them.
+// HttpProvider: a provider whose calls are HTTP requests. It holds what the calls share, prepares them and starts them.
 //
-// A dialect's call derives from SseCall and has `Shared` (HttpShared or derived from it), `kind`, refuses(), and a
-// constructor that takes (std::shared_ptr<Shared>, ModelRequest, CallHandler&) and sends the request.
+// A dialect's call derives from SseCall and has `Shared` (HttpShared or derived from it), `kind`, prepare(), and a
+// constructor that takes (std::shared_ptr<Shared>, HttpPreparedPtr, CallHandler&) and sends the request.
 #pragma once
 
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "service/client/http_client.h"
@@ -17,6 +18,15 @@ struct HttpShared {
   ProviderOptions options;
 };
 
+struct HttpPrepared final : PreparedRequest {
+  client::HttpRequest http;  // copies share the body
+  std::string request_id;
+  bool background = false;  // Responses: the answer outlives its connection
+
+  size_t bytes() const override { return sizeof *this + (http.body ? http.body->size() : 0); }
+};
+using HttpPreparedPtr = std::shared_ptr<const HttpPrepared>;
+
 template <class HttpCall>
 class HttpProvider : public Provider {
  public:
@@ -27,11 +37,15 @@ class HttpProvider : public Provider {
   }
 
   std::string_view kind() const override { return HttpCall::kind; }
-  std::optional<UnsupportedField> refuses(const ModelRequest& request) const override {
-    return HttpCall::refuses(request);
+  Prepared prepare(const ModelRequest& request) const override {
+    tl::expected<HttpPrepared, UnsupportedField> made = HttpCall::prepare(request, shared_->options);
+    if (!made) return tl::make_unexpected(std::move(made.error()));
+    made->request_id = request.request_id;
+    made->http.timeouts = shared_->options.timeouts;
+    return std::make_shared<const HttpPrepared>(std::move(*made));
   }
-  std::unique_ptr<Call> start(ModelRequest request, CallHandler& handler) override {
-    return std::make_unique<HttpCall>(shared_, std::move(request), handler);
+  std::unique_ptr<Call> start(PreparedPtr request, CallHandler& handler) override {
+    return std::make_unique<HttpCall>(shared_, std::static_pointer_cast<const HttpPrepared>(request), handler);
   }
 
  protected:

@@ -6,7 +6,7 @@
 
 namespace tokenrelay::upstream {
 
-std::vector<std::string> request_headers(const ModelRequest& request, const ProviderOptions& options,
+std::vector<std::string> request_headers(const std::string& request_id, const ProviderOptions& options,
                                          std::initializer_list<std::pair<const char*, std::string>> own,
                                          bool with_body) {
   std::vector<std::string> lines;
@@ -18,8 +18,8 @@ std::vector<std::string> request_headers(const ModelRequest& request, const Prov
   if (with_body) add("Content-Type", "application/json");
   add("Accept", "text/event-stream");
   for (const auto& [name, value] : own) add(name, value);
-  add("Request-Id", request.request_id);
-  add("X-Request-Id", request.request_id);
+  add("Request-Id", request_id);
+  add("X-Request-Id", request_id);
   for (const auto& [name, value] : options.headers) lines.push_back(name + ": " + value);
   return lines;
 }

@@ -7,13 +7,12 @@
 #include <vector>
 
 #include "service/upstream/providers.h"
-#include "service/upstream/upstream.h"
 
 namespace tokenrelay::upstream {
 
 // As lines, "Name: value": Content-Type, Accept, the request's id and `own` (the credential, versions); empty ones are
 // left out. A header from the configuration replaces the one of the same name.
-std::vector<std::string> request_headers(const ModelRequest& request, const ProviderOptions& options,
+std::vector<std::string> request_headers(const std::string& request_id, const ProviderOptions& options,
                                          std::initializer_list<std::pair<const char*, std::string>> own,
                                          bool with_body = true);
 

@@ -11,15 +11,10 @@ constexpr size_t max_error_bytes = 64 << 10;
 }  // namespace
 
 SseCall::SseCall(std::shared_ptr<client::HttpClient> client, const ProviderOptions& options, CallHandler& handler)
-    : client_(std::move(client)), options_(options), handler_(handler), end_of_body_(client_->loop().timers(), [this] {
-        if (!unsupported_) return complete();
-        fail({ErrorCode::upstream_bad_request, unsupported_->field + ": " + unsupported_->why, false, std::nullopt, 0});
-      }) {}
-
-void SseCall::fail_unasked(UnsupportedField why) {
-  unsupported_ = std::move(why);
-  end_of_body_.arm(0);
-}
+    : client_(std::move(client)),
+      options_(options),
+      handler_(handler),
+      end_of_body_(client_->loop().timers(), [this] { complete(); }) {}
 
 void SseCall::ask(client::HttpRequest request) {
   transfer_.reset();
@@ -56,6 +51,7 @@ void SseCall::on_head(const client::HttpHead& head) {
   if (head.status / 100 != 2) {
     body_ = Body::refused;
   } else {
+    accepted();
     handler_.on_first_byte();
   }
 }

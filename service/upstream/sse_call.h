@@ -47,14 +47,13 @@ class SseCall : public Call, private client::TransferHandler, private SseSink {
   virtual const Usage& usage() const = 0;  // so far: a failed call costs too
   // The status is not 2xx. True: the dialect has dealt with it (sent the request again, or ended the call).
   virtual bool refused(const client::HttpHead&, std::string_view /*body*/) { return false; }
+  virtual void accepted() {}  // the status is 2xx: the request will not be sent again
   // The body ended before the answer was complete. True: the dialect has dealt with it (it resumes the answer).
   virtual bool cut(const client::TransferEnd&) { return false; }
 
   // ---- what a dialect may do
   void complete(bool keep_connection = false);
   void fail(Error failure);
-  // For a request that refuses() would have refused: fails with that, once the call's owner has it.
-  void fail_unasked(UnsupportedField why);
   void body_mark_changed();  // call it when marked() may have changed outside take_event()
 
   CallHandler& handler() { return handler_; }
@@ -83,9 +82,8 @@ class SseCall : public Call, private client::TransferHandler, private SseSink {
   Body body_ = Body::unknown;
   transport::Lifeline line_;
   std::optional<SseParser> parser_;
-  transport::Timer end_of_body_;  // also ends a call that never sent its request (fail_unasked)
+  transport::Timer end_of_body_;
   std::unique_ptr<client::Transfer> transfer_;
-  std::optional<UnsupportedField> unsupported_;
   client::HttpHead head_;
   std::string document_;  // an error's body, or an answer that is not a stream
 };

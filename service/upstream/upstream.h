@@ -1,7 +1,7 @@
 // Upstream: one call of a model, as the relay sees it, whatever dialect the provider speaks.
 //
-// A Provider turns a neutral ModelRequest into a Call; the call reports what the model says to a CallHandler, on the
-// loop's thread, and ends with exactly one Outcome. Text, reasoning and arguments are valid UTF-8 and never end inside
+// A Provider translates a neutral ModelRequest into its dialect's bytes, once, and starts Calls with them; a call
+// reports what the model says to a CallHandler, on the loop's thread, and ends with exactly one Outcome. Text, reasoning and arguments are valid UTF-8 and never end inside
 // a code point (a lone surrogate or a split sequence is held back until its other half arrives, or becomes U+FFFD at
 // the end).
 //
@@ -39,6 +39,15 @@ struct UnsupportedField {
 inline tl::unexpected<UnsupportedField> refuse(std::string field, std::string why) {
   return tl::make_unexpected(UnsupportedField{std::move(field), std::move(why)});
 }
+
+// A request in a dialect's own bytes, ready to send. Immutable; shared by those who may send it again.
+class PreparedRequest {
+ public:
+  virtual ~PreparedRequest() = default;
+  virtual size_t bytes() const = 0;  // of memory, about
+};
+using PreparedPtr = std::shared_ptr<const PreparedRequest>;
+using Prepared = tl::expected<PreparedPtr, UnsupportedField>;
 
 enum class FinishReason { stop, length, tool_calls, content_filter, other };
 
@@ -112,14 +121,15 @@ class Provider {
  public:
   virtual ~Provider() = default;
   virtual std::string_view kind() const = 0;  // "openai", "demo", …: start.provider
-  // The first field of the request that this dialect does not support. The client gets a 400 that names it, before
-  // anything has started; a field is never dropped silently.
-  virtual std::optional<UnsupportedField> refuses(const ModelRequest&) const { return std::nullopt; }
-  // Never calls the handler before it returns.
-  virtual std::unique_ptr<Call> start(ModelRequest request, CallHandler& handler) = 0;
+  // Translates the request, or names the first field that this dialect does not support. The client then gets a 400
+  // that names it, before anything has started; a field is never dropped silently. On any thread: large requests are
+  // translated on a worker.
+  virtual Prepared prepare(const ModelRequest& request) const = 0;
+  // `request` is from this provider's prepare(). Never calls the handler before it returns.
+  virtual std::unique_ptr<Call> start(PreparedPtr request, CallHandler& handler) = 0;
   // Resumes an answer that another process began, from its beginning: everything is reported again. Null: this dialect
   // cannot.
-  virtual std::unique_ptr<Call> take_up(std::string_view /*token*/, const ModelRequest&, CallHandler&) {
+  virtual std::unique_ptr<Call> take_up(std::string_view /*token*/, const std::string& /*request_id*/, CallHandler&) {
     return nullptr;
   }
 };

@@ -142,6 +142,19 @@ TEST_CASE("a body nested too deep is refused", "[create_request]") {
   CHECK_FALSE(parse_create_request(nested(100'000), 64));
 }
 
+TEST_CASE("a body of too many values is refused", "[create_request]") {
+  const auto with_values = [](size_t values) {
+    std::string list = "[";
+    for (size_t i = 0; i < values; ++i) list += "0,";
+    list.back() = ']';
+    return with("\"parameters\":{\"a\":" + list + "}");
+  };
+  CHECK(parse_create_request(with_values(900), {64, 1'000}));
+  const auto refused = parse_create_request(with_values(1'000), {64, 1'000});
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().find("more than 1000 values") != std::string::npos);
+}
+
 TEST_CASE("a turn that refused is given back as the SDKs hand it out", "[create_request]") {
   const auto parsed = tokenrelay::api::parse_create_request(
       R"({"messages":[{"role":"assistant","content":null,"refusal":"no"},{"role":"user","content":"hi"}]})", 64);

@@ -53,7 +53,7 @@ struct Asker {
   }
   Got post(const std::string& body) {
     HttpRequest request;
-    request.body = body;
+    request.body = std::make_shared<std::string>(body);
     return ask(std::move(request));
   }
   void run_for(int64_t ms) {
@@ -180,7 +180,7 @@ TEST_CASE("at most 64 connections stay idle") {
   std::vector<std::unique_ptr<client::Transfer>> transfers;
   for (Got& each : got) {
     each.loop = &asker.loop;
-    transfers.push_back(asker.client.send({asker.url, {}, "", {2'000, 9'000, 9'000, 300}}, each));
+    transfers.push_back(asker.client.send({asker.url, {}, nullptr, {2'000, 9'000, 9'000, 300}}, each));
   }
   for (int round = 0; round < 500 && server.calls() < 70; ++round) asker.run_for(10);
   REQUIRE(server.calls() == 70);

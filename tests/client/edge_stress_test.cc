@@ -201,7 +201,7 @@ TEST_CASE("edges: no byte and no end is left in the kernel", "[edges]") {
       request.url = "http://127.0.0.1:" + std::to_string(ntohs(address.sin_port)) + "/" + std::to_string(size) + "/" +
                     std::to_string(rnd() % 3) + "/" + std::to_string(rnd() % 100000) + "/" +
                     std::to_string(big && rnd() % 2);
-      request.body = std::string(big ? 6u << 20 : 10, 'x');
+      request.body = std::make_shared<std::string>(big ? 6u << 20 : 10, 'x');
       request.timeouts = {5'000, 8'000, 8'000, 300};
       one->transfer = client.send(std::move(request), *one);
       one->timer.arm(0);
@@ -274,7 +274,7 @@ TEST_CASE("urgent data does not leave what follows it in the kernel", "[urgent]"
     slow.sent = &all_sent;
     HttpRequest request;
     request.url = "http://127.0.0.1:" + std::to_string(ntohs(address.sin_port)) + "/";
-    request.body = "x";
+    request.body = std::make_shared<std::string>("x");
     request.timeouts = {1'000, 1'500, 1'500, 300};
     const auto transfer = client.send(std::move(request), slow);
     loop.run();

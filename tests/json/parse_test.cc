@@ -77,6 +77,20 @@ TEST_CASE("a hundred thousand keys in one object are read in linear time") {
   CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(5));  // quadratic takes over a minute
 }
 
+TEST_CASE("more values than allowed are refused where the first of them begins") {
+  const json::Limits ten(64, 10);
+  CHECK(json::parse("[1,2,3,4,5,6,7,8,9]", ten));  // the array counts
+  CHECK(json::parse(R"({"a":[1,{"b":null}],"c":"","d":true,"e":2,"f":[]})", ten));
+  const auto over = json::parse("[1,2,3,4,5,6,7,8,9,0]", ten);
+  REQUIRE_FALSE(over);
+  CHECK(over.error().message == "line 1, column 21: more than 10 values");
+  std::string arrays = "[";
+  for (int i = 0; i < 200'000; ++i) arrays += "[],";
+  arrays.back() = ']';
+  CHECK(json::parse(arrays));
+  CHECK_FALSE(json::parse(arrays, {64, 100'000}));
+}
+
 TEST_CASE("dump never throws") {
   CHECK(json::dump(json::Value("a\xFF")) == "\"a\xEF\xBF\xBD\"");
 }

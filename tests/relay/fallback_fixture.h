@@ -17,11 +17,11 @@ struct Choosy final : upstream::Provider {
   std::string refused_model;
   support::ScriptedProvider model;
   std::string_view kind() const override { return "choosy"; }
-  std::optional<upstream::UnsupportedField> refuses(const upstream::ModelRequest& request) const override {
-    if (request.model != refused_model) return std::nullopt;
-    return upstream::UnsupportedField{"parameters.seed", "has no word here"};
+  upstream::Prepared prepare(const upstream::ModelRequest& request) const override {
+    if (request.model == refused_model) return upstream::refuse("parameters.seed", "has no word here");
+    return support::scripted(request);
   }
-  std::unique_ptr<upstream::Call> start(upstream::ModelRequest request, upstream::CallHandler& handler) override {
+  std::unique_ptr<upstream::Call> start(upstream::PreparedPtr request, upstream::CallHandler& handler) override {
     return model.start(std::move(request), handler);
   }
 };
@@ -46,12 +46,13 @@ struct Fallbacks : RelayFixture {
 
 struct FallingBack final : Generation::Owner {
   FallingBack(Fallbacks& f, Route route) {
-    const upstream::ModelRequest request{"m", "[]", "", "req_1"};
     generation = std::make_unique<Generation>(f.shard->context(), std::make_shared<Options>(f.options),
-                                              std::move(route), request, 40, 0, *this);
+                                              std::move(route), "req_1", 40, 0, *this);
   }
+  void begin() { generation->begin(support::scripted(request)); }
   explicit FallingBack(Fallbacks& f) : FallingBack(f, f.route()) {}
 
+  const upstream::ModelRequest request{"m", "[]", "", "req_1"};
   std::unique_ptr<Generation> generation;
   Strings seams;
   std::string text;
@@ -67,6 +68,11 @@ struct FallingBack final : Generation::Owner {
     return false;
   }
   void on_generation_started() override { ++started; }
+  void prepare_again(const Route& to, std::function<void(std::optional<upstream::Prepared>)> then) override {
+    upstream::ModelRequest again = request;
+    again.model = to.model;
+    then(to.upstream->provider->prepare(again));
+  }
   void on_generation_end(upstream::Outcome outcome) override { ends.push_back(std::move(outcome)); }
 };
 

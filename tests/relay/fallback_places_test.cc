@@ -10,9 +10,9 @@ using upstream::ErrorCode;
 TEST_CASE("the first upstream's place goes to who waits for it, the second's is waited for", "[fallback]") {
   Fallbacks f(1);
   FallingBack holder(f, Route{f.second, "m"}), owner(f), next(f);
-  holder.generation->begin();
-  owner.generation->begin();
-  next.generation->begin();
+  holder.begin();
+  owner.begin();
+  next.begin();
   CHECK(next.started == 0);
   f.model->last().fail(ErrorCode::upstream_auth, false);  // owner's
   CHECK(next.started == 1);
@@ -44,8 +44,8 @@ TEST_CASE("the first upstream's place goes to who waits for it, the second's is 
 TEST_CASE("no place in time at the first upstream is a reason to ask the second", "[fallback]") {
   Fallbacks f(1);
   FallingBack holder(f), owner(f);
-  holder.generation->begin();
-  owner.generation->begin();
+  holder.begin();
+  owner.begin();
   f.time.advance(60'100);
   REQUIRE(f.second_model->calls.size() == 1);
   CHECK(owner.started == 1);
@@ -60,7 +60,7 @@ TEST_CASE("a stream that ends at the seam asks nobody else", "[fallback]") {
   Fallbacks f(1);
   FallingBack owner(f);
   owner.end_at_seam = true;
-  owner.generation->begin();
+  owner.begin();
   f.model->last().fail(ErrorCode::upstream_auth, false);
   CHECK(f.second_model->calls.empty());
   CHECK(f.no_place_is_taken());
@@ -86,7 +86,7 @@ TEST_CASE("whatever happens, no place is lost, and none is taken twice", "[fallb
     const auto what = any(8);
     if (what <= 1 && owners.size() < 12) {
       owners.push_back(std::make_unique<FallingBack>(f));
-      owners.back()->generation->begin();
+      owners.back()->begin();
     } else if (what == 2 && !owners.empty()) {
       owners.erase(owners.begin() + static_cast<ptrdiff_t>(any(owners.size())));
     } else if (what == 3 && call) {

@@ -8,7 +8,7 @@ using upstream::ErrorCode;
 TEST_CASE("what another upstream may do better goes to it at once", "[fallback]") {
   Fallbacks f(1);
   FallingBack owner(f);
-  owner.generation->begin();
+  owner.begin();
   std::string reason;
   SECTION("the relay's credential was refused") {
     f.model->last().fail(ErrorCode::upstream_auth, false);
@@ -41,7 +41,7 @@ TEST_CASE("what another upstream may do better goes to it at once", "[fallback]"
 TEST_CASE("what a retry may cure is retried first, and each upstream has its own tries", "[fallback]") {
   Fallbacks f(1);
   FallingBack owner(f);
-  owner.generation->begin();
+  owner.begin();
   for (int tries = 0; tries < 3; ++tries) {
     f.time.advance(2'000);
     REQUIRE(f.model->calls.size() == static_cast<size_t>(tries) + 1);
@@ -63,7 +63,7 @@ TEST_CASE("what a retry may cure is retried first, and each upstream has its own
 TEST_CASE("the window for retries is each upstream's own", "[fallback]") {
   Fallbacks f;
   FallingBack owner(f);
-  owner.generation->begin();
+  owner.begin();
   f.model->last().fail(ErrorCode::upstream_rate_limited, true, 25'000);
   f.time.advance(25'010);
   f.model->last().fail(ErrorCode::upstream_rate_limited, true, 25'000);  // over 30 s in all
@@ -76,7 +76,7 @@ TEST_CASE("the window for retries is each upstream's own", "[fallback]") {
 TEST_CASE("a request that was wrong is wrong everywhere", "[fallback]") {
   Fallbacks f;
   FallingBack owner(f);
-  owner.generation->begin();
+  owner.begin();
   f.model->last().fail(ErrorCode::upstream_bad_request, false);
   REQUIRE(owner.ends.size() == 1);
   CHECK(owner.ends[0].failure->code == ErrorCode::upstream_bad_request);
@@ -87,7 +87,7 @@ TEST_CASE("a request that was wrong is wrong everywhere", "[fallback]") {
 TEST_CASE("no fallback after the first delta", "[fallback]") {
   Fallbacks f;
   FallingBack owner(f);
-  owner.generation->begin();
+  owner.begin();
   auto& handler = *f.model->last().handler;
   SECTION("text") {
     handler.on_text("x");
@@ -110,7 +110,7 @@ TEST_CASE("no fallback after the first delta", "[fallback]") {
 TEST_CASE("when all fail, the last failure counts", "[fallback]") {
   Fallbacks f(1);
   FallingBack owner(f);
-  owner.generation->begin();
+  owner.begin();
   f.model->last().fail(ErrorCode::upstream_auth, false);
   f.second_model->last().fail(ErrorCode::upstream_error, false);
   REQUIRE(f.third_model->model.calls.size() == 1);
@@ -130,7 +130,7 @@ TEST_CASE("a fallback that cannot carry the request over is passed", "[fallback]
   Fallbacks f;
   f.third_model->refused_model = "other";
   FallingBack owner(f, Route{f.upstream, "m", {{f.third, "other"}, {f.second, "big"}}});
-  owner.generation->begin();
+  owner.begin();
   f.model->last().fail(ErrorCode::upstream_auth, false);
   CHECK(f.third_model->model.calls.empty());
   REQUIRE(f.second_model->calls.size() == 1);
@@ -138,7 +138,7 @@ TEST_CASE("a fallback that cannot carry the request over is passed", "[fallback]
   CHECK(owner.seams == Strings{seam(2, "upstream_auth")});
 
   FallingBack alone(f, Route{f.upstream, "m", {{f.third, "other"}}});
-  alone.generation->begin();
+  alone.begin();
   f.model->last().fail(ErrorCode::upstream_auth, false);
   REQUIRE(alone.ends.size() == 1);
   CHECK(alone.ends[0].failure->code == ErrorCode::upstream_auth);
@@ -148,7 +148,7 @@ TEST_CASE("a fallback that cannot carry the request over is passed", "[fallback]
 TEST_CASE("a pause holds at the fallback too", "[fallback]") {
   Fallbacks f;
   FallingBack owner(f);
-  owner.generation->begin();
+  owner.begin();
   owner.generation->pause();
   f.model->last().fail(ErrorCode::upstream_auth, false);
   CHECK(f.second_model->last().paused);
@@ -160,6 +160,7 @@ TEST_CASE("a steer begins at the first upstream again", "[fallback]") {
   Fallbacks f(1);
   const auto stream = f.routed();
   f.model->last().fail(ErrorCode::upstream_auth, false);
+  f.time.settle();  // the request is read from the log
   f.second_model->last().text("one");
   f.commit();
   REQUIRE(stream->steer("shorter"));
@@ -169,6 +170,7 @@ TEST_CASE("a steer begins at the first upstream again", "[fallback]") {
   REQUIRE(f.model->calls.size() == 2);
   CHECK(f.model->last().request.model == "m");
   f.model->last().fail(ErrorCode::upstream_auth, false);  // its answer has not begun: the second may help again
+  f.time.settle();
   REQUIRE(f.second_model->calls.size() == 2);
   f.second_model->last().text("two");
   f.second_model->last().complete();

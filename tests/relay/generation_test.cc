@@ -12,16 +12,16 @@ namespace {
 
 struct Owning final : Generation::Owner {
   explicit Owning(RelayFixture& fixture) : fixture(fixture) {
-    upstream::ModelRequest request{"m", "[]", "", "req_1"};
     generation = std::make_unique<Generation>(fixture.shard->context(), std::make_shared<Options>(fixture.options),
-                                              Route{fixture.upstream, "m"}, request, 40, 7, *this);
+                                              Route{fixture.upstream, "m"}, "req_1", 40, 7, *this);
   }
+  void begin() { generation->begin(support::scripted({"m", "[]", "", "req_1"})); }
 
   RelayFixture& fixture;
   std::unique_ptr<Generation> generation;
   std::vector<std::pair<EventKind, std::string>> events;
   std::vector<upstream::Outcome> ends;
-  int started = 0;
+  int started = 0, prepared_again = 0;
   size_t refuse_after = SIZE_MAX;  // events: then the stream ends by itself
   bool destroy_on_end = false;
 
@@ -32,6 +32,10 @@ struct Owning final : Generation::Owner {
     return false;
   }
   void on_generation_started() override { ++started; }
+  void prepare_again(const Route& route, std::function<void(std::optional<upstream::Prepared>)> then) override {
+    ++prepared_again;
+    then(route.upstream->provider->prepare({route.model, "[]", "", "req_1"}));
+  }
   void on_generation_end(upstream::Outcome outcome) override {
     ends.push_back(std::move(outcome));
     if (destroy_on_end) generation.reset();
@@ -48,7 +52,7 @@ struct Owning final : Generation::Owner {
 TEST_CASE("deltas become events as they come, the end comes once", "[generation]") {
   RelayFixture f;
   Owning owner(f);
-  owner.generation->begin();
+  owner.begin();
   CHECK(owner.started == 1);
   auto& call = f.model->last();
   call.text("Hel");
@@ -69,7 +73,7 @@ TEST_CASE("a long delta is split at code points into events of bounded size", "[
   const size_t event_bytes = GENERATE(5, 64, 16 << 10);
   f.options.event_bytes = event_bytes;
   Owning owner(f);
-  owner.generation->begin();
+  owner.begin();
   std::string whole;
   while (whole.size() < 3 * event_bytes + 11) whole += "a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80";
   f.model->last().text(whole);
@@ -80,12 +84,32 @@ TEST_CASE("a long delta is split at code points into events of bounded size", "[
   }
 }
 
+TEST_CASE("the request is let go once the upstream has accepted it, and prepared again for a retry after that",
+          "[generation]") {
+  RelayFixture f;
+  Owning owner(f);
+  const upstream::PreparedPtr request = support::scripted({"m", "[]", "", "req_1"});
+  owner.generation->begin(request);
+  CHECK(request.use_count() == 2);
+  f.model->last().fail(ErrorCode::upstream_overloaded, true);  // before its head: the same bytes are sent again
+  f.time.advance(f.options.retry_backoff_ms * 2);
+  REQUIRE(f.model->calls.size() == 2);
+  CHECK(owner.prepared_again == 0);
+  f.model->last().handler->on_first_byte();
+  CHECK(request.use_count() == 1);
+  f.model->last().fail(ErrorCode::upstream_overloaded, true);
+  f.time.advance(f.options.retry_backoff_ms * 4);
+  REQUIRE(f.model->calls.size() == 3);
+  CHECK(owner.prepared_again == 1);
+  CHECK(f.model->last().request.messages == "[]");
+}
+
 TEST_CASE("a stream that ends inside a delta gets nothing more of it", "[generation]") {
   RelayFixture f;
   f.options.event_bytes = 4;
   Owning owner(f);
   owner.refuse_after = 2;
-  owner.generation->begin();
+  owner.begin();
   SECTION("text") {
     f.model->last().text(std::string(100, 'x'));
   }
@@ -99,7 +123,7 @@ TEST_CASE("a stream that ends inside a delta gets nothing more of it", "[generat
 TEST_CASE("every piece of a tool call carries its id and name, its index counts on", "[generation]") {
   RelayFixture f;
   Owning owner(f);
-  owner.generation->begin();
+  owner.begin();
   auto& handler = *f.model->last().handler;
   handler.on_tool_call(0, "call_a", "get", "");
   handler.on_tool_call(1, "call_b", "put", "{");
@@ -120,7 +144,7 @@ TEST_CASE("every piece of a tool call carries its id and name, its index counts 
 TEST_CASE("a call without an id gets one, and what belongs to a call keeps belonging to it", "[generation]") {
   RelayFixture f;
   Owning owner(f);
-  owner.generation->begin();
+  owner.begin();
   auto& handler = *f.model->last().handler;
   handler.on_tool_call(0, "", "get", "{}");
   handler.on_tool_call(1, "", "get", "{}");
@@ -136,7 +160,7 @@ TEST_CASE("a call without an id gets one, and what belongs to a call keeps belon
 TEST_CASE("no tool call's event is over the limit, whatever its names", "[generation]") {
   RelayFixture f;
   Owning owner(f);
-  owner.generation->begin();
+  owner.begin();
   std::string arguments;
   while (arguments.size() < 40'000) arguments += "\xe2\x82\xac";
   f.model->last().handler->on_tool_call(0, std::string(50'000, 'i'), std::string(50'000, 'n'), arguments);
@@ -154,7 +178,7 @@ TEST_CASE("no tool call's event is over the limit, whatever its names", "[genera
 TEST_CASE("a try that failed before the first delta is repeated, visibly", "[generation]") {
   RelayFixture f;
   Owning owner(f);
-  owner.generation->begin();
+  owner.begin();
   f.model->last().fail(ErrorCode::upstream_overloaded, true);
   CHECK(owner.ends.empty());
   CHECK(f.model->calls[0]->closed());
@@ -181,7 +205,7 @@ TEST_CASE("the wait before a retry is spread by half of it", "[generation]") {
   RelayFixture f;
   f.spread = 250;  // of 0..250
   Owning owner(f);
-  owner.generation->begin();
+  owner.begin();
   f.model->last().fail(ErrorCode::upstream_overloaded, true);
   f.time.advance(740);
   CHECK(f.model->calls.size() == 1);
@@ -192,7 +216,7 @@ TEST_CASE("the wait before a retry is spread by half of it", "[generation]") {
 TEST_CASE("what the provider asks to wait is waited, if it is within the window", "[generation]") {
   RelayFixture f;
   Owning patient(f);
-  patient.generation->begin();
+  patient.begin();
   f.model->last().fail(ErrorCode::upstream_rate_limited, true, 5'000);
   f.time.advance(4'980);
   CHECK(f.model->calls.size() == 1);
@@ -201,7 +225,7 @@ TEST_CASE("what the provider asks to wait is waited, if it is within the window"
   f.model->last().fail(ErrorCode::upstream_rate_limited, true, 25'500);  // 5 s have passed: over 30 s in all
   CHECK(patient.ends.size() == 1);
   Owning other(f);
-  other.generation->begin();
+  other.begin();
   f.model->last().fail(ErrorCode::upstream_rate_limited, true, 30'001);
   CHECK(other.ends.size() == 1);
 }
@@ -209,7 +233,7 @@ TEST_CASE("what the provider asks to wait is waited, if it is within the window"
 TEST_CASE("what is not worth a retry is not repeated", "[generation]") {
   RelayFixture f;
   Owning owner(f);
-  owner.generation->begin();
+  owner.begin();
   SECTION("not retryable") {
     f.model->last().fail(ErrorCode::upstream_auth, false);
   }
@@ -229,8 +253,8 @@ TEST_CASE("what is not worth a retry is not repeated", "[generation]") {
 TEST_CASE("who finds no place waits in line", "[generation]") {
   RelayFixture f({}, 1);
   Owning first(f), second(f);
-  first.generation->begin();
-  second.generation->begin();
+  first.begin();
+  second.begin();
   CHECK(second.started == 0);
   CHECK(f.model->calls.size() == 1);
   first.generation->close();
@@ -242,11 +266,11 @@ TEST_CASE("a wait in line ends after its time", "[generation]") {
   RelayFixture f({}, 1);
   Owning first(f), second(f), third(f);
   second.destroy_on_end = true;
-  first.generation->begin();
-  second.generation->begin();
+  first.begin();
+  second.begin();
   f.time.advance(59'900);
   CHECK(second.ends.empty());
-  third.generation->begin();
+  third.begin();
   f.time.advance(120);
   REQUIRE(second.ends.size() == 1);
   CHECK(second.ends[0].failure->code == ErrorCode::upstream_overloaded);
@@ -260,20 +284,20 @@ TEST_CASE("close is silent and gives the place back, in every state", "[generati
   Owning owner(f);
   SECTION("idle") {}
   SECTION("calling") {
-    owner.generation->begin();
+    owner.begin();
   }
   SECTION("backing off") {
-    owner.generation->begin();
+    owner.begin();
     f.model->last().fail(ErrorCode::upstream_overloaded, true);
   }
   SECTION("ended") {
-    owner.generation->begin();
+    owner.begin();
     f.model->last().complete();
   }
   SECTION("queued") {
     Owning first(f);
-    first.generation->begin();
-    owner.generation->begin();
+    first.begin();
+    owner.begin();
     owner.generation->close();
     CHECK(f.upstream->slots.waiting() == 0);
   }
@@ -291,7 +315,7 @@ TEST_CASE("the owner may destroy it inside its end", "[generation]") {
   RelayFixture f({}, 1);
   Owning owner(f);
   owner.destroy_on_end = true;
-  owner.generation->begin();
+  owner.begin();
   SECTION("completed") {
     f.model->last().complete();
   }
@@ -305,7 +329,7 @@ TEST_CASE("the owner may destroy it inside its end", "[generation]") {
 TEST_CASE("a pause holds for the call that comes after it", "[generation]") {
   RelayFixture f;
   Owning owner(f);
-  owner.generation->begin();
+  owner.begin();
   owner.generation->pause();
   owner.generation->pause();
   CHECK(f.model->last().paused);
@@ -323,26 +347,26 @@ TEST_CASE("what a generation cost, as far as known", "[generation]") {
   Owning owner(f);
   UsageTotal total;
   SECTION("refused before a byte: unknown") {
-    owner.generation->begin();
+    owner.begin();
     owner.generation->add_usage(total, {});
     CHECK(total.json() == R"({"source":"unknown"})");
   }
   SECTION("answered, closed in the middle: estimated") {
-    owner.generation->begin();
+    owner.begin();
     f.model->last().handler->on_first_byte();
     f.model->last().text("12345");
     owner.generation->add_usage(total, {});
     CHECK(total.json() == R"({"input_tokens":10,"output_tokens":2,"source":"estimated"})");
   }
   SECTION("the provider's own counts") {
-    owner.generation->begin();
+    owner.begin();
     owner.generation->add_usage(total, {1, 2});
     CHECK(total.json() == R"({"input_tokens":1,"output_tokens":2,"source":"provider"})");
   }
   SECTION("never sent: nothing, and what another generation cost stays known") {
     Owning first(f);
-    first.generation->begin();
-    owner.generation->begin();
+    first.begin();
+    owner.begin();
     owner.generation->add_usage(total, {});
     total.add({1, 2}, 0, 0);
     CHECK(total.json() == R"({"input_tokens":1,"output_tokens":2,"source":"provider"})");

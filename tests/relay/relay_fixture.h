@@ -10,6 +10,7 @@
 #include "service/json/parse.h"
 #include "service/relay/event_codec.h"
 #include "service/relay/shard.h"
+#include "service/relay/start_event.h"
 #include "service/relay/subscriber.h"
 #include "tests/support/catch.h"
 #include "tests/support/manual_clock.h"
@@ -126,7 +127,10 @@ struct RelayFixture {
     NewStream what;
     what.model = "m";
     what.prompt.route = Route{upstream, "m"};
-    what.prompt.request = {"m", R"([{"role":"user","content":"hi"}])", "", "req_1"};
+    const upstream::ModelRequest request = {"m", R"([{"role":"user","content":"hi"}])", "", "req_1"};
+    what.prompt.request = support::scripted(request);
+    what.prompt.request_id = request.request_id;
+    what.request = stored_request(request);
     what.prompt.prompt_bytes = 2;
     what.prompt.on_disconnect = on_disconnect;
     return what;

@@ -29,6 +29,17 @@ struct ScriptedCall {
   }
 };
 
+struct ScriptedRequest final : upstream::PreparedRequest {
+  upstream::ModelRequest request;
+  size_t bytes() const override { return request.messages.size() + request.parameters.size(); }
+};
+
+inline upstream::PreparedPtr scripted(upstream::ModelRequest request) {
+  auto made = std::make_shared<ScriptedRequest>();
+  made->request = std::move(request);
+  return made;
+}
+
 class ScriptedProvider final : public upstream::Provider {
  public:
   std::vector<std::shared_ptr<ScriptedCall>> calls;  // in order of their start
@@ -41,9 +52,10 @@ class ScriptedProvider final : public upstream::Provider {
   }
 
   std::string_view kind() const override { return "scripted"; }
-  std::unique_ptr<upstream::Call> start(upstream::ModelRequest request, upstream::CallHandler& handler) override {
+  upstream::Prepared prepare(const upstream::ModelRequest& request) const override { return scripted(request); }
+  std::unique_ptr<upstream::Call> start(upstream::PreparedPtr request, upstream::CallHandler& handler) override {
     auto call = std::make_shared<ScriptedCall>();
-    call->request = std::move(request);
+    call->request = static_cast<const ScriptedRequest&>(*request).request;
     call->handler = &handler;
     calls.push_back(call);
     return std::make_unique<Open>(std::move(call));

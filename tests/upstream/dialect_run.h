@@ -31,9 +31,9 @@ struct DialectRun {
   static Request asking(const std::string& parameters = "") {
     return {"m", R"([{"role":"user","content":"hi"}])", parameters, "req_1"};
   }
-  void start(Request request = asking()) { recorder.call = model().start(std::move(request), recorder); }
-  const Recorder& run(Request request = asking()) {
-    start(std::move(request));
+  void start(const Request& request = asking()) { recorder.call = call_of(model(), request, recorder); }
+  const Recorder& run(const Request& request = asking()) {
+    start(request);
     recorder.run_until_end();
     return recorder;
   }
@@ -112,7 +112,7 @@ void check_destroyed_in_any_callback(const tokenrelay::support::Script& steps, i
   run.server.answer(steps);
   for (int at = 1; at <= callbacks; ++at) {
     Quitter quitter(run.loop, at);
-    quitter.call = run.model().start({"m", "[]", "", "r"}, quitter);
+    quitter.call = call_of(run.model(), {"m", "[]", "", "r"}, quitter);
     run.loop.run();
     CHECK(quitter.left == 0);
   }

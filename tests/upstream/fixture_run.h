@@ -69,7 +69,7 @@ void check_cut_in_two(const std::string& bytes, const std::string& text) {
   for (size_t at = 1; at < bytes.size(); ++at) {
     INFO("split at " << at);
     Recorder recorder(run.loop);
-    recorder.call = run.model().start({"m", "[]", "", "r"}, recorder);
+    recorder.call = call_of(run.model(), {"m", "[]", "", "r"}, recorder);
     recorder.run_until_end();
     CHECK_FALSE(recorder.outcome->failure);
     CHECK(recorder.text == text);

@@ -45,7 +45,7 @@ Counter read_all(int streams, support::FakeUpstreamFleet::Options fleet_options)
   counter.loop = &loop;
   counter.running = streams;
   std::vector<std::unique_ptr<upstream::Call>> calls;
-  for (int i = 0; i < streams; ++i) calls.push_back(provider->start({"m", "[]", "", "r"}, counter));
+  for (int i = 0; i < streams; ++i) calls.push_back(call_of(*provider, {"m", "[]", "", "r"}, counter));
   const double before = cpu_us();
   loop.run();
   if (counter.deltas > 100'000) {

@@ -171,13 +171,13 @@ TEST_CASE("inside a callback a handler may destroy other calls, start new ones a
   });
   Recorder other(run.loop), second(run.loop);
   run.start();
-  other.call = run.provider->start({"m", "[]", "", ""}, other);
+  other.call = call_of(*run.provider, {"m", "[]", "", ""}, other);
   bool done = false;
   run.recorder.on_delta = [&] {
     if (other.deltas.empty() || done) return;
     done = true;
     other.call.reset();
-    second.call = run.provider->start({"second", "[]", "", ""}, second);
+    second.call = call_of(*run.provider, {"second", "[]", "", ""}, second);
     CHECK(second.text.empty());
     run.provider.reset();
     run.recorder.call.reset();
@@ -204,7 +204,7 @@ TEST_CASE("inside on_end a handler may start the next call and destroy its own")
         return run->loop.stop();
       }
       call.reset();
-      call = run->provider->start({"m", "[]", "", ""}, *this);
+      call = call_of(*run->provider, {"m", "[]", "", ""}, *this);
     }
     OpenAiRun* run = nullptr;
     int ended = 0;
@@ -216,7 +216,7 @@ TEST_CASE("inside on_end a handler may start the next call and destroy its own")
     run.server.answer(script::refusal(500, "{}"));
   }
   run.provider = upstream::make_openai_chat(client::make_http_client(run.loop), run.options);
-  chain.call = run.provider->start({"m", "[]", "", ""}, chain);
+  chain.call = call_of(*run.provider, {"m", "[]", "", ""}, chain);
   run.loop.run();
   CHECK(chain.ended == 20);
 }
@@ -235,7 +235,7 @@ TEST_CASE("the client may go before its calls, which then stay silent") {
   } handler;
   auto client = std::make_unique<client::HttpClient>(run.loop);
   handler.client = &client;
-  const auto transfer = client->send({run.server.base_url(), {}, "{}", run.options.timeouts}, handler);
+  const auto transfer = client->send({run.server.base_url(), {}, nullptr, run.options.timeouts}, handler);
   run_for(run.loop, 200);
   CHECK(handler.bodies == 3);
   CHECK(run.server.wait_closed(0, 1s));
@@ -252,7 +252,7 @@ TEST_CASE("many calls at once, half of them destroyed at random") {
   for (int i = 0; i < 60; ++i) {
     recorders.push_back(std::make_unique<Recorder>(run.loop));
     Recorder& recorder = *recorders.back();
-    recorder.call = run.provider->start({"m", "[]", "", ""}, recorder);
+    recorder.call = call_of(*run.provider, {"m", "[]", "", ""}, recorder);
     if (i % 2 == 0) {
       ++left;
     } else {

@@ -12,6 +12,15 @@
 #include "service/upstream/upstream.h"
 #include "tests/support/catch.h"
 
+// A call of a request that the provider supports.
+inline std::unique_ptr<tokenrelay::upstream::Call> call_of(tokenrelay::upstream::Provider& provider,
+                                                           const tokenrelay::upstream::ModelRequest& request,
+                                                           tokenrelay::upstream::CallHandler& handler) {
+  auto prepared = provider.prepare(request);
+  REQUIRE(prepared);
+  return provider.start(std::move(*prepared), handler);
+}
+
 struct Recorder final : tokenrelay::upstream::CallHandler {
   struct Tool {
     std::string id, name, arguments;

@@ -174,9 +174,9 @@ Value member_of(const Value& body, const char* name) {
 }  // namespace
 
 tl::expected<AnthropicRequest, Error> parse_anthropic_request(
-    std::string_view body, int max_depth, const AnthropicHeaders& headers,
+    std::string_view body, json::Limits limits, const AnthropicHeaders& headers,
     const std::function<std::string(const std::string& model)>& kind_of) {
-  const auto parsed = json::parse(body, max_depth);
+  const auto parsed = json::parse(body, limits);
   if (!parsed) return refuse("", "the body is not valid JSON: " + parsed.error().message);
   if (!parsed->is_object()) return refuse("", "the body must be a JSON object");
   AnthropicRequest out;

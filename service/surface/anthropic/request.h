@@ -21,7 +21,7 @@ struct AnthropicRequest : SurfaceRequest {
 
 // `kind_of` returns the kind of upstream that serves a model.
 tl::expected<AnthropicRequest, Error> parse_anthropic_request(
-    std::string_view body, int max_depth, const AnthropicHeaders& headers,
+    std::string_view body, json::Limits limits, const AnthropicHeaders& headers,
     const std::function<std::string(const std::string& model)>& kind_of);
 
 }  // namespace tokenrelay::surface

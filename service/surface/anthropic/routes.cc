@@ -1,5 +1,6 @@
 #include "service/surface/anthropic/routes.h"
 
+#include "service/api/compute.h"
 #include "service/surface/anthropic/blocks.h"
 #include "service/surface/anthropic/encoder.h"
 #include "service/surface/anthropic/opaque.h"
@@ -30,8 +31,13 @@ http::Reply render(const relay::Stream& stream, const Transcript& transcript) {
 asio::awaitable<Answer> message(api::Api& api, const Request& request) {
   if (auto refused = check_head(Protocol::anthropic, request)) co_return std::move(*refused);
   const AnthropicHeaders headers{header_of(request, "anthropic-version"), header_of(request, "anthropic-beta")};
-  auto parsed = parse_anthropic_request(request.body, api.settings().json_depth, headers,
-                                        [&api](const std::string& model) { return provider_of(api, model); });
+  using Parsed = tl::expected<AnthropicRequest, Error>;
+  const std::function<Parsed()> parse = [&request, &headers, limits = api.settings().json,
+                                         models = api.shard.model_table()] {
+    return parse_anthropic_request(request.body, limits, headers,
+                                   [&models](const std::string& model) { return api::provider_of(*models, model); });
+  };
+  Parsed parsed = co_await api::compute<Parsed>(api.shard.worker(), request.body.size(), parse);
   if (!parsed) co_return error_reply(Protocol::anthropic, parsed.error(), request.request_id);
   parsed->on_disconnect = default_on_disconnect(api);
   const bool streams = parsed->stream;

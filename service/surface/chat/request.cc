@@ -52,8 +52,8 @@ tl::expected<void, Error> read_member(const std::string& name, const Value& valu
 
 }  // namespace
 
-tl::expected<ChatRequest, Error> parse_chat_request(std::string_view body, int max_depth) {
-  const auto parsed = json::parse(body, max_depth);
+tl::expected<ChatRequest, Error> parse_chat_request(std::string_view body, json::Limits limits) {
+  const auto parsed = json::parse(body, limits);
   if (!parsed) return refuse("", "the body is not valid JSON: " + parsed.error().message);
   if (!parsed->is_object()) return refuse("", "the body must be a JSON object");
   if (!parsed->contains("messages")) return refuse("messages", "is missing");

@@ -17,6 +17,6 @@ struct ChatRequest : SurfaceRequest {
 
 // Everything that the relay does not need itself goes into `parameters` unchanged: the upstream's dialect translates or
 // refuses it. `n` must be 1.
-tl::expected<ChatRequest, Error> parse_chat_request(std::string_view body, int max_depth);
+tl::expected<ChatRequest, Error> parse_chat_request(std::string_view body, json::Limits limits);
 
 }  // namespace tokenrelay::surface

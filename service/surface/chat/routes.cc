@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "service/api/compute.h"
 #include "service/surface/chat/encoder.h"
 #include "service/surface/chat/request.h"
 #include "service/surface/opaque.h"
@@ -17,7 +18,11 @@ constexpr std::string_view heartbeat = ": hb\n\n";
 
 asio::awaitable<Answer> complete(api::Api& api, const Request& request) {
   if (auto refused = check_head(Protocol::chat, request)) co_return std::move(*refused);
-  auto parsed = parse_chat_request(request.body, api.settings().json_depth);
+  using Parsed = tl::expected<ChatRequest, Error>;
+  const std::function<Parsed()> parse = [&request, limits = api.settings().json] {
+    return parse_chat_request(request.body, limits);
+  };
+  Parsed parsed = co_await api::compute<Parsed>(api.shard.worker(), request.body.size(), parse);
   if (!parsed) co_return error_reply(Protocol::chat, parsed.error(), request.request_id);
   parsed->on_disconnect = default_on_disconnect(api);
   const bool streams = parsed->stream, include_usage = parsed->include_usage;

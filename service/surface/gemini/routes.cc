@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "service/api/compute.h"
 #include "service/surface/gemini/chunk.h"
 #include "service/surface/gemini/encoder.h"
 #include "service/surface/gemini/opaque.h"
@@ -24,13 +25,15 @@ bool wants_events(const Request& request) {
   });
 }
 
-tl::expected<SurfaceRequest, Error> read_request(api::Api& api, const Request& request) {
+using Parsed = tl::expected<SurfaceRequest, Error>;
+
+Parsed read_request(const Request& request, json::Limits limits, const relay::ModelTable& models) {
   const std::string& model = request.captures.at(0);
   if (model.size() > api::max_model_bytes) return tl::make_unexpected(invalid("model", "must have at most 256 bytes"));
-  const auto body = json::parse(request.body, api.settings().json_depth);
+  const auto body = json::parse(request.body, limits);
   if (!body) return tl::make_unexpected(invalid("", "the body is not valid JSON: " + body.error().message));
   if (!body->is_object()) return tl::make_unexpected(invalid("", "the body must be a JSON object"));
-  return read_gemini_request(*body, model, provider_of(api, model));
+  return read_gemini_request(*body, model, api::provider_of(models, model));
 }
 
 http::Reply whole(const relay::Stream& stream, const Transcript& transcript) {
@@ -39,7 +42,10 @@ http::Reply whole(const relay::Stream& stream, const Transcript& transcript) {
 
 asio::awaitable<Answer> generate(api::Api& api, const Request& request, bool streams) {
   if (auto refused = check_head(Protocol::gemini, request)) co_return std::move(*refused);
-  auto parsed = read_request(api, request);
+  const std::function<Parsed()> read = [&request, limits = api.settings().json, models = api.shard.model_table()] {
+    return read_request(request, limits, *models);
+  };
+  Parsed parsed = co_await api::compute<Parsed>(api.shard.worker(), request.body.size(), read);
   if (!parsed) co_return error_reply(Protocol::gemini, parsed.error(), request.request_id);
   parsed->stream = streams;
   parsed->on_disconnect = default_on_disconnect(api);

@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "service/api/await.h"
+#include "service/api/compute.h"
 #include "service/api/whole_answer.h"
 #include "service/surface/responses/encoder.h"
 #include "service/surface/responses/parts.h"
@@ -57,8 +58,11 @@ Render render_for(const Request& request) {
   };
 }
 
-tl::expected<Value, Error> parse_body(const Request& request, int max_depth) {
-  auto body = json::parse(request.body, max_depth);
+using Body = tl::expected<Value, Error>;
+using Parsed = tl::expected<ResponsesRequest, Error>;
+
+Body parse_body(const Request& request, json::Limits limits) {
+  auto body = json::parse(request.body, limits);
   if (!body) return refuse("", "the body is not valid JSON: " + body.error().message);
   if (!body->is_object()) return refuse("", "the body must be a JSON object");
   return std::move(*body);
@@ -66,11 +70,17 @@ tl::expected<Value, Error> parse_body(const Request& request, int max_depth) {
 
 asio::awaitable<Answer> create(api::Api& api, const Request& request) {
   if (auto wrong = check_head(Protocol::responses, request)) co_return std::move(*wrong);
-  auto body = parse_body(request, api.settings().json_depth);
+  const std::function<Body()> parse = [&request, limits = api.settings().json] { return parse_body(request, limits); };
+  Body body = co_await api::compute<Body>(api.shard.worker(), request.body.size(), parse);
   if (!body) co_return refused(body.error(), request);
   auto referred = co_await resolve_references(api, request, *body);
   if (!referred) co_return std::move(referred.error());
-  auto parsed = read_responses_request(*body, provider_of(api, json::word(*body, "model")));
+  const size_t bytes = request.body.size() + (*referred ? (*referred)->bytes() : 0);
+  const std::function<Parsed()> read = [&body, models = api.shard.model_table()] {
+    const Value whole = std::move(*body);  // let go there too
+    return read_responses_request(whole, api::provider_of(*models, json::word(whole, "model")));
+  };
+  Parsed parsed = co_await api::compute<Parsed>(api.shard.worker(), bytes, read);
   if (!parsed) co_return refused(parsed.error(), request);
   const bool streams = parsed->stream, background = parsed->background;
   auto started = co_await begin(api, request, Protocol::responses, std::move(*parsed), responses_field);

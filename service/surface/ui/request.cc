@@ -80,8 +80,9 @@ std::string ui_field(const std::string& neutral_field) {
   return neutral_field;
 }
 
-tl::expected<UiRequest, Error> parse_ui_request(std::string_view text, int max_depth, const ProviderOf& provider_of) {
-  const auto body = json::parse(text, max_depth);
+tl::expected<UiRequest, Error> parse_ui_request(std::string_view text, json::Limits limits,
+                                                const ProviderOf& provider_of) {
+  const auto body = json::parse(text, limits);
   if (!body) return refuse("", "the body is not valid JSON: " + body.error().message);
   if (!body->is_object()) return refuse("", "the body must be a JSON object");
   UiRequest out;

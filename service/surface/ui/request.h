@@ -19,7 +19,8 @@ struct UiRequest : SurfaceRequest {
 // `parameters` (an object, with the neutral names) are read.
 // `provider_of` returns the kind of upstream that serves a model: what a provider wants back goes to that kind only.
 using ProviderOf = std::function<std::string(const std::string& model)>;
-tl::expected<UiRequest, Error> parse_ui_request(std::string_view text, int max_depth, const ProviderOf& provider_of);
+tl::expected<UiRequest, Error> parse_ui_request(std::string_view text, json::Limits limits,
+                                                const ProviderOf& provider_of);
 
 // The neutral names are this surface's, too: "parameters.stop".
 std::string ui_field(const std::string& neutral_field);

@@ -1,6 +1,7 @@
 #include "service/surface/ui/routes.h"
 
 #include "service/api/await.h"
+#include "service/api/compute.h"
 #include "service/surface/ui/encoder.h"
 #include "service/surface/ui/request.h"
 
@@ -19,8 +20,12 @@ Profile profile() {
 
 asio::awaitable<Answer> send(api::Api& api, Chats& chats, const Request& request) {
   if (auto refused = check_head(Protocol::ui, request)) co_return std::move(*refused);
-  auto parsed = parse_ui_request(request.body, api.settings().json_depth,
-                                 [&api](const std::string& model) { return provider_of(api, model); });
+  using Parsed = tl::expected<UiRequest, Error>;
+  const std::function<Parsed()> parse = [&request, limits = api.settings().json, models = api.shard.model_table()] {
+    return parse_ui_request(request.body, limits,
+                            [&models](const std::string& model) { return api::provider_of(*models, model); });
+  };
+  Parsed parsed = co_await api::compute<Parsed>(api.shard.worker(), request.body.size(), parse);
   if (!parsed) co_return error_reply(Protocol::ui, parsed.error(), request.request_id);
   const std::string chat = parsed->chat;
   auto started = co_await begin(api, request, Protocol::ui, std::move(*parsed), ui_field);

@@ -15,15 +15,15 @@ class AnthropicCall final : public SseCall {
  public:
   using Shared = HttpShared;
   static constexpr std::string_view kind = "anthropic";
-  static std::optional<UnsupportedField> refuses(const ModelRequest& request);
+  static tl::expected<HttpPrepared, UnsupportedField> prepare(const ModelRequest& request,
+                                                              const ProviderOptions& options);
 
-  AnthropicCall(std::shared_ptr<Shared> shared, const ModelRequest& request, CallHandler& handler)
+  AnthropicCall(std::shared_ptr<Shared> shared, const HttpPreparedPtr& request, CallHandler& handler)
       : SseCall(shared->client, shared->options, handler), shared_(std::move(shared)), answer_(handler) {
-    post(request);
+    ask(request->http);
   }
 
  private:
-  void post(const ModelRequest& request);
   bool take_event(const SseEvent& event) override;
   bool take_document(std::string_view document, const client::TransferEnd& end) override;
   bool marked() const override { return false; }  // message_stop completes the call at once
@@ -38,15 +38,15 @@ class AnthropicCall final : public SseCall {
   AnthropicAnswer answer_;
 };
 
-void AnthropicCall::post(const ModelRequest& request) {
+tl::expected<HttpPrepared, UnsupportedField> AnthropicCall::prepare(const ModelRequest& request,
+                                                                    const ProviderOptions& options) {
   auto body = anthropic_body(request);
-  if (!body) return fail_unasked(std::move(body.error()));
-  client::HttpRequest http;
-  http.url = anthropic_url(options().base_url);
-  http.headers = anthropic_headers(request, options());
-  http.body = std::move(*body);
-  http.timeouts = options().timeouts;
-  ask(std::move(http));
+  if (!body) return tl::make_unexpected(std::move(body.error()));
+  HttpPrepared made;
+  made.http.url = anthropic_url(options.base_url);
+  made.http.headers = anthropic_headers(request, options);
+  made.http.body = std::make_shared<const std::string>(std::move(*body));
+  return made;
 }
 
 bool AnthropicCall::take_event(const SseEvent& event) {
@@ -98,11 +98,6 @@ bool AnthropicCall::refused(const client::HttpHead& head, std::string_view body)
   if (!waits && head.should_retry != true) failure.retryable = false;
   fail(std::move(failure));
   return true;
-}
-
-std::optional<UnsupportedField> AnthropicCall::refuses(const ModelRequest& request) {
-  auto body = anthropic_body(request);
-  return body ? std::nullopt : std::optional<UnsupportedField>(std::move(body.error()));
 }
 
 }  // namespace

@@ -210,7 +210,7 @@ tl::expected<std::string, UnsupportedField> anthropic_body(const ModelRequest& r
 
 std::vector<std::string> anthropic_headers(const ModelRequest& request, const ProviderOptions& options) {
   const std::string version = own_header(request, "anthropic-version");
-  return request_headers(request, options,
+  return request_headers(request.request_id, options,
                          {{"x-api-key", options.api_key},
                           {"anthropic-version", version.empty() ? "2023-06-01" : version},
                           {"anthropic-beta", own_header(request, "anthropic-beta")}});

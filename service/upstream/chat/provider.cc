@@ -22,9 +22,10 @@ class OpenAiCall final : public SseCall {
  public:
   using Shared = ChatShared;
   static constexpr std::string_view kind = "openai";
-  static std::optional<UnsupportedField> refuses(const ModelRequest& request);
+  static tl::expected<HttpPrepared, UnsupportedField> prepare(const ModelRequest& request,
+                                                              const ProviderOptions& options);
 
-  OpenAiCall(std::shared_ptr<Shared> shared, ModelRequest request, CallHandler& handler)
+  OpenAiCall(std::shared_ptr<Shared> shared, HttpPreparedPtr request, CallHandler& handler)
       : SseCall(shared->client, shared->options, handler),
         answer_(handler),
         shared_(std::move(shared)),
@@ -42,21 +43,29 @@ class OpenAiCall final : public SseCall {
   Outcome outcome() const override { return answer_.outcome(); }
   const Usage& usage() const override { return answer_.usage(); }
   bool refused(const client::HttpHead& head, std::string_view body) override;
+  void accepted() override { request_.reset(); }
 
   ChatAnswer answer_;
   const std::shared_ptr<Shared> shared_;
-  const ModelRequest request_;
+  HttpPreparedPtr request_;  // null once it was accepted: it will not be sent again
   bool sent_stream_options_ = false;
 };
 
 void OpenAiCall::post() {
   sent_stream_options_ = shared_->knows_stream_options;
-  client::HttpRequest http;
-  http.url = joined_url(options().base_url, "/chat/completions");
-  http.headers = request_headers(request_, options(), {{"Authorization", bearer(options())}});
-  http.body = openai_body(request_, sent_stream_options_);
-  http.timeouts = options().timeouts;
+  client::HttpRequest http = request_->http;
+  if (!sent_stream_options_) http.body = std::make_shared<const std::string>(without_stream_options(*http.body));
   ask(std::move(http));
+}
+
+tl::expected<HttpPrepared, UnsupportedField> OpenAiCall::prepare(const ModelRequest& request,
+                                                                 const ProviderOptions& options) {
+  if (auto refused = openai_refuses(request)) return tl::make_unexpected(std::move(*refused));
+  HttpPrepared made;
+  made.http.url = joined_url(options.base_url, "/chat/completions");
+  made.http.headers = request_headers(request.request_id, options, {{"Authorization", bearer(options)}});
+  made.http.body = std::make_shared<const std::string>(openai_body(request));
+  return made;
 }
 
 bool OpenAiCall::take_event(const SseEvent& event) {
@@ -111,10 +120,6 @@ bool OpenAiCall::refused(const client::HttpHead& head, std::string_view body) {
   shared_->knows_stream_options = false;
   post();
   return true;
-}
-
-std::optional<UnsupportedField> OpenAiCall::refuses(const ModelRequest& request) {
-  return openai_refuses(request);
 }
 
 }  // namespace

@@ -8,6 +8,8 @@
 namespace tokenrelay::upstream {
 namespace {
 
+constexpr std::string_view stream_options = R"(,"stream_options":{"include_usage":true}})";
+
 void append_member(std::string& out, std::string_view name, std::string_view raw_value) {
   if (out.size() > 1) out += ',';
   json::append_string(out, name);
@@ -28,7 +30,7 @@ void append_parameters(std::string& out, std::string_view parameters) {
 
 }  // namespace
 
-std::string openai_body(const ModelRequest& request, bool with_stream_options) {
+std::string openai_body(const ModelRequest& request) {
   std::string body = "{";
   body.reserve(request.messages.size() + request.parameters.size() + 200);
   std::string model;
@@ -37,9 +39,12 @@ std::string openai_body(const ModelRequest& request, bool with_stream_options) {
   append_member(body, "messages", openai_messages(request.messages));
   append_parameters(body, request.parameters);
   append_member(body, "stream", "true");
-  if (with_stream_options) append_member(body, "stream_options", R"({"include_usage":true})");
-  body += '}';
+  body += stream_options;
   return body;
+}
+
+std::string without_stream_options(std::string_view body) {
+  return std::string(body.substr(0, body.size() - stream_options.size())) + "}";
 }
 
 std::optional<UnsupportedField> openai_refuses(const ModelRequest& request) {

@@ -162,16 +162,28 @@ class DemoCall final : public Call {
   transport::Lifeline line_;
 };
 
+struct DemoPrepared final : PreparedRequest {
+  Script script;
+  uint64_t input_words = 0;
+  size_t bytes() const override { return sizeof *this; }
+};
+
 class DemoProvider final : public Provider {
  public:
   DemoProvider(transport::Loop& loop, int64_t delta_ms) : loop_(loop), delta_ms_(delta_ms) {}
 
   std::string_view kind() const override { return "demo"; }
 
-  std::unique_ptr<Call> start(ModelRequest request, CallHandler& handler) override {
+  Prepared prepare(const ModelRequest& request) const override {
     const std::string prompt = last_user_text(request.messages);
-    return std::make_unique<DemoCall>(loop_, delta_ms_, script_of(prompt, request.parameters), count_words(prompt),
-                                      handler);
+    auto made = std::make_shared<DemoPrepared>();
+    made->script = script_of(prompt, request.parameters);
+    made->input_words = count_words(prompt);
+    return made;
+  }
+  std::unique_ptr<Call> start(PreparedPtr request, CallHandler& handler) override {
+    const auto& demo = static_cast<const DemoPrepared&>(*request);
+    return std::make_unique<DemoCall>(loop_, delta_ms_, demo.script, demo.input_words, handler);
   }
 
  private:

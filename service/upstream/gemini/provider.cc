@@ -19,15 +19,15 @@ class GeminiCall final : public SseCall {
  public:
   using Shared = HttpShared;
   static constexpr std::string_view kind = "gemini";
-  static std::optional<UnsupportedField> refuses(const ModelRequest& request);
+  static tl::expected<HttpPrepared, UnsupportedField> prepare(const ModelRequest& request,
+                                                              const ProviderOptions& options);
 
-  GeminiCall(std::shared_ptr<Shared> shared, const ModelRequest& request, CallHandler& handler)
+  GeminiCall(std::shared_ptr<Shared> shared, const HttpPreparedPtr& request, CallHandler& handler)
       : SseCall(shared->client, shared->options, handler), shared_(std::move(shared)), answer_(handler) {
-    post(request);
+    ask(request->http);
   }
 
  private:
-  void post(const ModelRequest& request);
   bool take_event(const SseEvent& event) override;
   bool take_document(std::string_view document, const client::TransferEnd& end) override;
   bool marked() const override { return answer_.marked(); }
@@ -43,15 +43,15 @@ class GeminiCall final : public SseCall {
   GeminiAnswer answer_;
 };
 
-void GeminiCall::post(const ModelRequest& request) {
+tl::expected<HttpPrepared, UnsupportedField> GeminiCall::prepare(const ModelRequest& request,
+                                                                 const ProviderOptions& options) {
   auto body = gemini_body(request);
-  if (!body) return fail_unasked(std::move(body.error()));
-  client::HttpRequest http;
-  http.url = gemini_url(options().base_url, request.model);
-  http.headers = gemini_headers(request, options());
-  http.body = std::move(*body);
-  http.timeouts = options().timeouts;
-  ask(std::move(http));
+  if (!body) return tl::make_unexpected(std::move(body.error()));
+  HttpPrepared made;
+  made.http.url = gemini_url(options.base_url, request.model);
+  made.http.headers = gemini_headers(request, options);
+  made.http.body = std::make_shared<const std::string>(std::move(*body));
+  return made;
 }
 
 bool GeminiCall::take_event(const SseEvent& event) {
@@ -114,11 +114,6 @@ void GeminiCall::stop(Taken taken, std::string_view payload) {
 bool GeminiCall::refused(const client::HttpHead& head, std::string_view body) {
   fail(gemini_error(head, body));
   return true;
-}
-
-std::optional<UnsupportedField> GeminiCall::refuses(const ModelRequest& request) {
-  auto body = gemini_body(request);
-  return body ? std::nullopt : std::optional<UnsupportedField>(std::move(body.error()));
 }
 
 }  // namespace

@@ -187,7 +187,7 @@ tl::expected<std::string, UnsupportedField> gemini_body(const ModelRequest& requ
 }
 
 std::vector<std::string> gemini_headers(const ModelRequest& request, const ProviderOptions& options) {
-  return request_headers(request, options, {{"x-goog-api-key", options.api_key}});
+  return request_headers(request.request_id, options, {{"x-goog-api-key", options.api_key}});
 }
 
 std::string gemini_url(const std::string& base_url, const std::string& model) {

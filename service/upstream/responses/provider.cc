@@ -35,22 +35,27 @@ class ResponsesCall final : public SseCall {
  public:
   using Shared = HttpShared;
   static constexpr std::string_view kind = "openai-responses";
-  static std::optional<UnsupportedField> refuses(const ModelRequest& request);
+  static tl::expected<HttpPrepared, UnsupportedField> prepare(const ModelRequest& request,
+                                                              const ProviderOptions& options);
 
-  ResponsesCall(std::shared_ptr<Shared> shared, ModelRequest request, CallHandler& handler)
+  ResponsesCall(std::shared_ptr<Shared> shared, const HttpPreparedPtr& request, CallHandler& handler)
+      : ResponsesCall(std::move(shared), request->request_id, handler) {
+    background_ = request->background;
+    send(request->http);
+  }
+  ResponsesCall(std::shared_ptr<Shared> shared, std::string request_id, CallHandler& handler)
       : SseCall(shared->client, shared->options, handler),
         shared_(std::move(shared)),
-        request_(std::move(request)),
+        request_id_(std::move(request_id)),
         answer_(handler) {}
   ~ResponsesCall() override;
 
-  void begin();                       // asks for a new answer
   void take_up(std::string_view id);  // resumes one that exists
   void pause() override;
   void resume() override;
 
  private:
-  client::HttpRequest http(client::HttpRequest::Method method, const std::string& path, bool with_body) const;
+  client::HttpRequest http(client::HttpRequest::Method method, const std::string& path) const;
   void send(client::HttpRequest request);
   void ask_again();
   bool wait_for_next_try(std::optional<int64_t> asked_ms);
@@ -68,7 +73,7 @@ class ResponsesCall final : public SseCall {
   bool cut(const client::TransferEnd& end) override;
 
   const std::shared_ptr<Shared> shared_;
-  const ModelRequest request_;
+  const std::string request_id_;
   ResponsesAnswer answer_;
   bool background_ = false, paused_ = false;
   std::string id_;             // of an answer that can be resumed
@@ -79,32 +84,34 @@ class ResponsesCall final : public SseCall {
   transport::Timer next_try_{shared_->client->loop().timers(), [this] { ask_again(); }};
 };
 
-void ResponsesCall::begin() {
-  auto request = responses_request(request_, options().background);
-  if (!request) return fail_unasked(std::move(request.error()));
-  background_ = request->background;
-  client::HttpRequest post = http(client::HttpRequest::Method::post, "/responses", true);
-  post.body = std::move(request->body);
-  send(std::move(post));
+tl::expected<HttpPrepared, UnsupportedField> ResponsesCall::prepare(const ModelRequest& request,
+                                                                    const ProviderOptions& options) {
+  auto translated = responses_request(request, options.background);
+  if (!translated) return tl::make_unexpected(std::move(translated.error()));
+  HttpPrepared made;
+  made.http.url = joined_url(options.base_url, "/responses");
+  made.http.headers = request_headers(request.request_id, options, {{"Authorization", bearer(options)}});
+  made.http.body = std::make_shared<const std::string>(std::move(translated->body));
+  made.background = translated->background;
+  return made;
 }
 
 void ResponsesCall::take_up(std::string_view id) {
   background_ = true;
   id_ = id;
-  send(http(client::HttpRequest::Method::get, "/responses/" + id_ + "?stream=true", false));
+  send(http(client::HttpRequest::Method::get, "/responses/" + id_ + "?stream=true"));
 }
 
 ResponsesCall::~ResponsesCall() {
   if (id_.empty()) return;
-  client::HttpRequest cancel = http(client::HttpRequest::Method::post, "/responses/" + id_ + "/cancel", false);
+  client::HttpRequest cancel = http(client::HttpRequest::Method::post, "/responses/" + id_ + "/cancel");
   client()->send_off(std::move(cancel));
 }
 
-client::HttpRequest ResponsesCall::http(client::HttpRequest::Method method, const std::string& path,
-                                        bool with_body) const {
+client::HttpRequest ResponsesCall::http(client::HttpRequest::Method method, const std::string& path) const {
   client::HttpRequest request;
   request.url = joined_url(options().base_url, path);
-  request.headers = request_headers(request_, options(), {{"Authorization", bearer(options())}}, with_body);
+  request.headers = request_headers(request_id_, options(), {{"Authorization", bearer(options())}}, false);
   request.timeouts = options().timeouts;
   request.method = method;
   return request;
@@ -128,7 +135,7 @@ void ResponsesCall::resume() {
 void ResponsesCall::ask_again() {
   std::string path = "/responses/" + id_ + "?stream=true";
   if (answer_.sequence()) path += "&starting_after=" + std::to_string(*answer_.sequence());
-  send(http(client::HttpRequest::Method::get, path, false));
+  send(http(client::HttpRequest::Method::get, path));
 }
 
 // False: no tries are left.
@@ -223,24 +230,13 @@ bool ResponsesCall::ended(ResponsesAnswer::Taken taken, bool whole) {
   return false;
 }
 
-std::optional<UnsupportedField> ResponsesCall::refuses(const ModelRequest& request) {
-  auto body = responses_request(request, false);
-  return body ? std::nullopt : std::optional<UnsupportedField>(std::move(body.error()));
-}
-
 class ResponsesProvider final : public HttpProvider<ResponsesCall> {
  public:
   using HttpProvider::HttpProvider;
 
-  std::unique_ptr<Call> start(ModelRequest request, CallHandler& handler) override {
-    auto call = std::make_unique<ResponsesCall>(shared_, std::move(request), handler);
-    call->begin();
-    return call;
-  }
-
-  std::unique_ptr<Call> take_up(std::string_view token, const ModelRequest& request, CallHandler& handler) override {
+  std::unique_ptr<Call> take_up(std::string_view token, const std::string& request_id, CallHandler& handler) override {
     if (!is_plain_id(token)) return nullptr;
-    auto call = std::make_unique<ResponsesCall>(shared_, request, handler);
+    auto call = std::make_unique<ResponsesCall>(shared_, request_id, handler);
     call->take_up(token);
     return call;
   }

@@ -278,15 +278,13 @@ TEST_CASE("Messages: the wire, its address and its headers") {
   CHECK(header_of(other, "x-team") == "t");
 }
 
-TEST_CASE("Messages: a request that nobody checked fails by itself, and the provider refuses it when asked") {
+TEST_CASE("Messages: what the dialect does not support is named before anything is sent") {
   AnthropicRun run;
   const upstream::ModelRequest request = {"m", hi.dump(), R"({"seed":1})", "r"};
-  run.run(request);
-  CHECK(failure_of(run.recorder).code == upstream::ErrorCode::upstream_bad_request);
-  CHECK(failure_of(run.recorder).message.starts_with("parameters.seed: "));
+  const upstream::Prepared refused = run.model().prepare(request);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().field == "parameters.seed");
+  CHECK(run.model().prepare({"m", hi.dump(), "", "r"}));
   CHECK(run.server.calls() == 0);
-  REQUIRE(run.provider->refuses(request));
-  CHECK(run.provider->refuses(request)->field == "parameters.seed");
-  CHECK_FALSE(run.provider->refuses({"m", hi.dump(), "", "r"}));
   CHECK(run.provider->kind() == "anthropic");
 }

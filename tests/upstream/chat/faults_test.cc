@@ -94,7 +94,7 @@ TEST_CASE("a server that refuses stream_options is asked once more without, and 
   CHECK(run.run().text == "fine");
   CHECK(run.server.calls() == 2);
   Recorder second(run.loop);
-  second.call = run.provider->start({"m", "[]", "", ""}, second);
+  second.call = call_of(*run.provider, {"m", "[]", "", ""}, second);
   second.run_until_end();
   CHECK(second.text == "fine");
   CHECK(run.server.calls() == 3);

@@ -17,7 +17,7 @@ Recorder ask(const std::string& prompt, const std::string& parameters = "", int6
   const auto provider = upstream::make_demo(loop, options);
   Recorder recorder(loop);
   recorder.call =
-      provider->start({"demo", R"([{"role":"user","content":")" + prompt + "\"}]", parameters, "r"}, recorder);
+      call_of(*provider, {"demo", R"([{"role":"user","content":")" + prompt + "\"}]", parameters, "r"}, recorder);
   recorder.run_until_end();
   return recorder;
 }
@@ -88,7 +88,7 @@ TEST_CASE("a demo call may be destroyed or paused inside a callback") {
     recorder.on_delta = [&] {
       if (recorder.deltas.size() == 3) recorder.call.reset(), loop.stop();
     };
-    recorder.call = provider->start({"demo", "[]", "", ""}, recorder);
+    recorder.call = call_of(*provider, {"demo", "[]", "", ""}, recorder);
     loop.run();
     CHECK(recorder.deltas.size() == 3);
     CHECK_FALSE(recorder.outcome);
@@ -104,7 +104,7 @@ TEST_CASE("a demo call may be destroyed or paused inside a callback") {
         later.arm(50);
       }
     };
-    recorder.call = provider->start({"demo", "[]", R"({"max_tokens":9})", ""}, recorder);
+    recorder.call = call_of(*provider, {"demo", "[]", R"({"max_tokens":9})", ""}, recorder);
     recorder.run_until_end();
     CHECK(recorder.deltas.size() == 9);
     CHECK(recorder.elapsed_ms() >= 50);

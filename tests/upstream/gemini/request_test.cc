@@ -312,15 +312,13 @@ TEST_CASE("Gemini: the wire, its address and its headers") {
   CHECK(header_of(other, "x-team") == "t");
 }
 
-TEST_CASE("Gemini: a request that nobody checked fails by itself, and the provider refuses it when asked") {
+TEST_CASE("Gemini: what the dialect does not support is named before anything is sent") {
   GeminiRun run;
   const upstream::ModelRequest request = {"m", hi.dump(), R"({"logit_bias":{"1":1}})", "r"};
-  run.run(request);
-  CHECK(failure_of(run.recorder).code == upstream::ErrorCode::upstream_bad_request);
-  CHECK(failure_of(run.recorder).message.starts_with("parameters.logit_bias: "));
+  const upstream::Prepared refused = run.model().prepare(request);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().field == "parameters.logit_bias");
+  CHECK(run.model().prepare({"m", hi.dump(), "", "r"}));
   CHECK(run.server.calls() == 0);
-  REQUIRE(run.provider->refuses(request));
-  CHECK(run.provider->refuses(request)->field == "parameters.logit_bias");
-  CHECK_FALSE(run.provider->refuses({"m", hi.dump(), "", "r"}));
   CHECK(run.provider->kind() == "gemini");
 }

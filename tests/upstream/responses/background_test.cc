@@ -140,7 +140,7 @@ TEST_CASE("an answer that another process began is taken up from its beginning")
   BackgroundRun run;
   run.server.answer(cut_after({created(), text_delta("one ", 1)}));
   run.server.answer(script::raw_stream(responses_sse({text_delta("two", 2), completed(3)})));
-  run.recorder.call = run.model().take_up("resp_1", {"m", "[]", "", "r"}, run.recorder);
+  run.recorder.call = run.model().take_up("resp_1", "r", run.recorder);
   run.recorder.run_until_end();
   CHECK_FALSE(run.recorder.outcome->failure);
   CHECK(run.recorder.text == "one two");
@@ -148,7 +148,7 @@ TEST_CASE("an answer that another process began is taken up from its beginning")
   REQUIRE(run.server.calls() == 2);
   CHECK(line_of(run.server.call(0)) == "GET /v1/responses/resp_1?stream=true HTTP/1.1");
   CHECK(line_of(run.server.call(1)) == "GET /v1/responses/resp_1?stream=true&starting_after=1 HTTP/1.1");
-  CHECK(run.model().take_up("../evil", {"m", "[]", "", "r"}, run.recorder) == nullptr);
+  CHECK(run.model().take_up("../evil", "r", run.recorder) == nullptr);
 }
 
 TEST_CASE("without the background mode a cut is a truncation") {

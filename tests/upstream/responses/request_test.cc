@@ -96,14 +96,12 @@ TEST_CASE("what Responses has no words for is named") {
   CHECK(refused_field(R"([{"role":"user","name":"bob","content":"hi"}])") == "messages[0].name");
 }
 
-TEST_CASE("the provider refuses by the same reading, and a call that was not asked about fails") {
+TEST_CASE("Responses: what the dialect does not support is named before anything is sent") {
   ResponsesRun run;
   const upstream::ModelRequest request{"m", hi, R"({"seed":1})", "r"};
-  REQUIRE(run.model().refuses(request));
-  CHECK(run.model().refuses(request)->field == "parameters.seed");
-  CHECK_FALSE(run.model().refuses({"m", hi, "", "r"}));
-  run.start(request);
-  run.recorder.run_until_end();
-  CHECK(failure_of(run.recorder).code == upstream::ErrorCode::upstream_bad_request);
+  const upstream::Prepared refused = run.model().prepare(request);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().field == "parameters.seed");
+  CHECK(run.model().prepare({"m", hi, "", "r"}));
   CHECK(run.server.calls() == 0);
 }

@@ -1,4 +1,4 @@
-#include "service/client/request_text.h"
+#include "service/client/request_head.h"
 
 #include <algorithm>
 
@@ -28,7 +28,7 @@ bool is_safe_header(std::string_view line) {
   return line.find_first_of(std::string_view("\r\n\0", 3)) == line.npos && line.find(':') != line.npos;
 }
 
-std::string request_text(const HttpRequest& request, const Target& target) {
+std::string request_head(const HttpRequest& request, const Target& target) {
   const bool post = request.method == HttpRequest::Method::post;
   std::string text = (post ? "POST " : "GET ") + target.path + " HTTP/1.1\r\nHost: " + target.authority + "\r\n";
   const auto append = [&](std::string_view line) { text.append(line).append("\r\n"); };
@@ -41,10 +41,8 @@ std::string request_text(const HttpRequest& request, const Target& target) {
   for (const std::string& line : request.headers) {
     if (goes_out(line)) append(line);
   }
-  if (post) append("Content-Length: " + std::to_string(request.body.size()));
-  text.reserve(text.size() + 2 + (post ? request.body.size() : 0));
+  if (post) append("Content-Length: " + std::to_string(request.body ? request.body->size() : 0));
   text += "\r\n";
-  if (post) text += request.body;
   return text;
 }
 
