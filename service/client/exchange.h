@@ -1,13 +1,15 @@
 // Exchange: one request and its response under way. It implements what http_client.h promises about abandoned
-// transfers, pausing and time limits; a derived class sends and receives the bytes.
+// transfers, pausing, time limits and content codings; a derived class sends and receives the bytes.
 //
 // Threads: the loop's. Ownership: shared between the client, which keeps it until its end, and the handle.
 #pragma once
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "service/client/body_decoder.h"
 #include "service/client/http_client.h"
 #include "service/transport/timer_wheel.h"
 
@@ -41,7 +43,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   void end(TransferEnd::Cause cause, std::string message);
 
   bool over() const { return over_; }
-  bool paused() const { return paused_; }
+  bool paused() const { return paused_ || behind_; }  // do not read on: go_on() follows
   bool draining() const { return draining_; }
   bool was_asked() const { return asked_; }
 
@@ -51,14 +53,25 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   void expect(TransferEnd::Cause cause, int64_t within_ms);
   void expired();
   void leave();
+  void say_coded(std::string_view bytes);
+  bool open_decoder(char first);
+  void unpack(std::string_view bytes);
+  void unpack_later();
 
   TransferHandler* handler_;  // null: not to be called any more
   int64_t heard_ms_ = 0;      // when the last byte arrived: cheaper than arming the timer anew for each
   TransferEnd::Cause late_ = TransferEnd::Cause::clean;  // the cause if the timer fires
   bool asked_ = false, head_said_ = false, draining_ = false, paused_ = false, over_ = false;
+  bool plain_ = false;   // the body has no content coding
+  bool behind_ = false;  // a part of the body is not unpacked yet
   transport::Timer timer_;
   const Timeouts timeouts_;
   std::function<void(Exchange&)> on_over_;
+  std::string coding_;  // Content-Encoding
+  std::unique_ptr<BodyDecoder> decoder_;
+  std::string packed_;              // what is behind: at most one read
+  size_t unpacked_ = 0;             // since the loop had its turn
+  std::optional<TransferEnd> end_;  // it has ended, but is behind
 };
 
 }  // namespace tokenrelay::client

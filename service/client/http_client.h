@@ -5,10 +5,11 @@
 // All transfers of a shard share one client, and so its pool of idle connections.
 //
 // Threads: the loop's only. Errors: never exceptions; a transfer ends with one TransferEnd. Privacy: messages contain
-// no URL, header or key. TLS as tls.h says. No redirects, no cookies, no content coding.
+// no URL, header or key. TLS as tls.h says. No redirects, no cookies. It asks for no content coding; gzip and deflate are
+// undone all the same (some servers ask nobody), and a body that begins as gzip does, without a header, too.
 //
 // Bounds: a read is 16 KiB, into one buffer for all; 64 idle connections are kept, 60 s each; 64 KiB of response head;
-// a paused transfer is not read. The client must be destroyed before its loop.
+// a paused transfer is not read; a body is unpacked 16 KiB at a time, and 128 KiB in one turn of the loop. The client must be destroyed before its loop.
 //
 // Ownership: when a Transfer is destroyed, its handler is not called again and its connection is closed at once; a
 // handler may do so, or start and pause any transfer, inside every callback. The client may be destroyed before its
@@ -49,6 +50,7 @@ struct HttpRequest {
 struct HttpHead {
   int status = 0;
   std::string content_type;               // lower case, without parameters
+  std::string content_encoding;           // lower case; "" without one
   std::optional<int64_t> retry_after_ms;  // retry-after-ms, or retry-after in either form
   std::optional<bool> should_retry;       // x-should-retry
 };
@@ -60,8 +62,9 @@ struct TransferEnd {
     connect_timeout,
     first_byte_timeout,
     idle_timeout,
-    cut,       // reset or closed in the middle
-    not_http,  // the server did not send an HTTP response
+    cut,          // reset or closed in the middle
+    not_http,     // the server did not send an HTTP response
+    undecodable,  // the body's content coding is unknown, or its bytes are not what the coding says
   };
   Cause cause = Cause::clean;
   std::string message;  // the details, in a few words

@@ -52,6 +52,10 @@ bool take_head_line(HttpHead& head, std::string_view line, int64_t wall_ms) {
   const std::string name = text::lower(line.substr(0, colon));
   const std::string_view value = text::strip(line.substr(colon + 1));
   if (name == "content-type") head.content_type = text::lower(text::strip(value.substr(0, value.find(';'))));
+  if (name == "content-encoding") {
+    if (!head.content_encoding.empty()) head.content_encoding += ", ";
+    head.content_encoding += text::lower(value);
+  }
   if (name == "x-should-retry" && (value == "true" || value == "false")) head.should_retry = value == "true";
   if (name == "retry-after-ms") {
     if (const auto ms = retry_after(value, 1, wall_ms)) head.retry_after_ms = ms;

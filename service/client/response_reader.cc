@@ -132,7 +132,8 @@ bool ResponseReader::take_framing(std::string_view name, std::string_view value)
     content_length_ = length;
   } else if (text::same_text(name, "transfer-encoding")) {
     if (text::same_text(value, "identity")) return true;  // servers before RFC 7230 send it for no coding
-    if (chunked_ || !text::same_text(value, "chunked")) return false;
+    if (!text::same_text(value, "chunked")) return false;
+    if (chunked_) keeps_ = false;  // a server that says it twice means it once, but is not to be trusted further
     chunked_ = true;
   } else if (text::same_text(name, "connection")) {
     if (has_token(value, "close")) keeps_ = false;

@@ -2,7 +2,8 @@
 // the caller's buffer. Interim responses (1xx) and trailers are skipped.
 //
 // A body ends with its last chunk, after its Content-Length, or with the connection. Kind::bad: two lengths that
-// differ, a transfer coding other than chunked, a chunk size that is not a number, a folded framing field.
+// differ, a transfer coding other than chunked, a chunk size that is not a number, a folded framing field. A repeated
+// `chunked` counts once.
 // (Transfer-Encoding wins over Content-Length, and the connection is then not used again: RFC 9112 6.3.)
 //
 // Bounds: 64 KiB of head, interim heads and trailers included; 256 bytes for a chunk-size line. It buffers only a line

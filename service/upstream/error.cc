@@ -195,6 +195,8 @@ Error error_of_transfer(const client::TransferEnd& end, int http_status) {
     case Cause::first_byte_timeout:
     case Cause::idle_timeout:
       return make(ErrorCode::upstream_timeout, "the upstream stopped responding", true);
+    case Cause::undecodable:
+      return make(ErrorCode::upstream_protocol, "the upstream's response cannot be decoded", false);
     case Cause::not_http:
       return make(ErrorCode::upstream_protocol, "the upstream's response is not valid HTTP", false);
     case Cause::clean:

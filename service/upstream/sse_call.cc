@@ -67,7 +67,7 @@ void SseCall::on_body(std::string_view bytes) {
       return gather(bytes);
     case Body::refused:
       document_ += bytes.substr(0, max_error_bytes - document_.size());
-      if (document_.size() == max_error_bytes) refusal();
+      if (document_.size() == max_error_bytes) refusal({});
   }
 }
 
@@ -110,7 +110,9 @@ bool SseCall::on_event(const SseEvent& event) {
 }
 
 void SseCall::on_end(const client::TransferEnd& end) {
-  if (body_ == Body::refused) return refusal();
+  using Cause = client::TransferEnd::Cause;
+  if (body_ == Body::refused) return refusal(end);
+  if (end.cause == Cause::undecodable && !marked()) return fail(error_of_transfer(end, head_.status));
   transport::Lifeline::Watch watch(line_);
   if (body_ == Body::document) {
     const std::string document = std::move(document_);
@@ -128,12 +130,17 @@ void SseCall::on_end(const client::TransferEnd& end) {
   fail(error_of_transfer(end, head_.status));
 }
 
-void SseCall::refusal() {
+void SseCall::refusal(const client::TransferEnd& end) {
   transport::Lifeline::Watch watch(line_);
   const std::string body = std::move(document_);
   const client::HttpHead head = head_;
   if (refused(head, body) || watch.gone()) return;
-  fail(error_of_status(head, parse_error_body(body)));
+  ProviderError error = parse_error_body(body);
+  if (end.cause == client::TransferEnd::Cause::undecodable && error.message.empty()) {
+    error.message = "the upstream answered with status " + std::to_string(head.status) +
+                    "; its body cannot be decoded: " + end.message;
+  }
+  fail(error_of_status(head, error));
 }
 
 void SseCall::complete(bool keep_connection) {

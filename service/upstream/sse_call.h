@@ -73,7 +73,7 @@ class SseCall : public Call, private client::TransferHandler, private SseSink {
   bool recognise(std::string_view bytes);
   void take_events(std::string_view bytes);
   void gather(std::string_view bytes);
-  void refusal();
+  void refusal(const client::TransferEnd& end);
   void end(Outcome outcome);
 
   const std::shared_ptr<client::HttpClient> client_;

@@ -19,6 +19,11 @@ TEST_CASE("heads: status lines after a 1xx, header names in any case, both forms
   CHECK(head.content_type == "text/event-stream");
   CHECK(head.should_retry == true);
   CHECK(head.retry_after_ms == 5000);
+  CHECK(head.content_encoding == "");
+  client::take_head_line(head, "Content-Encoding:  GZip \r\n", now_ms);
+  CHECK(head.content_encoding == "gzip");
+  client::take_head_line(head, "content-encoding: br", now_ms);
+  CHECK(head.content_encoding == "gzip, br");
 
   const auto retry = [&](const char* line) {
     client::HttpHead fresh;

@@ -96,6 +96,10 @@ TEST_CASE("which connections another request may use") {
   CHECK(both.body == "x");
   CHECK(both.ended);
   CHECK_FALSE(both.keeps);
+  const Outcome twice = read(chunked("1\r\nx\r\n0\r\n\r\n", "Transfer-Encoding: chunked\r\n"));
+  CHECK(twice.body == "x");
+  CHECK(twice.ended);
+  CHECK_FALSE(twice.keeps);
 }
 
 TEST_CASE("lengths that contradict themselves are no HTTP") {
@@ -105,7 +109,7 @@ TEST_CASE("lengths that contradict themselves are no HTTP") {
        {"Content-Length: 1\r\nContent-Length: 2\r\n", "Content-Length: -1\r\n", "Content-Length: +1\r\n",
         "Content-Length: 1, 1\r\n", "Content-Length:\r\n", "Content-Length: 0x1\r\n", "Content-Length: 1 1\r\n",
         "Content-Length: 18446744073709551616\r\n", "Transfer-Encoding: gzip, chunked\r\n",
-        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", "Transfer-Encoding: chunked\r\n , gzip\r\n",
+        "Transfer-Encoding: chunked, chunked\r\n", "Transfer-Encoding: chunked\r\n , gzip\r\n",
         "Content-Length: 1\r\n 2\r\n", "Transfer-Encoding:\r\n chunked\r\n"}) {
     INFO(lines);
     CHECK_FALSE(is_http(with_head(lines, "xx")));
