@@ -72,8 +72,9 @@ class Goodbye final : private http::StreamingBody::Owner {
 }  // namespace
 
 http::HeaderList event_stream_headers() {
-  return {
-      {"Content-Type", "text/event-stream"}, {"Cache-Control", "no-store, no-transform"}, {"X-Accel-Buffering", "no"}};
+  return {{"Content-Type", "text/event-stream; charset=utf-8"},
+          {"Cache-Control", "no-store, no-transform"},
+          {"X-Accel-Buffering", "no"}};
 }
 
 http::Takeover come_back_later(Api& api, std::string reason) {
@@ -135,7 +136,9 @@ void SseReader::start() {
     return send({}, true);
   }
   subscriber_.pump();
-  if (!preface_.empty() && !released_) send({}, false);  // nothing is due yet: send the head and the verdict alone
+  if (released_) return;
+  if (!preface_.empty()) return send({}, false);  // nothing else is due yet
+  body_.flush_head();                             // a slow first token must not look like a dead relay
 }
 
 // A format that keeps what it has sent grows with its stream, and may send all of it again at the end.

@@ -1,6 +1,6 @@
-// SseReader: one response to GET …/events, or to a POST that asks for the stream, on any surface: a preface (the
-// verdict), then the stream's events with heartbeats between them, then the end in one write with the last chunk, or a
-// cut.
+// SseReader: one response to GET …/events, or to a POST that asks for the stream, on any surface: the head at once, a
+// preface (the verdict; surfaces have none), then the stream's events with heartbeats between them, then the end in one
+// write with the last chunk, or a cut.
 //
 // Ownership: Readers; it releases itself when it is over. Threads: the shard's loop.
 #pragma once
@@ -19,7 +19,7 @@ namespace tokenrelay::api {
 // The form of the answer: native events, or another protocol's.
 struct ReaderOptions {
   std::unique_ptr<relay::Format> format;  // the protocol's own, with its state; null: native events
-  std::string preface;                    // the first bytes
+  std::string preface;                    // the first bytes; may be empty
   std::string_view heartbeat;
   http::HeaderList headers;              // Content-Type and the like
   bool coalesce = true;                  // neighbouring deltas are merged for a reader that is behind

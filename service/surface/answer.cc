@@ -63,8 +63,7 @@ Answer follow(api::Api& api, Profile profile, std::shared_ptr<relay::Stream> str
     start.after = (*held)->seq();
     api::ReaderOptions options;
     options.format = std::move(*held);
-    // Send something at once: a slow first token must not look like a dead relay.
-    options.preface = preface.empty() ? std::string(profile.heartbeat) : preface;
+    options.preface = preface;
     options.heartbeat = profile.heartbeat;
     options.headers = headers_of(profile);
     options.tells_retry = false;

@@ -20,7 +20,7 @@ namespace tokenrelay::surface {
 // How a surface streams (CLIENTS.md, Every client).
 struct Profile {
   Protocol protocol;
-  std::string_view heartbeat;  // bytes that keep the connection alive and that this protocol's clients ignore
+  std::string_view heartbeat;  // bytes that this protocol's clients ignore, sent after silence and never before
   http::HeaderList headers;    // added to those of every event stream; they replace those of the same name
   // How many copies of its stream's bytes a reader may hold at the end: those it has sent, and its last events, which
   // contain them again. 0: it holds at most the tool calls that are in progress.

@@ -1,6 +1,7 @@
 #include "service/surface/encoder.h"
 
 #include <cassert>
+#include <utility>
 
 namespace tokenrelay::surface {
 
@@ -13,7 +14,7 @@ void Encoder::append(std::string& out, const std::vector<relay::Run>& runs, rela
   const size_t before = out.size();
   on_event(kind, payload, merged);
   out_ = nullptr;
-  if (!with_ids_ || out.size() == before) return;
+  if (std::exchange(omit_id_, false) || !with_ids_ || out.size() == before) return;
   assert(out.ends_with("\n\n"));
   out.pop_back();  // the blank line that ends the last block: the id goes into that block
   out += "id: ";

@@ -19,7 +19,7 @@ namespace tokenrelay::surface {
 
 class Encoder : public relay::Format {
  public:
-  // `with_ids`: the last wire event of each event of the log has an `id:` line.
+  // `with_ids`: the last wire event of each event of the log has an `id:` line, unless omit_id() was called.
   explicit Encoder(bool with_ids) : with_ids_(with_ids) {}
 
   void append(std::string& out, const std::vector<relay::Run>& runs, relay::Seq seq, storage::EventKind kind,
@@ -45,6 +45,8 @@ class Encoder : public relay::Format {
   void keeps(size_t bytes) { held_ = bytes; }
   // Writes bytes that are not a wire event, such as `[DONE]`.
   void write_raw(std::string_view bytes);
+  // What the event now being encoded becomes has no `id:` line.
+  void omit_id() { omit_id_ = true; }
 
  private:
   const bool with_ids_;
@@ -52,6 +54,7 @@ class Encoder : public relay::Format {
   relay::Seq seq_ = 0;
   std::string* out_ = nullptr;
   size_t held_ = 0;
+  bool omit_id_ = false;
 };
 
 }  // namespace tokenrelay::surface

@@ -43,7 +43,7 @@ TEST_CASE("the head is what the contract says", "[read]") {
   const auto head = reader.head();  // flushed at once: the model has said nothing, and a heartbeat is far
   REQUIRE(head);
   CHECK(head->status == 200);
-  CHECK(head->get("Content-Type") == "text/event-stream");
+  CHECK(head->get("Content-Type") == "text/event-stream; charset=utf-8");
   CHECK(head->get("Cache-Control") == "no-store, no-transform");
   CHECK(head->get("X-Accel-Buffering") == "no");
   CHECK(head->get("Request-Id"));
@@ -81,7 +81,7 @@ TEST_CASE("HEAD answers the headers", "[read]") {
   request.method = "HEAD";
   const auto answer = fetch(relay.port(), request);
   CHECK(answer.status == 200);
-  CHECK(answer.head.get("Content-Type") == "text/event-stream");
+  CHECK(answer.head.get("Content-Type") == "text/event-stream; charset=utf-8");
   CHECK(answer.head.get("Cache-Control") == "no-store, no-transform");
   request.target = "/v1/streams/strm_AAAAAAAAAAAAAAAAAAAAAA/events";
   CHECK(fetch(relay.port(), request).status == 404);

@@ -94,6 +94,7 @@ class ChatEncoder final : public Encoder {
 
   void end(const Done& done) {
     if (done.failed() && done.error) {
+      omit_id();  // (CLIENTS.md, Chat Completions: errors in the stream)
       return write("", error_json(Protocol::chat, error_of(*done.error, std::nullopt), ""));
     }
     chunk("{}", 1, "\"" + chat_finish_reason(done) + "\"");

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "service/api/compute.h"
+#include "service/http/sse.h"
 #include "service/surface/chat/encoder.h"
 #include "service/surface/chat/request.h"
 #include "service/surface/opaque.h"
@@ -13,8 +14,6 @@ namespace {
 using http::Answer;
 using http::Request;
 using json::Value;
-
-constexpr std::string_view heartbeat = ": hb\n\n";
 
 asio::awaitable<Answer> complete(api::Api& api, const Request& request) {
   if (auto refused = check_head(Protocol::chat, request)) co_return std::move(*refused);
@@ -30,7 +29,7 @@ asio::awaitable<Answer> complete(api::Api& api, const Request& request) {
   if (!started) co_return std::move(started.error());
   if (!streams) co_return whole_answer(api, request, Protocol::chat, started->stream, chat_completion);
   auto encoder = make_chat_encoder(*started->stream, include_usage);
-  co_return co_await stream_answer(api, request, {Protocol::chat, heartbeat, {}}, std::move(*started),
+  co_return co_await stream_answer(api, request, {Protocol::chat, http::sse::heartbeat, {}}, std::move(*started),
                                    std::move(encoder));
 }
 

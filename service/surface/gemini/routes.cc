@@ -15,9 +15,9 @@ using http::Answer;
 using http::Request;
 using json::Value;
 
-// A block alone, because @google/genai drops an event with a comment in its block. Between the elements of an array,
-// white space is a heartbeat.
-constexpr std::string_view heartbeat = ": hb\n\n", array_heartbeat = "\n";
+// An empty block: most of Google's clients fail at a comment, and Go's at a single blank line (CLIENTS.md, Every client:
+// heartbeats). Between the elements of an array, white space is a heartbeat.
+constexpr std::string_view heartbeat = "\n\n", array_heartbeat = "\n";
 
 bool wants_events(const Request& request) {
   return std::any_of(request.query.begin(), request.query.end(), [](const auto& parameter) {

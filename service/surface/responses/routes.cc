@@ -5,6 +5,7 @@
 #include "service/api/await.h"
 #include "service/api/compute.h"
 #include "service/api/whole_answer.h"
+#include "service/http/sse.h"
 #include "service/surface/responses/encoder.h"
 #include "service/surface/responses/parts.h"
 #include "service/surface/responses/references.h"
@@ -20,13 +21,11 @@ using http::Request;
 using json::Value;
 using FoundStream = tl::expected<std::shared_ptr<relay::Stream>, Reply>;
 
-constexpr std::string_view heartbeat = ": hb\n\n";
-
 // A text is sent in deltas and then four times whole: in its text, its part, its item and the response.
 constexpr uint64_t copies = 6;  // including what JSON adds
 
 Profile profile() {
-  return {Protocol::responses, heartbeat, {}, copies};
+  return {Protocol::responses, http::sse::heartbeat, {}, copies};
 }
 
 Reply refused(const Error& fault, const Request& request) {

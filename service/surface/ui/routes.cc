@@ -2,6 +2,7 @@
 
 #include "service/api/await.h"
 #include "service/api/compute.h"
+#include "service/http/sse.h"
 #include "service/surface/ui/encoder.h"
 #include "service/surface/ui/request.h"
 
@@ -15,7 +16,7 @@ using http::Request;
 using json::Value;
 
 Profile profile() {
-  return {Protocol::ui, ": hb\n\n", {{"x-vercel-ai-ui-message-stream", "v1"}}};
+  return {Protocol::ui, http::sse::heartbeat, {{"x-vercel-ai-ui-message-stream", "v1"}}};
 }
 
 asio::awaitable<Answer> send(api::Api& api, Chats& chats, const Request& request) {

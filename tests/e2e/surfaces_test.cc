@@ -1,0 +1,96 @@
+// The drop-in surfaces over the wire: what their clients see while nothing happens, and the heads they get.
+#include "tests/support/catch.h"
+#include "tests/support/model_server.h"
+#include "tests/support/relay.h"
+
+using namespace tokenrelay::support;
+
+namespace {
+
+struct Surface {
+  std::string name, target, body, heartbeat;
+};
+
+const std::vector<Surface> surfaces = {
+    {"chat", "/v1/chat/completions", R"({"model":"m","stream":true,"messages":[{"role":"user","content":"hi"}]})",
+     ": hb\n"},
+    {"responses", "/v1/responses", R"({"model":"m","stream":true,"input":"hi"})", ": hb\n"},
+    {"messages", "/v1/messages",
+     R"({"model":"m","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"hi"}]})",
+     "event: ping\ndata: {\"type\":\"ping\"}\n\n"},
+    {"gemini", "/v1beta/models/m:streamGenerateContent?alt=sse",
+     R"({"contents":[{"role":"user","parts":[{"text":"hi"}]}]})", "\n\n"},
+    {"ui", "/api/chat",
+     R"({"id":"chat-1","model":"m","messages":[{"id":"1","role":"user","parts":[{"type":"text","text":"hi"}]}]})",
+     ": hb\n"},
+};
+
+Request request_of(const Surface& surface) {
+  return {"POST", surface.target, {{"Content-Type", "application/json"}}, surface.body};
+}
+
+// The bytes before the first event, or all if there is none.
+std::string before_events(const std::string& body) {
+  const auto first = std::min({body.find("data: {"), body.find("event: "), body.size()});
+  return body.substr(0, first);
+}
+
+std::string repeated(const std::string& text, size_t bytes) {
+  std::string out;
+  while (out.size() < bytes) out += text;
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("a surface's stream says nothing before it is due, and then what its clients ignore", "[surfaces]") {
+  ModelServer model([](ModelServer::Call& call) {
+    call.head();
+    if (!call.wait_released()) return;
+    call.text("x");
+    if (call.wait_released()) call.finish();
+  });
+  Relay relay({.upstream = model.upstream(), .config = "[limits]\nheartbeat_ms = 400\n"});
+  for (const Surface& surface : surfaces) {
+    INFO(surface.name);
+    HttpConnection connection(relay.port());
+    connection.send(request_of(surface));
+    const auto head = connection.read_head();
+    REQUIRE(head);
+    CHECK(head->status == 200);
+    CHECK(head->get("Content-Type") == "text/event-stream; charset=utf-8");
+    std::string body;
+    const auto from = Clock::now();
+    while (ms_since(from) < 300) connection.read_some(body, 50ms);
+    CHECK(before_events(body).empty());
+    CHECK(body.find(": hb") == std::string::npos);
+    CHECK(body.find("ping") == std::string::npos);
+    const size_t quiet = body.size();
+    while (ms_since(from) < 1000) connection.read_some(body, 50ms);
+    const std::string beats = body.substr(quiet);
+    CHECK_FALSE(beats.empty());
+    CHECK(beats == repeated(surface.heartbeat, beats.size()));
+    model.release();  // the text
+    while (body.find("\"x\"") == std::string::npos) REQUIRE(connection.read_some(body, 5s) == BodyEnd::open);
+    model.release();  // the end
+    body += connection.read_body();
+    CHECK(connection.end() == BodyEnd::clean);
+  }
+}
+
+TEST_CASE("an error event of Chat Completions has a block to itself, without an id", "[surfaces]") {
+  ModelServer model([](ModelServer::Call& call) {
+    call.text("x");
+    call.send("data: {\"error\":{\"message\":\"out of luck\",\"type\":\"server_error\",\"code\":null}}\n\n");
+    call.end();
+  });
+  Relay relay({.upstream = model.upstream()});
+  const auto answer = fetch(relay.port(), request_of(surfaces.front()));
+  const auto error = answer.body.find("data: {\"error\"");
+  REQUIRE(error != std::string::npos);
+  const std::string block = answer.body.substr(error);
+  CHECK(block.find("out of luck") != std::string::npos);
+  CHECK(block.find('\n') == block.size() - 2);  // one line, then the blank one, and nothing after it
+  CHECK(answer.body.find("\nid: ") < error);    // the chunks before it have theirs
+  CHECK(answer.end == BodyEnd::clean);
+}
