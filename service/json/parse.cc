@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "service/json/write.h"
+
 namespace tokenrelay::json {
 namespace {
 
@@ -149,7 +151,7 @@ tl::expected<Value, ParseError> parse(std::string_view text, Limits limits) {
 }
 
 std::string dump(const Value& value) {
-  return value.dump(-1, ' ', false, Value::error_handler_t::replace);
+  return escaped(value.dump(-1, ' ', false, Value::error_handler_t::replace));
 }
 
 std::string word(const Value& object, const char* name) {

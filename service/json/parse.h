@@ -30,7 +30,7 @@ struct ParseError {
 // refused.
 tl::expected<Value, ParseError> parse(std::string_view text, Limits limits = {});
 
-// Never throws: invalid UTF-8 becomes U+FFFD.
+// On one line; escapes as write.h does. Never throws: invalid UTF-8 becomes U+FFFD.
 std::string dump(const Value& value);
 
 // A member's text; "" if `object` is not an object, lacks it, or has another type there.

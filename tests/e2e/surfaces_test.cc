@@ -2,6 +2,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/model_server.h"
 #include "tests/support/relay.h"
+#include "tests/support/sse_connection.h"
 
 using namespace tokenrelay::support;
 
@@ -93,4 +94,38 @@ TEST_CASE("an error event of Chat Completions has a block to itself, without an 
   CHECK(block.find('\n') == block.size() - 2);  // one line, then the blank one, and nothing after it
   CHECK(answer.body.find("\nid: ") < error);    // the chunks before it have theirs
   CHECK(answer.end == BodyEnd::clean);
+}
+
+TEST_CASE("no line of an answer can be split by Unicode's line breaks", "[surfaces]") {
+  const std::string breaks =
+      "a\xC2\x85"
+      "b\xE2\x80\xA8"
+      "c\xE2\x80\xA9"
+      "d";
+  ModelServer model([&](ModelServer::Call& call) {
+    const Json function = {{"name", "f"}, {"arguments", Json{{"x", breaks}}.dump()}};
+    call.chunk({{"reasoning_content", breaks}});
+    call.text(breaks);
+    call.chunk({{"tool_calls", {{{"index", 0}, {"id", breaks}, {"type", "function"}, {"function", function}}}}});
+    call.finish("tool_calls");
+  });
+  Relay relay({.upstream = model.upstream()});
+  const auto check = [&](const std::string& body) {
+    CHECK(body.find("\\u0085") != std::string::npos);
+    for (const std::string part : {"\xC2\x85", "\xE2\x80\xA8", "\xE2\x80\xA9"})
+      CHECK(body.find(part) == std::string::npos);
+  };
+  for (Surface surface : surfaces) {
+    INFO(surface.name);
+    const auto streamed = fetch(relay.port(), request_of(surface));
+    CHECK(streamed.status == 200);
+    check(streamed.body);
+    const std::string id = streamed.head.get("Stream-Id").value_or("");
+    check(fetch(relay.port(), events_request(id)).body);
+    check(relay.get("/v1/streams/" + id).body);
+    const auto mark = surface.body.find("\"stream\":true");
+    if (mark == std::string::npos) continue;
+    surface.body.replace(mark, 13, "\"stream\":false");
+    check(fetch(relay.port(), request_of(surface)).body);
+  }
 }

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <random>
 
+#include "service/json/parse.h"
 #include "service/json/utf8.h"
 #include "tests/support/catch.h"
 
@@ -20,6 +21,8 @@ TEST_CASE("append_string escapes what must be escaped") {
   CHECK(written("a\"b\\c\n\r\t\b\f") == R"("a\"b\\c\n\r\t\b\f")");
   CHECK(written(std::string("\0\x1F\x7F", 3)) == "\"\\u0000\\u001f\\u007f\"");
   CHECK(written("\xE2\x80\xA8|\xE2\x80\xA9") == R"("\u2028|\u2029")");
+  CHECK(written("\xC2\x80\xC2\x85\xC2\x9F\xC2\xA0") == "\"\\u0080\\u0085\\u009f\xC2\xA0\"");
+  CHECK(written("\xE2\x80\xA7\xE2\x80\xAA\xE2\x81\xA8\xC3\x85") == "\"\xE2\x80\xA7\xE2\x80\xAA\xE2\x81\xA8\xC3\x85\"");
   CHECK(written("\xE2\x82\xAC\xF0\x9F\x98\x80") == "\"\xE2\x82\xAC\xF0\x9F\x98\x80\"");
 }
 
@@ -29,6 +32,32 @@ TEST_CASE("append_string replaces invalid UTF-8 and appends to what is there") {
   std::string out = "{";
   json::append_string(out, "k");
   CHECK(out == "{\"k\"");
+}
+
+TEST_CASE("whole objects are escaped as single strings are") {
+  const unsigned seed = Catch::rngSeed();
+  INFO("seed " << seed);
+  std::mt19937 random(seed);
+  constexpr std::string_view pieces[] = {"a",
+                                         "\x7F",
+                                         "\xC2\x84",
+                                         "\xC2\x85",
+                                         "\xC2\xA0",
+                                         "\xC3\x85",
+                                         "\xE2\x80\x99",
+                                         "\xE2\x80\xA8",
+                                         "\xE2\x80\xA9",
+                                         "\xF0\x9F\x98\x80",
+                                         "\n",
+                                         "\"",
+                                         "0123456789",
+                                         ""};
+  for (int round = 0; round < 2000; ++round) {
+    std::string text;
+    for (size_t i = random() % 12; i > 0; --i) text += pieces[random() % std::size(pieces)];
+    REQUIRE(json::dump({{text, text}}) == "{" + written(text) + ":" + written(text) + "}");
+  }
+  CHECK(json::dump({{"a", {1, nullptr, "\xFF"}}}) == "{\"a\":[1,null,\"\xEF\xBF\xBD\"]}");
 }
 
 TEST_CASE("what append_string writes reads back as the same text, on one line") {
@@ -43,7 +72,9 @@ TEST_CASE("what append_string writes reads back as the same text, on one line") 
       json::append_utf8(text, code_point);
     }
     const std::string out = written(text);
-    REQUIRE(out.find_first_of("\r\n") == out.npos);
+    for (const std::string_view end : {"\r", "\n", "\x7F", "\xC2\x85", "\xE2\x80\xA8", "\xE2\x80\xA9"}) {
+      REQUIRE(out.find(end) == out.npos);
+    }
     REQUIRE(nlohmann::json::parse(out).get<std::string>() == text);
   }
 }
