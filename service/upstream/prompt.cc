@@ -5,6 +5,8 @@
 #include <iterator>
 #include <utility>
 
+#include "service/json/blank.h"
+
 namespace tokenrelay::upstream {
 namespace {
 
@@ -143,7 +145,8 @@ tl::expected<PromptMessage, UnsupportedField> read_message(const Value& raw, siz
   }
   message.is_error = member(raw, "is_error") == true;
   if (const auto read = read_content(raw, message, place); !read) return tl::make_unexpected(read.error());
-  if (raw.contains("function_call")) return refuse(place + ".function_call", "is not supported: use tool_calls");
+  if (!json::is_blank(member(raw, "function_call")))
+    return refuse(place + ".function_call", "is not supported: use tool_calls");
   const Value& calls = member(raw, "tool_calls");
   for (size_t i = 0; calls.is_array() && i < calls.size(); ++i) {
     auto call = read_tool_call(calls[i], place + ".tool_calls[" + std::to_string(i) + "]");
@@ -186,7 +189,7 @@ tl::expected<std::vector<std::string>, UnsupportedField> read_stop(const Value& 
 }
 
 tl::expected<void, UnsupportedField> read_parameter(const std::string& name, const Value& value, Prompt& prompt) {
-  if (value.is_null()) return {};  // OpenAI's SDKs send null for what is not set
+  if (json::is_empty(value)) return {};  // OpenAI's SDKs send null for what is not set, other clients ""
   if (name == "tools") {
     if (!value.is_array()) return refuse("parameters.tools", "must be an array");
     for (const auto& tool : value) prompt.tools.push_back(read_tool(tool));
@@ -251,6 +254,18 @@ tl::expected<Prompt, UnsupportedField> read_prompt(const ModelRequest& request) 
     if (const auto read = read_parameter(name, value, prompt); !read) return tl::make_unexpected(read.error());
   }
   return prompt;
+}
+
+bool changes_nothing(std::string_view name, const Value& value) {
+  if (name == "parallel_tool_calls") return value == true || value.is_null();
+  if (json::is_blank(value)) return true;
+  if (name == "n") return value == 1;
+  if (name == "store") return value == true;
+  if (name == "modalities") return value == Value::array({"text"});
+  if (name == "service_tier") return value == "auto" || value == "default";
+  if (name == "truncation") return value == "auto" || value == "disabled";
+  if (name == "function_call") return value == "auto" || value == "none";
+  return name == "verbosity" && value == "medium";
 }
 
 bool is_own_parameter(std::string_view name) {

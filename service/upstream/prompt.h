@@ -100,6 +100,10 @@ std::optional<DataUrl> parse_data_url(std::string_view url);
 // The text parts joined.
 std::string text_of(const std::vector<PromptPart>& parts);
 
+// Whether a parameter that a dialect does not support may be left out, because it says nothing or asks for what happens
+// anyway. Clients send such values, and no such value is a reason to refuse a request.
+bool changes_nothing(std::string_view name, const json::Value& value);
+
 // A parameter that the relay itself sets in the upstream's request: no client may give it (PROTOCOL.md, Create).
 bool is_own_parameter(std::string_view name);
 

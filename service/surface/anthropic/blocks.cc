@@ -1,5 +1,6 @@
 #include "service/surface/anthropic/blocks.h"
 
+#include "service/json/blank.h"
 #include "service/text/base64.h"
 
 namespace tokenrelay::surface {
@@ -37,7 +38,7 @@ Value text_document(const Value& block, const Value& source, std::string_view ki
 Part document_part(const Value& block, const std::string& place, std::string_view kind) {
   const Value& source = source_of(block);
   const std::string type = json::word(source, "type"), title = json::word(block, "title");
-  if (block.contains("citations") && block["citations"].is_object() && block["citations"].value("enabled", false)) {
+  if (block.contains("citations") && !json::is_blank(block["citations"])) {
     return refuse(place + ".citations", "is not supported by the relay");
   }
   if (!json::word(block, "context").empty()) return refuse(place + ".context", "is not supported by the relay");
@@ -84,7 +85,8 @@ Part neutral_part(const Value& block, const std::string& place, std::string_view
 Part neutral_call(const Value& block, const std::string& place) {
   if (json::word(block, "id").empty()) return refuse(place + ".id", "is missing");
   if (json::word(block, "name").empty()) return refuse(place + ".name", "is missing");
-  const Value input = block.contains("input") ? block["input"] : Value::object();
+  const bool empty = !block.contains("input") || json::is_empty(block["input"]);
+  const Value input = empty ? Value::object() : block["input"];
   return Value{{"id", json::word(block, "id")},
                {"type", "function"},
                {"function", Value{{"name", json::word(block, "name")}, {"arguments", json::dump(input)}}}};

@@ -5,9 +5,11 @@
 #include <utility>
 
 #include "service/api/create_request.h"
+#include "service/json/blank.h"
 #include "service/surface/anthropic/blocks.h"
 #include "service/surface/anthropic/tools.h"
 #include "service/surface/anthropic/turns.h"
+#include "service/upstream/prompt.h"
 
 namespace tokenrelay::surface {
 namespace {
@@ -54,10 +56,10 @@ class Reader {
 };
 
 Checked Reader::member(const std::string& name, const Value& value) {
-  if (value.is_null()) return {};
+  if (json::is_empty(value)) return {};
   for (const auto& [theirs, neutral] : renamed) {
     if (name != theirs) continue;
-    if (!(value.is_array() && value.empty())) parameters_[std::string(neutral)] = value;
+    parameters_[std::string(neutral)] = value;
     return {};
   }
   if (name == "tools") return read_anthropic_tools(value, kind_, parameters_, own_);
@@ -65,7 +67,7 @@ Checked Reader::member(const std::string& name, const Value& value) {
   if (name == "metadata") return metadata(value);
   if (name == "thinking") return thinking(value);
   if (name == "output_config") return output_config(value);
-  if (name == "cache_control" && !at_home_) return {};
+  if (!at_home_ && (name == "cache_control" || upstream::changes_nothing(name, value))) return {};
   own_[name] = value;
   return {};
 }
@@ -73,10 +75,10 @@ Checked Reader::member(const std::string& name, const Value& value) {
 Checked Reader::metadata(const Value& value) {
   if (!value.is_object()) return refuse("metadata", "must be an object");
   for (const auto& [name, member] : value.items()) {
-    if (member.is_null()) continue;
+    if (json::is_empty(member)) continue;
     if (name == "user_id")
       parameters_["user"] = member;
-    else
+    else if (at_home_ || !json::is_blank(member))
       own_["metadata"][name] = member;
   }
   return {};
@@ -103,7 +105,7 @@ Checked Reader::output_config(const Value& value) {
     return {};
   }
   for (const auto& [name, member] : value.items()) {
-    if (member.is_null()) continue;
+    if (json::is_blank(member)) continue;
     if (name == "effort") {
       parameters_["reasoning_effort"] = member == "max" ? Value("xhigh") : member;
     } else if (name == "format") {
@@ -160,10 +162,10 @@ std::string client_name(const std::string& neutral, const AnthropicTurns& turns,
 }
 
 Checked read_model(const Value& body, AnthropicRequest& out) {
-  if (!body.contains("model") || body["model"].is_null()) return {};
+  if (!body.contains("model") || json::is_empty(body["model"])) return {};
   out.model = json::word(body, "model");
   if (out.model.empty() || out.model.size() > api::max_model_bytes)
-    return refuse("model", "must be a string of 1 to 256 bytes");
+    return refuse("model", "must be a string of at most 256 bytes");
   return {};
 }
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "service/json/blank.h"
 #include "service/surface/anthropic/blocks.h"
 
 namespace tokenrelay::surface {
@@ -16,10 +17,11 @@ using Checked = tl::expected<void, Error>;
 constexpr std::array<std::string_view, 7> common = {"type",   "name",          "description",          "input_schema",
                                                     "strict", "cache_control", "eager_input_streaming"};
 
-// The first member that only Anthropic's models support.
+// The first member that only Anthropic's models support. The model itself is the caller unless others are allowed.
 std::string special_member(const Value& tool) {
   for (const auto& [name, value] : tool.items()) {
-    if (!value.is_null() && std::find(common.begin(), common.end(), name) == common.end()) return name;
+    if (name == "allowed_callers" && value == Value::array({"direct"})) continue;
+    if (!json::is_blank(value) && std::find(common.begin(), common.end(), name) == common.end()) return name;
   }
   return {};
 }

@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "service/json/blank.h"
 #include "service/surface/anthropic/blocks.h"
 #include "service/surface/anthropic/opaque.h"
 #include "service/surface/content.h"
@@ -52,7 +53,7 @@ class Reader {
 };
 
 Checked Reader::system(const Value& system) {
-  if (system.is_null()) return {};
+  if (json::is_empty(system)) return {};
   const auto blocks = blocks_of(system, "system");
   if (!blocks) return tl::make_unexpected(blocks.error());
   return plain("system", *blocks, system.is_string() ? "" : "system");

@@ -4,6 +4,8 @@
 #include <array>
 
 #include "service/api/create_request.h"
+#include "service/json/blank.h"
+#include "service/upstream/prompt.h"
 
 namespace tokenrelay::surface {
 namespace {
@@ -16,14 +18,14 @@ constexpr std::array<std::string_view, 4> foreign = {"prompt", "input", "content
 
 // The log has no event for what these return, so the client would silently not get it.
 bool asks_for_more_than_text(const std::string& name, const Value& value) {
-  if (name == "logprobs") return value == true;
-  if (name == "top_logprobs" || name == "audio") return !value.is_null() && value != 0;
-  return name == "modalities" && value.is_array() && value != Value::array({"text"});
+  const bool asks = name == "logprobs" || name == "top_logprobs" || name == "audio" || name == "modalities";
+  return asks && !upstream::changes_nothing(name, value);
 }
 
 tl::expected<void, Error> read_member(const std::string& name, const Value& value, ChatRequest& out,
                                       Value& parameters) {
   if (name == "model") {
+    if (value.is_null()) return {};
     if (!value.is_string() || value.get_ref<const std::string&>().size() > 256)
       return refuse(name, "must be a string of at most 256 bytes");
     out.model = value.get<std::string>();
@@ -36,14 +38,14 @@ tl::expected<void, Error> read_member(const std::string& name, const Value& valu
     if (!value.is_boolean() && !value.is_null()) return refuse(name, "must be true or false");
     out.stream = value == true;
   } else if (name == "n") {
-    if (value != 1 && !value.is_null()) return refuse(name, "must be 1: the relay supports one choice only");
+    if (!upstream::changes_nothing(name, value)) return refuse(name, "must be 1: the relay supports one choice only");
   } else if (name == "stream_options") {
     if (!value.is_object() && !value.is_null()) return refuse(name, "must be an object");
     out.include_usage = value.is_object() && value.contains("include_usage") && value["include_usage"] == true;
   } else if (asks_for_more_than_text(name, value)) {
     return refuse(name, "is not supported: the relay returns text, reasoning and tool calls only");
   } else if (std::find(foreign.begin(), foreign.end(), name) != foreign.end()) {
-    return refuse(name, "is not a field of a chat completion request");
+    if (!json::is_blank(value)) return refuse(name, "is not a field of a chat completion request");
   } else {
     parameters[name] = value;
   }

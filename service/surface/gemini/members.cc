@@ -1,5 +1,7 @@
 #include "service/surface/gemini/members.h"
 
+#include "service/json/blank.h"
+
 namespace tokenrelay::surface {
 
 using json::Value;
@@ -25,6 +27,11 @@ Value camel_members(const Value& object) {
     if (!value.is_null()) out[camel_name(name)] = value;
   }
   return out;
+}
+
+bool says_nothing(const Value& value) {
+  if (json::is_empty(value)) return true;
+  return value.is_string() && value.get_ref<const std::string&>().ends_with("_UNSPECIFIED");
 }
 
 }  // namespace tokenrelay::surface

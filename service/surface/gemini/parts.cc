@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "service/json/blank.h"
 #include "service/surface/gemini/members.h"
 #include "service/surface/gemini/opaque.h"
 #include "service/surface/opaque.h"
@@ -62,12 +63,13 @@ Part read_gemini_part(const Value& part, const std::string& place, std::string_v
   static constexpr std::array<std::string_view, 5> known = {"text", "thought", "thoughtSignature", "inlineData",
                                                             "fileData"};
   for (const auto& [name, value] : part.items()) {
-    if (std::find(known.begin(), known.end(), name) == known.end()) {
+    if (!json::is_blank(value) && std::find(known.begin(), known.end(), name) == known.end()) {
       return refuse(place + "." + name, "is not supported by the relay");
     }
   }
-  if (part.contains("inlineData")) return inline_part(camel_members(part["inlineData"]), place);
-  if (part.contains("fileData")) return file_part(camel_members(part["fileData"]), place, upstream_kind);
+  const auto has = [&](const char* name) { return part.contains(name) && !json::is_empty(part[name]); };
+  if (has("inlineData")) return inline_part(camel_members(part["inlineData"]), place);
+  if (has("fileData")) return file_part(camel_members(part["fileData"]), place, upstream_kind);
   if (part.contains("text") && !part["text"].is_string()) return refuse(place + ".text", "must be a string");
   return text_part(part, upstream_kind, thought);
 }

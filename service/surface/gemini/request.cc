@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "service/api/create_request.h"
+#include "service/json/blank.h"
 #include "service/surface/gemini/members.h"
 #include "service/surface/gemini/tools.h"
 #include "service/surface/gemini/turns.h"
@@ -51,6 +52,7 @@ class Generation {
 
  private:
   Read member(const std::string& name, const Value& value) {
+    if (says_nothing(value)) return {};
     for (const auto& [ours, neutral] : same) {
       if (name != ours) continue;
       parameters_[std::string(neutral)] = name == "topK" ? whole_number(value) : value;
@@ -58,10 +60,12 @@ class Generation {
     }
     if (name.starts_with("response") && name != "responseLogprobs" && name != "responseModalities") return {};
     if (name == "candidateCount") {
-      return value == 1 ? Read() : refuse(place(name), "must be 1: the relay supports one candidate only");
+      return value == 1 || value == 0 ? Read()
+                                      : refuse(place(name), "must be 1: the relay supports one candidate only");
     }
     if (name == "responseModalities" && value == Value::array({"TEXT"})) return {};
     if (name == "responseLogprobs" && value == false) return {};
+    if (own_ == nullptr && json::is_blank(value)) return {};
     if (own_ != nullptr) {
       (*own_)["generationConfig"][name] = value;
       return {};
@@ -72,10 +76,11 @@ class Generation {
   // A budget becomes the nearest effort. includeThoughts is ignored: the upstream decides.
   Read thinking(const Value& config) {
     for (const auto& [name, value] : config.items()) {
+      if (says_nothing(value)) continue;
       if (name == "thinkingLevel" && value.is_string()) {
         std::string level = value.get<std::string>();
         std::transform(level.begin(), level.end(), level.begin(), [](unsigned char c) { return std::tolower(c); });
-        if (level != "thinking_level_unspecified") parameters_["reasoning_effort"] = level;
+        parameters_["reasoning_effort"] = level;
       } else if (name == "thinkingBudget" && value.is_number_integer()) {
         const int64_t budget = value.get<int64_t>();
         if (budget < 0) continue;  // the model decides
@@ -83,7 +88,7 @@ class Generation {
                                           : budget <= 2048 ? "low"
                                           : budget <= 8192 ? "medium"
                                                            : "high";
-      } else if (name != "includeThoughts") {
+      } else if (name != "includeThoughts" && !json::is_blank(value)) {
         return refuse(place("thinkingConfig." + name), "is not supported by this model's upstream");
       }
     }
@@ -93,8 +98,11 @@ class Generation {
   Read format() {
     const std::string type = json::word(config_, "responseMimeType");
     Value schema;
-    if (config_.contains("responseSchema")) schema = json_schema_of(config_["responseSchema"]);
-    if (config_.contains("responseJsonSchema")) schema = config_["responseJsonSchema"];
+    if (config_.contains("responseSchema") && !json::is_empty(config_["responseSchema"]))
+      schema = json_schema_of(config_["responseSchema"]);
+    if (config_.contains("responseJsonSchema") && !json::is_empty(config_["responseJsonSchema"])) {
+      schema = config_["responseJsonSchema"];
+    }
     if (!schema.is_null()) {
       parameters_["response_format"] = {{"type", "json_schema"},
                                         {"json_schema", Value{{"name", "response"}, {"schema", std::move(schema)}}}};
@@ -119,6 +127,7 @@ Read read_others(const Value& body, const std::string& model, Value* own) {
                                                                      "toolConfig", "generationConfig"};
   for (const auto& [name, value] : body.items()) {
     if (std::find(read_elsewhere.begin(), read_elsewhere.end(), name) != read_elsewhere.end()) continue;
+    if (says_nothing(value) || (own == nullptr && json::is_blank(value))) continue;
     if (name == "model") {
       if (value != model && value != "models/" + model) return refuse(name, "must be the model in the URL");
     } else if (own == nullptr) {

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "service/json/blank.h"
 #include "service/surface/gemini/members.h"
 
 namespace tokenrelay::surface {
@@ -18,7 +19,9 @@ tl::expected<Value, Error> function_of(const Value& given, const std::string& pl
   if (json::word(given, "name").empty()) return refuse(place + ".name", "is missing");
   Value function = Value::object();
   for (const auto& [name, value] : given.items()) {
-    if (name == "name" || name == "description") {
+    if (says_nothing(value) || (name == "behavior" && value == "BLOCKING")) {
+      continue;
+    } else if (name == "name" || name == "description") {
       function[name] = value;
     } else if (name == "parametersJsonSchema") {
       function["parameters"] = value;
@@ -80,8 +83,7 @@ Read read_calling(const Value& given, Value& functions, Value& parameters) {
   const Value allowed = given.contains("allowedFunctionNames") ? given["allowedFunctionNames"] : Value::array();
   if (!allowed.is_array()) return refuse(place + ".allowedFunctionNames", "must be an array");
   for (const auto& [name, value] : given.items()) {
-    const bool idle = name == "streamFunctionCallArguments" && value == false;
-    if (name != "mode" && name != "allowedFunctionNames" && !idle)
+    if (name != "mode" && name != "allowedFunctionNames" && !json::is_blank(value))
       return refuse(place + "." + name, "is not supported by the relay");
   }
   if (const Read read = keep_allowed(allowed, place + ".allowedFunctionNames", functions); !read) return read;
@@ -98,7 +100,7 @@ Read read_calling(const Value& given, Value& functions, Value& parameters) {
     for (auto& tool : functions) {
       if (mode == "VALIDATED") tool["function"]["strict"] = true;
     }
-  } else if (!mode.empty() && mode != "MODE_UNSPECIFIED") {
+  } else if (!says_nothing(mode)) {
     return refuse(place + ".mode", "must be AUTO, ANY, NONE or VALIDATED");
   }
   return {};
@@ -113,10 +115,11 @@ Read read_gemini_tools(const Value& body, Value& parameters, Value* own) {
   }
   const Value config = body.contains("toolConfig") ? camel_members(body["toolConfig"]) : Value::object();
   for (const auto& [name, value] : config.items()) {
+    if (says_nothing(value)) continue;
     if (name == "functionCallingConfig") {
       if (const Read read = read_calling(camel_members(value), functions, parameters); !read) return read;
     } else if (own == nullptr) {
-      return refuse("toolConfig." + name, foreign);
+      if (!json::is_blank(value)) return refuse("toolConfig." + name, foreign);
     } else {
       (*own)["toolConfig"][name] = value;
     }

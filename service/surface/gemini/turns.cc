@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "service/json/blank.h"
 #include "service/surface/content.h"
 #include "service/surface/gemini/members.h"
 #include "service/surface/gemini/opaque.h"
@@ -25,7 +26,7 @@ bool is_plain(const Value& part) {
 tl::expected<std::vector<Value>, Error> parts_of(const Value& turn, const std::string& place) {
   std::vector<Value> parts;
   const auto given = turn.find("parts");
-  if (given == turn.end()) return parts;
+  if (given == turn.end() || given->is_null()) return parts;
   const Value array = given->is_object() ? Value::array({*given}) : *given;
   if (!array.is_array()) return refuse(place + ".parts", "must be an array");
   for (size_t i = 0; i < array.size(); ++i) {
@@ -76,6 +77,7 @@ Read Reader::add_part(Value& out, const Value& part, const std::string& place) {
 
 Read Reader::system(const Value& given) {
   const std::string place = "systemInstruction";
+  if (json::is_empty(given)) return {};
   if (given.is_string()) {
     messages_.push_back(Value{{"role", "system"}, {"content", given}});
     return {};
@@ -86,7 +88,7 @@ Read Reader::system(const Value& given) {
   Value said = Value::array();
   for (size_t i = 0; i < parts->size(); ++i) {
     const std::string at = numbered(place + ".parts", i);
-    if (!(*parts)[i].contains("text")) return refuse(at, "must be a text part");
+    if (!json::is_blank((*parts)[i]) && !(*parts)[i].contains("text")) return refuse(at, "must be a text part");
     if (const Read read = add_part(said, (*parts)[i], at); !read) return read;
   }
   if (!said.empty()) messages_.push_back(Value{{"role", "system"}, {"content", content_of(std::move(said))}});

@@ -5,9 +5,11 @@
 #include <array>
 
 #include "service/api/create_request.h"
+#include "service/json/blank.h"
 #include "service/surface/responses/parts.h"
 #include "service/surface/responses/tools.h"
 #include "service/surface/responses/turns.h"
+#include "service/upstream/prompt.h"
 
 namespace tokenrelay::surface {
 namespace {
@@ -30,7 +32,7 @@ class RequestReader {
       : same_protocol_(kind.empty() || kind == own_kind), out_(out) {}
 
   Read member(const std::string& name, const Value& value) {
-    if (value.is_null()) return {};  // the SDKs send null for what is not set
+    if (json::is_empty(value)) return {};  // the SDKs send null for what is not set, other clients ""
     if (name == "model") return model(value);
     if (name == "stream") return flag(name, value, out_.stream);
     if (name == "background") return flag(name, value, out_.background);
@@ -50,7 +52,7 @@ class RequestReader {
       parameters["max_completion_tokens"] = value;
     } else if (std::find(same.begin(), same.end(), name) != same.end()) {
       parameters[name] = value;
-    } else if (name != "truncation" || value != "disabled") {
+    } else if (name != "truncation" || value != "disabled") {  // that is the default
       return foreign(name, value);
     }
     return {};
@@ -62,8 +64,11 @@ class RequestReader {
  private:
   // A member that Chat Completions does not have.
   Read foreign(const std::string& name, const Value& value) {
-    if (!same_protocol_) return refuse(name, "is not supported by this model's upstream");
-    own[name] = value;
+    if (same_protocol_) {
+      own[name] = value;
+    } else if (!upstream::changes_nothing(name, value)) {
+      return refuse(name, "is not supported by this model's upstream");
+    }
     return {};
   }
 
@@ -113,7 +118,7 @@ class RequestReader {
   Read text(const Value& value) {
     if (!value.is_object()) return refuse("text", "must be an object");
     for (const auto& [name, inner] : value.items()) {
-      if (inner.is_null()) continue;
+      if (json::is_blank(inner)) continue;
       if (name == "verbosity") {
         parameters["verbosity"] = inner;
       } else if (name != "format") {
@@ -135,7 +140,7 @@ class RequestReader {
   Read reasoning(const Value& value) {
     if (!value.is_object()) return refuse("reasoning", "must be an object");
     for (const auto& [name, inner] : value.items()) {
-      if (inner.is_null()) continue;
+      if (json::is_blank(inner)) continue;
       if (name == "effort") {
         parameters["reasoning_effort"] = inner;
       } else if (same_protocol_) {
@@ -153,7 +158,7 @@ class RequestReader {
 
 tl::expected<Value, Error> messages_of(const Value& body, std::string_view kind) {
   Value messages = Value::array();
-  if (const auto said = body.find("instructions"); said != body.end() && !said->is_null()) {
+  if (const auto said = body.find("instructions"); said != body.end() && !json::is_empty(*said)) {
     if (!said->is_string()) return refuse("instructions", "must be a string");
     messages.push_back(Value{{"role", "system"}, {"content", *said}});
   }

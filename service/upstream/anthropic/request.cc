@@ -46,11 +46,11 @@ Done add_tools(const Prompt& prompt, Value& body) {
   switch (prompt.tool_choice.kind) {
     case ToolChoice::Kind::unset:
       break;
-    case ToolChoice::Kind::automatic:
-      choose("auto");
+    case ToolChoice::Kind::automatic:  // without tools the API refuses even these two
+      if (!prompt.tools.empty()) choose("auto");
       break;
     case ToolChoice::Kind::none:
-      choose("none");
+      if (!prompt.tools.empty()) choose("none");
       break;
     case ToolChoice::Kind::required:
       choose("any");
@@ -107,16 +107,8 @@ void forbid_parallel_tools(Value& body) {
   if (body["tool_choice"]["type"] != "none") body["tool_choice"]["disable_parallel_tool_use"] = true;
 }
 
-// Parameters at their defaults, which some clients send, change nothing.
-bool is_idle(const std::string& name, const Value& value) {
-  if (name == "frequency_penalty" || name == "presence_penalty") return value == 0;
-  if (name == "logprobs" || name == "store") return value == false;
-  if (name == "logit_bias") return value == Value::object();
-  return (name == "n" && value == 1) || (name == "parallel_tool_calls" && value == true);
-}
-
 Done add_parameter(const std::string& name, const Value& value, Value& body, const Prompt& prompt) {
-  if (name == "x_anthropic" || is_idle(name, value)) return {};
+  if (name == "x_anthropic") return {};
   if (name == "temperature" || name == "top_p" || name == "top_k") {
     body[name] = value;
   } else if (name == "user" || name == "safety_identifier") {
@@ -127,7 +119,7 @@ Done add_parameter(const std::string& name, const Value& value, Value& body, con
     return add_format(value, body);
   } else if (name == "parallel_tool_calls" && value == false) {
     forbid_parallel_tools(body);
-  } else {
+  } else if (!changes_nothing(name, value)) {
     return refuse("parameters." + name, "is not supported by this upstream");
   }
   return {};

@@ -54,7 +54,9 @@ std::optional<UnsupportedField> openai_refuses(const ModelRequest& request) {
   if (request.parameters.empty() || in.peek() != json::Reader::Kind::object) return refused;
   in.object([&](std::string_view key) {
     if (key != "x_anthropic" && key != "x_gemini" && key != "x_responses") return;
-    refused = UnsupportedField{"parameters." + std::string(key), "is not supported by this upstream"};
+    const std::string name = "parameters." + std::string(key);
+    const std::string_view value = in.raw();
+    if (value != "null" && value != "{}") refused = UnsupportedField{name, "is not supported by this upstream"};
   });
   return refused;
 }

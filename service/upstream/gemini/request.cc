@@ -45,9 +45,11 @@ void add_tool_choice(const Prompt& prompt, Value& body) {
       if (!strict) return;
       [[fallthrough]];
     case ToolChoice::Kind::automatic:
+      if (prompt.tools.empty()) return;  // the API refuses every mode then
       config["mode"] = strict ? "VALIDATED" : "AUTO";
       break;
     case ToolChoice::Kind::none:
+      if (prompt.tools.empty()) return;
       config["mode"] = "NONE";
       break;
     case ToolChoice::Kind::required:
@@ -105,13 +107,6 @@ Done add_format(const Value& format, Value& config) {
   return {};
 }
 
-// Parameters at their defaults, which some clients send, change nothing.
-bool is_idle(const std::string& name, const Value& value) {
-  if (name == "logprobs" || name == "store") return value == false;
-  if (name == "logit_bias") return value == Value::object();
-  return (name == "n" && value == 1) || (name == "parallel_tool_calls" && value == true);
-}
-
 Done add_parameter(const std::string& name, const Value& value, Value& config, const ModelRequest& request) {
   static constexpr std::array<std::pair<std::string_view, const char*>, 6> same = {
       {{"temperature", "temperature"},
@@ -125,9 +120,10 @@ Done add_parameter(const std::string& name, const Value& value, Value& config, c
     config[ours] = value;
     return {};
   }
-  if (name == "x_gemini" || is_idle(name, value)) return {};
+  if (name == "x_gemini") return {};
   if (name == "reasoning_effort") return add_thinking(value, config, request.model);
   if (name == "response_format") return add_format(value, config);
+  if (changes_nothing(name, value)) return {};
   return refuse("parameters." + name, "is not supported by this upstream");
 }
 

@@ -105,17 +105,8 @@ Done add_format(const Value& format, Value& body) {
   return {};
 }
 
-// Parameters at their defaults, which some clients send, change nothing.
-bool is_idle(const std::string& name, const Value& value) {
-  if (name == "frequency_penalty" || name == "presence_penalty") return value == 0;
-  if (name == "logprobs") return value == false;
-  if (name == "logit_bias") return value == Value::object();
-  if (name == "modalities") return value == Value::array({"text"});
-  return name == "n" && value == 1;
-}
-
 Done add_parameter(const std::string& name, const Value& value, Value& body) {
-  if (name == "x_responses" || is_idle(name, value)) return {};
+  if (name == "x_responses") return {};
   if (is_in(same, name)) {
     body[name] = value;
   } else if (name == "reasoning_effort") {
@@ -126,7 +117,7 @@ Done add_parameter(const std::string& name, const Value& value, Value& body) {
     return add_format(value, body);
   } else if (name == "logprobs" && value == true) {
     body["include"].push_back("message.output_text.logprobs");
-  } else {
+  } else if (!changes_nothing(name, value)) {
     return refuse("parameters." + name, "is not supported by this upstream");
   }
   return {};

@@ -194,7 +194,7 @@ TEST_CASE("Messages request: what is refused, by the client's own names") {
       {R"("system":[{"type":"image"}])", "system[0]"},
       {R"("system":1)", "system"},
       {R"("stream":1)", "stream"},
-      {R"("tools":{})", "tools"},
+      {R"("tools":{"a":1})", "tools"},
       {R"("tools":[{"type":"web_search_20250305","name":"web_search"}])", "tools[0]"},
       {R"("tools":[{"name":"f","input_examples":[{}]}])", "tools[0].input_examples"},
       {R"("tool_choice":{"type":"tool"})", "tool_choice"},

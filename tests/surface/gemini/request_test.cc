@@ -165,9 +165,9 @@ TEST_CASE("Gemini request: what cannot be carried over is named as the client na
       {R"("model":"models/other")", "model"},
       {R"("tools":[{"googleSearch":{}}])", "tools[0].googleSearch"},
       {R"("tools":[{"functionDeclarations":[{"description":"x"}]}])", "tools[0].functionDeclarations[0].name"},
-      {R"("tools":[{"functionDeclarations":[{"name":"f","behavior":"BLOCKING"}]}])",
+      {R"("tools":[{"functionDeclarations":[{"name":"f","behavior":"NON_BLOCKING"}]}])",
        "tools[0].functionDeclarations[0].behavior"},
-      {R"("toolConfig":{"retrievalConfig":{}})", "toolConfig.retrievalConfig"},
+      {R"("toolConfig":{"retrievalConfig":{"a":1}})", "toolConfig.retrievalConfig"},
       {R"("toolConfig":{"functionCallingConfig":{"mode":"ANY","allowedFunctionNames":["f"]}})",
        "toolConfig.functionCallingConfig.allowedFunctionNames[0]"},
       {R"("toolConfig":{"functionCallingConfig":{"mode":"SOMETIMES"}})", "toolConfig.functionCallingConfig.mode"},
@@ -180,8 +180,8 @@ TEST_CASE("Gemini request: what cannot be carried over is named as the client na
       {"[1]", "contents[0]"},
       {R"([{"role":"tool","parts":[]}])", "contents[0].role"},
       {R"([{"parts":[{"text":1}]}])", "contents[0].parts[0].text"},
-      {R"([{"parts":[{"text":"a"},{"executableCode":{}}]}])", "contents[0].parts[1].executableCode"},
-      {R"([{"parts":[{"fileData":{"fileUri":"x"},"videoMetadata":{}}]}])", "contents[0].parts[0].videoMetadata"},
+      {R"([{"parts":[{"text":"a"},{"executableCode":{"code":"x"}}]}])", "contents[0].parts[1].executableCode"},
+      {R"([{"parts":[{"fileData":{"fileUri":"x"},"videoMetadata":{"fps":1}}]}])", "contents[0].parts[0].videoMetadata"},
       {R"([{"parts":[{"functionResponse":{"name":"f","response":{}}}]}])", "contents[0].parts[0].functionResponse"},
       {R"([{"role":"model","parts":[{"functionCall":{"args":{}}}]}])", "contents[0].parts[0].functionCall.name"}};
   for (const auto& [turns, field] : contents) CHECK(refused(R"({"contents":)" + turns + "}") == field);
