@@ -8,6 +8,9 @@ const std::array<uint64_t, 16> Metrics::inter_delta_bounds = {
     50'000'000,    100'000'000,    250'000'000,    500'000'000,   1'000'000'000, 2'500'000'000,
     5'000'000'000, 10'000'000'000, 30'000'000'000, 60'000'000'000};
 const std::array<uint64_t, 11> Metrics::lag_bounds = {0, 1, 4, 16, 64, 256, 1024, 4096, 16'384, 65'536, 262'144};
+const std::array<uint64_t, 15> Metrics::turn_bounds = {
+    50'000,     100'000,    250'000,     500'000,     1'000'000,   2'500'000,     5'000'000,    10'000'000,
+    20'000'000, 50'000'000, 100'000'000, 250'000'000, 500'000'000, 1'000'000'000, 5'000'000'000};
 
 namespace {
 
@@ -108,6 +111,12 @@ Metrics::Families::Families(std::string_view version)
                              "Bytes held by answers that are sent whole, until their clients have read them.")),
       whole_reads_refused(counter("tokenrelay_whole_reads_refused_total",
                                   "Answers refused because answers that are sent whole held too many bytes.")),
+      loop_turns(histogram("tokenrelay_loop_turn_seconds",
+                           "Turns of the event loop, without its waits: nothing else moves during one.",
+                           scaled(turn_bounds, 1e9))),
+      loop_stall(gauge("tokenrelay_loop_stall_seconds", "The longest turn of the event loop in the last 60 s.")),
+      loop_stall_cpu(gauge("tokenrelay_loop_stall_cpu_seconds",
+                           "The most CPU time that one turn of the event loop used in the last 60 s.")),
       ready(gauge("tokenrelay_ready", "1 if /readyz answers 200.")),
       process(registry) {
   prometheus::BuildGauge()

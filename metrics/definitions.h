@@ -70,6 +70,8 @@ struct Metrics::Families {
   Counters connections_refused;
   Gauge& whole_read_bytes;
   Counter& whole_reads_refused;
+  Histogram& loop_turns;
+  Gauge &loop_stall, &loop_stall_cpu;
   Gauge& ready;
   ProcessMetrics process;
 

@@ -2,6 +2,8 @@
 
 #include <prometheus/text_serializer.h>
 
+#include <chrono>
+
 #include "metrics/definitions.h"
 
 namespace tokenrelay::metrics {
@@ -18,6 +20,11 @@ constexpr const char* log_states[] = {"healthy", "stalled", "failed"};
 void raise(Counter& counter, uint64_t to) {
   const double behind = static_cast<double>(to) - counter.Value();
   if (behind > 0) counter.Increment(behind);
+}
+
+int64_t monotonic_s() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::seconds>(now).count();
 }
 
 std::string_view known(std::string_view value, std::initializer_list<std::string_view> values) {
@@ -127,6 +134,12 @@ void Metrics::connection_refused(std::string_view reason) {
   families_->connections_refused.of({reason}).Increment();
 }
 
+void Metrics::long_turn(int64_t wall_ns, int64_t cpu_ns) {
+  const int64_t now_s = monotonic_s();
+  stall_.observe(now_s, static_cast<double>(wall_ns) / 1e9);
+  stall_cpu_.observe(now_s, static_cast<double>(cpu_ns) / 1e9);
+}
+
 void Metrics::set_connections(double open) {
   families_->connections.Set(open);
 }
@@ -177,6 +190,10 @@ void Metrics::fold() {
   families_->inter_delta.ObserveMultiple(gaps.counts, gaps.sum / 1e9);
   const auto lags = lag_.take();
   families_->lag.ObserveMultiple(lags.counts, lags.sum);
+  const auto turns = turns_.take();
+  families_->loop_turns.ObserveMultiple(turns.counts, turns.sum / 1e9);
+  families_->loop_stall.Set(stall_.of_last_minute(monotonic_s()));
+  families_->loop_stall_cpu.Set(stall_cpu_.of_last_minute(monotonic_s()));
   families_->replayed.Increment(static_cast<double>(replayed_.take()));
   families_->merged.Increment(static_cast<double>(merged_.take()));
   families_->heartbeats.Increment(static_cast<double>(heartbeats_.take()));

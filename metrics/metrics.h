@@ -1,8 +1,8 @@
 // Metrics: everything the relay counts, in one place. All metrics are defined in metrics/definitions.cc, with names,
 // help, labels and buckets.
 //
-// Threads. Every method may be called from any thread. delta(), inter_delta() and lag() are the token path: a few
-// relaxed atomic adds, no lock, no lookup. The others take a mutex that is held for a map lookup.
+// Threads. Every method may be called from any thread. delta(), inter_delta(), lag() and loop_turn() are the token
+// path: a few relaxed atomic adds, no lock, no lookup. The others take a mutex that is held for a map lookup.
 // Bounds. Labels never hold an id. A model that is not on the list of known models becomes "other", and so does a
 // status, code, reason or route beyond the bound of its family.
 // Scraping. exposition() first runs the samplers (on the calling thread), then reads /proc for the process metrics.
@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "metrics/longest.h"
 #include "metrics/tally.h"
 
 namespace tokenrelay::metrics {
@@ -88,6 +89,13 @@ class Metrics {
   void connection_accepted() { accepted_.add(); }
   void connection_refused(std::string_view reason);  // limit, descriptors, framing, head_timeout, …
 
+  // A turn of the loop, from the return of its wait for events to its next wait. Turns of a millisecond and more also
+  // count for the longest of the last minute.
+  void loop_turn(int64_t wall_ns, int64_t cpu_ns) {
+    turns_.observe(static_cast<uint64_t>(wall_ns));
+    if (wall_ns >= 1'000'000) long_turn(wall_ns, cpu_ns);
+  }
+
   // Values that live elsewhere: set by samplers at scrape time.
   void set_connections(double open);
   void set_streams(double live, double queued);
@@ -106,13 +114,17 @@ class Metrics {
     Tally count, bytes;
   };
   void fold();
+  void long_turn(int64_t wall_ns, int64_t cpu_ns);
 
   static const std::array<uint64_t, 16> inter_delta_bounds;  // nanoseconds
   static const std::array<uint64_t, 11> lag_bounds;          // events
+  static const std::array<uint64_t, 15> turn_bounds;         // nanoseconds
 
   std::array<Deltas, 3> deltas_;
   Spread<16> inter_delta_{inter_delta_bounds};
   Spread<11> lag_{lag_bounds};
+  Spread<15> turns_{turn_bounds};
+  Longest stall_, stall_cpu_;  // seconds
   Tally replayed_, merged_, heartbeats_, accepted_;
   std::vector<std::function<void(Metrics&)>> samplers_;
   std::unique_ptr<Families> families_;

@@ -79,6 +79,7 @@ RelayProcess::RelayProcess(Config config, std::function<ConfigResult()> reload,
       connections_timer_(loop_.timers(), [this] { finish_connections(); }) {
   metrics_.set_known_models(shard_.models().names());
   metrics_.on_scrape([this](metrics::Metrics& metrics) { sample(metrics); });
+  loop_.on_turn([this](const transport::Turn& turn) { metrics_.loop_turn(turn.wall_ns, turn.cpu_ns); });
 }
 
 // What the worker does refers to requests, which go with their connections.

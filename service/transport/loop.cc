@@ -14,6 +14,7 @@ struct Loop::State {
   std::optional<asio::io_context> context{1};
   std::optional<TimerWheel> wheel;
   std::atomic<std::thread::id> thread{};
+  TurnWatch turns;
 };
 
 Loop::Loop(const Clock& clock) : clock_(clock), state_(std::make_unique<State>()) {
@@ -44,10 +45,18 @@ void Loop::run() {
   state_->thread = std::this_thread::get_id();
   {
     auto guard = asio::make_work_guard(*state_->context);
+    TurnWatch::watch_thread(&state_->turns);
+    state_->turns.begin();
     state_->context->run();
+    state_->turns.end();
+    TurnWatch::watch_thread(nullptr);
   }
   state_->context->restart();  // after the guard, which stops a context that has nothing else to do
   state_->thread = std::thread::id{};
+}
+
+void Loop::on_turn(std::function<void(const Turn&)> observer) {
+  state_->turns.tell(std::move(observer));
 }
 
 void Loop::stop() {

@@ -1,6 +1,8 @@
 // Loop: one thread's event loop (Asio's io_context), its clock and its timers. A shard is built around one.
 //
 // Threads: post() from any thread; everything else on the thread that runs run().
+// Exceptions: run() catches none, so what a post, a timer or a connection's callback lets out ends the process. That is
+// meant: what could throw here is a failed allocation or a broken invariant, and the log loses nothing by the end.
 #pragma once
 
 #include <functional>
@@ -8,6 +10,7 @@
 
 #include "service/transport/clock.h"
 #include "service/transport/timer_wheel.h"
+#include "service/transport/turn_watch.h"
 
 namespace asio {
 class io_context;
@@ -31,6 +34,8 @@ class Loop {
   bool in_loop_thread() const;
   // For assertions of what only the loop's thread may do: there, or while nobody runs it (start, end, tests).
   bool may_touch() const;
+  // Called at the end of each turn; before run().
+  void on_turn(std::function<void(const Turn&)> observer);
 
  private:
   const Clock& clock_;

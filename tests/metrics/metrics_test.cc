@@ -44,6 +44,7 @@ void use_everything(Metrics& metrics) {
   metrics.http_request("/v1/streams", "POST", 201, 0.002);
   metrics.connection_accepted();
   metrics.connection_refused("limit");
+  metrics.loop_turn(30'000'000, 20'000'000);
   metrics.set_connections(1);
   metrics.set_streams(1, 0);
   metrics.set_whole_reads(4096, 2);
@@ -75,6 +76,33 @@ TEST_CASE("what was counted is exposed") {
   CHECK(value_of(text, "tokenrelay_whole_read_bytes") == 4096);
   CHECK(value_of(text, "tokenrelay_whole_reads_refused_total") == 2);
   CHECK(value_of(text, "tokenrelay_commit_events_sum") == 12);
+}
+
+TEST_CASE("the longest turn of the loop shows, and turns of less than a millisecond only in the histogram") {
+  Metrics metrics("0.1.0");
+  metrics.loop_turn(400'000, 400'000);
+  CHECK(value_of(metrics.exposition(), "tokenrelay_loop_stall_seconds") == 0);
+  metrics.loop_turn(300'000'000, 2'000'000);
+  metrics.loop_turn(80'000'000, 70'000'000);
+  const std::string text = metrics.exposition();
+  CHECK(value_of(text, "tokenrelay_loop_stall_seconds") == 0.3);
+  CHECK(value_of(text, "tokenrelay_loop_stall_cpu_seconds") == 0.07);
+  CHECK(value_of(text, "tokenrelay_loop_turn_seconds_count") == 3);
+  CHECK(value_of(text, "tokenrelay_loop_turn_seconds_bucket{le=\"0.0005\"}") == 1);
+}
+
+TEST_CASE("the longest of a minute is forgotten after a minute, also when a second's place is used again") {
+  Longest longest;
+  CHECK(longest.of_last_minute(0) == 0);
+  longest.observe(1000, 3);
+  longest.observe(1000, 2);
+  longest.observe(1030, 1);
+  CHECK(longest.of_last_minute(1059) == 3);
+  CHECK(longest.of_last_minute(1060) == 1);
+  longest.observe(1060, 0.5);
+  CHECK(longest.of_last_minute(1060) == 1);
+  CHECK(longest.of_last_minute(1090) == 0.5);
+  CHECK(longest.of_last_minute(5000) == 0);
 }
 
 TEST_CASE("a second scrape adds to the first") {
