@@ -157,6 +157,7 @@ void RelayProcess::open_ports() {
   api::add_operation_routes(config_.admin_listen.empty() ? router_ : admin_router_, api_);
   api::add_page_routes(router_);
   const auto options = [this]() -> const http::ServerOptions& { return server_options_; };
+  const auto admin_options = [this]() -> const http::ServerOptions& { return admin_server_options_; };
   const auto log = [this](const http::RequestRecord& record) { log_request(record); };
   const auto draw_id = [] { return relay::draw_request_id(draw_random); };
   server_ = std::make_unique<http::Server>(loop_, router_, options, log, draw_id);
@@ -170,9 +171,10 @@ void RelayProcess::open_ports() {
   listener_->when_refused(refused);
   if (tls_) tls_->when_refused(refused);
   server_options_ = server_options(config_, true, metrics_);
+  admin_server_options_ = server_options(config_, false, metrics_);
   api_settings_ = api_settings(config_, !listener_->loopback());
   if (!config_.admin_listen.empty()) {
-    admin_server_ = std::make_unique<http::Server>(loop_, admin_router_, options, log, draw_id);
+    admin_server_ = std::make_unique<http::Server>(loop_, admin_router_, admin_options, log, draw_id);
     admin_listener_ =
         std::make_unique<transport::Listener>(loop_, config_.admin_listen, 64, [this](transport::Socket socket) {
           admin_server_->serve(std::move(socket), admin_listener_->loopback(), [this] { admin_listener_->closed(); });
@@ -248,6 +250,7 @@ void RelayProcess::apply_reload() {
   shard_.reload(relay_options(config_), model_table(config_, loop_, client_));
   metrics_.set_known_models(shard_.models().names());
   server_options_ = server_options(config_, true, metrics_);
+  admin_server_options_ = server_options(config_, false, metrics_);
   api_settings_ = api_settings(config_, !listener_->loopback());
   spdlog::set_level(spdlog::level::from_str(config_.log.level));
   spdlog::info("configuration reloaded");

@@ -40,6 +40,7 @@ class RelayProcess {
   std::function<ConfigResult()> reload_;
   std::function<uint64_t()> dropped_log_lines_;
   http::ServerOptions server_options_;
+  http::ServerOptions admin_server_options_;
   api::Settings api_settings_;
 
   transport::Loop loop_;

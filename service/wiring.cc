@@ -83,6 +83,9 @@ http::ServerOptions server_options(const Config& config, bool check_host, metric
   out.write_stall_ms = limits.write_stall_ms;
   out.cors_origins = config.cors_origins;
   out.trusted_proxies = config.trusted_proxies;
+  out.hosts = config.hosts;
+  out.public_origins = config.public_origins;
+  out.any_host_paths = {"/healthz", "/readyz"};
   out.check_host = check_host;
   out.add_headers = surface::add_headers;
   out.shape_error = surface::shape_error;
@@ -96,7 +99,6 @@ api::Settings api_settings(const Config& config, bool beyond_loopback) {
   out.heartbeat_ms = config.limits.heartbeat_ms;
   out.write_stall_ms = config.limits.write_stall_ms;
   out.whole_read_bytes = config.limits.whole_read_bytes;
-  out.cors_origins = config.cors_origins;
   out.log_prompts = config.log.prompts;
   const bool goes_on = config.surfaces.on_disconnect == "continue";
   using Action = relay::OnDisconnect::Action;

@@ -23,7 +23,6 @@ struct Settings {
   int64_t heartbeat_ms = 15'000;
   int64_t write_stall_ms = 60'000;
   uint64_t whole_read_bytes = 64 << 20;
-  std::vector<std::string> cors_origins;
   bool log_prompts = false;
   relay::OnDisconnect surface_on_disconnect{relay::OnDisconnect::Action::cancel, 0};  // for clients that cannot resume
   bool list_allowed = true;  // false: beyond loopback without authentication

@@ -206,10 +206,6 @@ asio::awaitable<http::Answer> open_control_socket(Api& api, const http::Request&
     refusal.headers.emplace_back("Sec-WebSocket-Version", "13");
     co_return refusal;
   }
-  if (!http::origin_allowed(request, api.settings().cors_origins)) {
-    co_return http::problem(http::Code::forbidden, "this origin may not open a WebSocket: add it to cors_origins",
-                            request.request_id);
-  }
   co_return http::Takeover([&api, stream, handshake = std::move(*handshake)](http::TakenConnection connection) {
     if (connection.log) connection.log(101);
     auto socket = std::make_unique<ControlSocket>(api, stream, std::move(connection), handshake);

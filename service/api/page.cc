@@ -14,7 +14,6 @@ std::string literal(std::string_view path) {
 
 http::Reply serve(const web::Asset& asset, const http::Request& request) {
   http::HeaderList headers = {{"Content-Security-Policy", std::string(web::content_security_policy)},
-                              {"X-Content-Type-Options", "nosniff"},
                               {"Referrer-Policy", "no-referrer"},
                               {"Cache-Control", "no-cache"},
                               {"ETag", std::string(asset.etag)}};

@@ -106,6 +106,11 @@ bool is_origin(std::string_view text) {
   return split_authority(text.substr(scheme_end + 3), host, port, has_port);
 }
 
+bool is_host(std::string_view text) {
+  if (text.starts_with('[') && text.ends_with(']')) return is_ipv6(text.substr(1, text.size() - 2));
+  return is_name(text) || is_ipv6(text);
+}
+
 bool is_network(std::string_view text) {
   const size_t slash = text.find('/');
   const std::string_view address = text.substr(0, slash);

@@ -27,6 +27,7 @@ struct HttpUrl {
 std::optional<HttpUrl> parse_http_url(std::string_view text);
 
 bool is_origin(std::string_view text);   // "https://chat.example", "http://localhost:3000": as a browser sends it
+bool is_host(std::string_view text);     // "relay.example", "10.0.0.1", "fd00::1" or "[fd00::1]": no port
 bool is_network(std::string_view text);  // "10.0.0.0/8", "::1"
 
 }  // namespace tokenrelay

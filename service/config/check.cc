@@ -16,7 +16,24 @@ Problem check_listen(const std::string& key, const std::string& value, const Lay
   return {};
 }
 
+// Beyond loopback a page could give the relay's address a name of its own, and would then be of the same origin.
+Problem check_hosts(const LayeredConfig& layered) {
+  const Config& config = layered.config;
+  for (const std::string& host : config.hosts) {
+    if (host == "*" || is_host(host)) continue;
+    return layered.wrong("hosts", "must contain names or addresses without a port, such as relay.example, or \"*\"");
+  }
+  if (!config.hosts.empty() || is_loopback(parse_host_port(config.listen)->host)) return {};
+  return layered.wrong("listen", "\"" + config.listen +
+                                     "\" is reachable from other machines, and there is no authentication: set hosts "
+                                     "to the names that clients use, such as hosts = [\"relay.example\"]");
+}
+
 Problem check_browsers(const LayeredConfig& layered) {
+  for (const std::string& origin : layered.config.public_origins) {
+    if (is_origin(origin) && parse_http_url(origin)) continue;
+    return layered.wrong("public_origins", "must contain origins such as https://relay.example");
+  }
   for (const std::string& origin : layered.config.cors_origins) {
     if (origin == "*" || is_origin(origin)) continue;
     return layered.wrong("cors_origins",
@@ -69,6 +86,7 @@ Problem check_config(LayeredConfig& layered) {
     }
   }
   if (config.data.empty()) return layered.wrong("data", "must not be empty: give the path of a directory");
+  if (auto problem = check_hosts(layered)) return problem;
   if (auto problem = check_browsers(layered)) return problem;
   if (auto problem = check_tls(layered)) return problem;
   return check_limits(layered);

@@ -39,8 +39,10 @@ struct Config {
   std::string default_model;  // "": the first upstream's first model, or "demo"
   std::vector<std::string> cors_origins;
   std::vector<std::string> trusted_proxies;
-  bool allow_unauthenticated = false;  // required to listen beyond loopback
-  bool list = false;                   // GET /v1/streams beyond loopback without authentication
+  std::vector<std::string> hosts;           // names that it answers to; on loopback those of loopback too
+  std::vector<std::string> public_origins;  // its own, as browsers see them
+  bool allow_unauthenticated = false;       // required to listen beyond loopback
+  bool list = false;                        // GET /v1/streams beyond loopback without authentication
   int64_t drain_timeout_ms = 25'000;
 
   struct Tls {                     // [tls], of `listen`

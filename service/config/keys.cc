@@ -19,10 +19,19 @@ const Key<Config> keys[] = {
     {"", "default_model", AT(default_model),
      "Model for requests without one; empty: the first model of the first upstream, or \"demo\"."},
     {"", "cors_origins", AT(cors_origins),
-     "Origins whose pages may call the relay, such as [\"https://chat.example\"]; [\"*\"] allows all."},
+     "Origins of other sites whose pages may call the relay, such as [\"https://chat.example\"]; [\"*\"] allows all. "
+     "Anything but a read, and every WebSocket, of a page that is neither on this list nor the relay's own is a 403."},
     {"", "trusted_proxies", AT(trusted_proxies),
-     "Addresses or networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are trusted, such as "
-     "[\"127.0.0.1\", \"10.0.0.0/8\"]."},
+     "Addresses or networks of proxies whose X-Forwarded-For, X-Forwarded-Proto and X-Forwarded-Host are trusted, such "
+     "as [\"127.0.0.1\", \"10.0.0.0/8\"]."},
+    {"", "hosts", AT(hosts),
+     "Names without port that the relay answers to, such as [\"relay.example\"]; a request for another is a 421, so "
+     "that no page can reach the relay by a name of its own (DNS rebinding). [\"*\"] is any. A relay on loopback "
+     "answers to loopback names too; beyond loopback this key must be set. /healthz, /readyz and all of admin_listen "
+     "answer to any name."},
+    {"", "public_origins", AT(public_origins),
+     "The relay's own origins as browsers see them, such as [\"https://relay.example\"]: needed behind a proxy that "
+     "hides them. A request's scheme and host, and what trusted_proxies say of them, need no entry."},
     {"", "allow_unauthenticated", AT(allow_unauthenticated),
      "Must be true to listen beyond loopback: anyone who reaches the port can read and start streams."},
     {"", "list", AT(list), "Serve GET /v1/streams, the list of all streams, also when listening beyond loopback."},

@@ -1,7 +1,5 @@
 #include "service/http/browser.h"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
 
 #include "service/http/grammar.h"
@@ -34,23 +32,6 @@ std::string allowed_headers(std::string_view requested) {
 
 }  // namespace
 
-bool is_loopback_host(std::string_view host) {
-  if (host.starts_with('[')) {
-    size_t end = host.find(']');
-    if (end == std::string_view::npos) return false;
-    in6_addr address{};
-    std::string literal(host.substr(1, end - 1));
-    std::string_view rest = host.substr(end + 1);
-    return (rest.empty() || rest.front() == ':') && inet_pton(AF_INET6, literal.c_str(), &address) == 1 &&
-           IN6_IS_ADDR_LOOPBACK(&address);
-  }
-  std::string name(host.substr(0, host.find(':')));
-  if (name.ends_with('.')) name.pop_back();
-  if (same_text(name, "localhost")) return true;
-  in_addr address{};
-  return inet_pton(AF_INET, name.c_str(), &address) == 1 && (ntohl(address.s_addr) >> 24) == 127;
-}
-
 HeaderList cors_headers(const Request& request, const std::vector<std::string>& allowed) {
   HeaderList headers;
   if (allowed.empty()) return headers;
@@ -64,6 +45,12 @@ HeaderList cors_headers(const Request& request, const std::vector<std::string>& 
   }
   if (!any) headers.emplace_back("Vary", "Origin");  // also without one: a cache must not serve this to another origin
   return headers;
+}
+
+void append_guard_headers(HeaderList& headers, bool tls, const std::optional<Origin>& own) {
+  headers.emplace_back("X-Content-Type-Options", "nosniff");
+  headers.emplace_back("Cross-Origin-Resource-Policy", "same-origin");
+  if (tls && own && own->host != "localhost") headers.emplace_back("Strict-Transport-Security", "max-age=31536000");
 }
 
 std::optional<Reply> preflight(const Request& request, const std::vector<std::string>& allowed) {

@@ -39,11 +39,11 @@ std::string_view without_port(std::string_view text) {
   return text;
 }
 
+}  // namespace
+
 bool is_trusted(std::string_view address, const std::vector<std::string>& trusted) {
   return std::any_of(trusted.begin(), trusted.end(), [&](const auto& network) { return in_network(address, network); });
 }
-
-}  // namespace
 
 bool in_network(std::string_view address, std::string_view network) {
   size_t slash = network.find('/');

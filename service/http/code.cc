@@ -18,6 +18,7 @@ constexpr Row rows[] = {
     {Code::invalid_cursor, 400, "invalid_cursor", "Invalid cursor"},
     {Code::unauthorized, 401, "unauthorized", "Unauthorized"},
     {Code::forbidden, 403, "forbidden", "Forbidden"},
+    {Code::cross_site, 403, "cross_site", "Cross-site request"},
     {Code::not_found, 404, "not_found", "Not found"},
     {Code::unknown_model, 404, "unknown_model", "Unknown model"},
     {Code::unknown_cursor, 404, "unknown_cursor", "Unknown cursor"},

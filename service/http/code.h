@@ -10,6 +10,7 @@ enum class Code {
   invalid_cursor,          // 400
   unauthorized,            // 401
   forbidden,               // 403
+  cross_site,              // 403
   not_found,               // 404
   unknown_model,           // 404
   unknown_cursor,          // 404

@@ -34,6 +34,10 @@ bool sane_request_id(std::string_view id) {
   });
 }
 
+bool sets(const HeaderList& headers, std::string_view name) {
+  return std::any_of(headers.begin(), headers.end(), [&](const auto& header) { return header.first == name; });
+}
+
 }  // namespace
 
 // From here on the request can be answered: it has an id, a log line, and its browser headers.
@@ -47,8 +51,11 @@ void Connection::start_exchange() {
   Request& request = exchange.request;
   auto id = request.header("request-id");
   request.request_id = id && sane_request_id(*id) ? std::string(*id) : server_->draw_request_id();
-  request.client_address = client_address(request, socket_.peer_address(), options.trusted_proxies);
+  exchange.arrival = {socket_.peer_address(), slot_->loopback(), socket_.secured()};
+  exchange.own = own_origin(request, exchange.arrival, options);
+  request.client_address = client_address(request, exchange.arrival.peer, options.trusted_proxies);
   exchange.common = cors_headers(request, options.cors_origins);
+  append_guard_headers(exchange.common, exchange.arrival.tls, exchange.own);
   exchange.common.emplace_back("Request-Id", request.request_id);
   if (options.add_headers) options.add_headers(request, exchange.common);
   exchange.ticket = std::make_shared<Ticket>(server_->log, server_->loop.clock(), started_us_);
@@ -76,14 +83,8 @@ void Connection::fail(Code code, std::string detail) {
 std::optional<Reply> Connection::refusal() {
   const ServerOptions& options = server_->options();
   const Request& request = exchange_->request;
-  auto host = request.header("host");
-  if (options.check_host && slot_->loopback() && host && !is_loopback_host(*host)) {
-    Reply reply = problem(Code::misdirected,
-                          "the relay listens on loopback and accepts only loopback names as Host, such as 127.0.0.1",
-                          request.request_id);
-    reply.close = true;
-    return reply;
-  }
+  if (auto refused = refuse_host(request, exchange_->arrival, options)) return refused;
+  if (auto refused = refuse_cross_site(request, exchange_->arrival, exchange_->own, options)) return refused;
   return preflight(request, options.cors_origins);
 }
 
@@ -125,6 +126,9 @@ void Connection::reply(Reply reply) {
   const auto& shape_error = server_->options().shape_error;
   if (shape_error && reply.content_type == problem_media_type) shape_error(request, reply);
   exchange_->broken = exchange_->broken || reply.status == 411;  // without a length its end is not known
+  if (!sets(reply.headers, "Content-Security-Policy")) {
+    exchange_->common.emplace_back("Content-Security-Policy", no_page_policy);
+  }
   bool last = reply.close || !request.keep_alive || server_->draining || exchange_->broken;
   std::string_view connection = last ? "close" : request.http10 ? "keep-alive" : "";
   writing_ = std::make_unique<Writing>();
@@ -150,6 +154,7 @@ void Connection::take_over(const Takeover& takeover) {
   taken.socket = std::move(socket_);
   taken.unread = std::move(unread_);
   taken.head = std::move(exchange_->common);
+  taken.head.emplace_back("Content-Security-Policy", no_page_policy);
   taken.head.emplace_back("Date", http_date(server_->loop.clock().wall_ms()));
   taken.request_id = request.request_id;
   taken.http10 = request.http10;

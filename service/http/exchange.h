@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "service/http/access.h"
 #include "service/http/reply.h"
 #include "service/http/request.h"
 #include "service/http/server.h"
@@ -55,7 +56,9 @@ class BodyShare {
 struct Exchange {
   std::unique_ptr<BodyShare> share;  // may be null
   Request request;
-  HeaderList common;  // Request-Id, CORS: on every reply to this request
+  Arrival arrival;
+  std::optional<Origin> own;  // the relay's origin, as the client sees it
+  HeaderList common;          // Request-Id, CORS and the like: on every reply to this request
   std::shared_ptr<Ticket> ticket;
   bool broken = false;  // it was refused before its end was known: more of it may arrive
 };

@@ -3,20 +3,13 @@
 
 #include "service/http/framing.h"
 #include "service/http/grammar.h"
+#include "service/http/origin.h"
 #include "service/http/percent.h"
 
 namespace tokenrelay::http {
 namespace {
 
 constexpr size_t method_bytes = 32;
-
-// uri-host [ ":" port ] as far as its characters go (RFC 3986 3.2.2); no user information.
-bool is_authority(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) {
-    return is_digit(c) || (to_lower(c) >= 'a' && to_lower(c) <= 'z') ||
-           std::string_view("-._~!$&'()*+,;=:[]%").find(c) != std::string_view::npos;
-  });
-}
 
 size_t count(const Request& request, std::string_view name) {
   return static_cast<size_t>(
@@ -68,7 +61,7 @@ void Framer::on_target(std::string_view target) {
   }
   target.remove_prefix(scheme + 3);
   std::string_view authority = target.substr(0, target.find_first_of("/?"));
-  if (authority.empty() || !is_authority(authority)) {
+  if (!parse_authority(authority)) {
     return fail(Code::invalid_request, "the host in the request target is malformed");
   }
   authority_ = authority;
@@ -103,6 +96,8 @@ void Framer::on_header(std::string_view line) {
 void Framer::on_head_end() {
   section_bytes_ = 0;
   read_host();
+  // Browsers send one. Whoever lets two through may look at the first or at the last.
+  if (count(request_, "origin") > 1) return fail(Code::invalid_request, "more than one Origin header");
   read_connection();
   if (phase_ == Phase::failed) return;
   auto length = request_.header("content-length");
@@ -164,7 +159,7 @@ void Framer::read_host() {
   }
   for (auto& [name, value] : request_.headers) {
     if (name != "host") continue;
-    if (!is_authority(value)) return fail(Code::invalid_request, "the Host header is malformed");
+    if (!value.empty() && !parse_authority(value)) return fail(Code::invalid_request, "the Host header is malformed");
     if (!authority_.empty()) value = authority_;
   }
 }

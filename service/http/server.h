@@ -1,5 +1,5 @@
 // Server: what happens to a connection between accept and close. Frames requests strictly, applies limits and browser
-// rules (Host, CORS), routes, awaits the answer, writes it, and goes on with the next request.
+// rules (Host, cross-site, CORS), routes, awaits the answer, writes it, and goes on with the next request.
 //
 // Threads: loop thread. Bounds: ServerOptions.
 #pragma once
@@ -29,13 +29,16 @@ struct ServerOptions {
   int64_t keep_alive_ms = 75'000;            // idle between requests
   int64_t write_stall_ms = 60'000;           // a peer that takes no byte for this long while data is due is cut
   std::vector<std::string> cors_origins;     // exact origins, or "*"
-  std::vector<std::string> trusted_proxies;  // addresses or CIDR whose X-Forwarded-For/-Proto are trusted
+  std::vector<std::string> trusted_proxies;  // addresses or CIDR whose X-Forwarded-For, -Proto and -Host are trusted
+  std::vector<std::string> hosts;            // names that it answers to, without port, or "*"; access.h
+  std::vector<std::string> public_origins;   // its own, beside scheme and Host of a request
+  std::vector<std::string> any_host_paths;   // answer to any Host: health checks ask by address
   // For the paths of other protocols: extra headers on every answer, and their shape of an error.
   std::function<void(const Request&, HeaderList&)> add_headers;
   std::function<void(const Request&, Reply&)> shape_error;  // given application/problem+json
   // A connection is closed because of a limit or a broken request: framing, too_large, timeout, uploads, write_stall.
   std::function<void(std::string_view reason)> refused;
-  bool check_host = true;  // on a loopback listener a foreign Host is 421 (DNS rebinding)
+  bool check_host = true;  // a foreign Host is 421 (DNS rebinding)
 };
 
 // One request, for the log line and the metrics. The path has no query, so cursors and tokens stay out of logs.

@@ -1,4 +1,4 @@
-// The opening handshake of RFC 6455 (4.2), and which origins may begin one.
+// The opening handshake of RFC 6455 (4.2). Which origins may begin one is in access.h.
 #include <openssl/evp.h>
 #include <openssl/sha.h>
 
@@ -68,17 +68,6 @@ tl::expected<HeaderList, UpgradeError> check_upgrade(const Request& request, std
     headers.emplace_back("Sec-WebSocket-Protocol", std::string(subprotocol));
   }
   return headers;
-}
-
-bool origin_allowed(const Request& request, const std::vector<std::string>& allowed) {
-  const auto origin = request.header("origin");
-  if (!origin) return true;
-  for (const auto& one : allowed) {
-    if (one == "*" || one == *origin) return true;
-  }
-  const auto scheme_end = origin->find("://");
-  if (scheme_end == std::string_view::npos) return false;  // "null" and the like
-  return lower(origin->substr(scheme_end + 3)) == lower(request.header("host").value_or(""));
 }
 
 }  // namespace tokenrelay::http

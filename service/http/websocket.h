@@ -30,9 +30,6 @@ struct UpgradeError {
 // The headers of the 101, from a valid opening handshake (RFC 6455 4.2.1); with `subprotocol` if it was offered.
 tl::expected<HeaderList, UpgradeError> check_upgrade(const Request& request, std::string_view subprotocol);
 
-// Browsers send Origin: it must be this host's, or on the list. A request without Origin is not from a browser.
-bool origin_allowed(const Request& request, const std::vector<std::string>& allowed);
-
 class WebSocket {
  public:
   class Owner {

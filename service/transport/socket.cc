@@ -140,6 +140,10 @@ void Socket::secure(std::unique_ptr<TlsSession> session) {
   state_->tls = std::move(session);
 }
 
+bool Socket::secured() const {
+  return state_ && state_->tls;
+}
+
 bool Socket::is_open() const {
   return state_ && state_->io.is_open();
 }

@@ -38,6 +38,8 @@ class Socket {
 
   void secure(std::unique_ptr<TlsSession> session);  // before anything is read or written
 
+  bool secured() const;  // speaks TLS
+
   bool is_open() const;
   int descriptor() const;
   Loop& loop() const;

@@ -197,6 +197,16 @@ TEST_CASE("the environment is checked like the file, and unknown variables are t
   loaded = load_config(sources);
   REQUIRE(loaded);
   CHECK(loaded->cors_origins == std::vector<std::string>{"https://a.example", "https://b.example"});
+  sources.environment = {{"TOKENRELAY_HOSTS", "localhost,127.0.0.1"},
+                         {"TOKENRELAY_PUBLIC_ORIGINS", "https://relay.example"},
+                         {"TOKENRELAY_ALLOW_UNAUTHENTICATED", "true"},
+                         {"TOKENRELAY_LISTEN", "0.0.0.0:8080"}};
+  loaded = load_config(sources);
+  REQUIRE(loaded);
+  CHECK(loaded->hosts == std::vector<std::string>{"localhost", "127.0.0.1"});
+  CHECK(loaded->public_origins == std::vector<std::string>{"https://relay.example"});
+  sources.environment.erase("TOKENRELAY_HOSTS");
+  CHECK(!load_config(sources));
 
   CHECK(unknown_variables({{"TOKENRELAY_LISTN", ""},
                            {"TOKENRELAY_LISTEN", ""},
@@ -216,7 +226,13 @@ TEST_CASE("listening beyond loopback has to be asked for") {
     const auto loaded = files.load("listen = \"" + std::string(address) + "\"\n");
     REQUIRE(!loaded);
     CHECK(loaded.error().message.find("allow_unauthenticated") != std::string::npos);
-    CHECK(files.load("allow_unauthenticated = true\nlisten = \"" + std::string(address) + "\"\n"));
+    const std::string open = "allow_unauthenticated = true\nlisten = \"" + std::string(address) + "\"\n";
+    const auto nameless = files.load(open);
+    REQUIRE(!nameless);
+    CHECK(nameless.error().message.find("set hosts to the names") != std::string::npos);
+    CHECK(files.load(open + "hosts = [\"relay.example\"]\n"));
+    CHECK(files.load(open + "hosts = [\"*\"]\n"));
+    CHECK(files.load("allow_unauthenticated = true\nadmin_listen = \"" + std::string(address) + "\"\n"));
     CHECK(!files.load("admin_listen = \"" + std::string(address) + "\"\n"));
   }
   for (const char* address : {"", ":8080", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "::1:8080", "[::1]", "[x]:1",
@@ -233,6 +249,16 @@ TEST_CASE("origins and proxies are checked") {
   for (const char* origin : {"a.example", "https://a.example/", "https://A.example", "https://", ""}) {
     INFO(origin);
     CHECK(!files.load("cors_origins = [\"" + std::string(origin) + "\"]"));
+  }
+  CHECK(files.load("hosts = [\"relay.example\", \"10.0.0.1\", \"fd00::1\", \"[fd00::1]\", \"*\"]"));
+  for (const char* host : {"relay.example:80", "https://relay.example", "", "[fd00::1]:80", "*.example", "a b"}) {
+    INFO(host);
+    CHECK(!files.load("hosts = [\"" + std::string(host) + "\"]"));
+  }
+  CHECK(files.load("public_origins = [\"https://relay.example\", \"http://relay.example:8080\"]"));
+  for (const char* origin : {"*", "relay.example", "https://relay.example/x", "evil://relay.example", "null"}) {
+    INFO(origin);
+    CHECK(!files.load("public_origins = [\"" + std::string(origin) + "\"]"));
   }
   CHECK(files.load("trusted_proxies = [\"127.0.0.1\", \"10.0.0.0/8\", \"fd00::/8\"]"));
   for (const char* network : {"10.0.0.0/33", "10.0.0", "proxy", "10.0.0.0/-1", "::/129"}) {

@@ -87,6 +87,56 @@ TEST_CASE("beyond loopback without authentication is refused unless allowed", "[
   CHECK(ran.err.find("allow_unauthenticated") != std::string::npos);
 }
 
+namespace {
+
+// The variables that the image sets, as the Dockerfile has them.
+std::map<std::string, std::string> image_environment() {
+  std::map<std::string, std::string> variables;
+  std::istringstream lines(read_text(TOKENRELAY_SOURCE_DIR "/deploy/docker/Dockerfile"));
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with("ENV ")) continue;
+    std::istringstream words(line.substr(4));
+    for (std::string word; words >> word;) variables[word.substr(0, word.find('='))] = word.substr(word.find('=') + 1);
+  }
+  return variables;
+}
+
+}  // namespace
+
+TEST_CASE("the container's settings keep a rebound name out", "[run]") {
+  TempDir dir;
+  auto environment = image_environment();
+  REQUIRE(environment.at("TOKENRELAY_LISTEN") == "0.0.0.0:8080");
+  environment["TOKENRELAY_LISTEN"] = "0.0.0.0:0";
+  environment["TOKENRELAY_DATA"] = (dir / "data").string();
+  Process process({.argv = {TOKENRELAY_BINARY, "serve"},
+                   .env = environment,
+                   .stdout_file = dir / "out",
+                   .stderr_file = dir / "err",
+                   .work_dir = dir.path()});
+  const std::string start = "tokenrelay listening on http://0.0.0.0:";
+  REQUIRE(wait_until([&] { return read_text(dir / "out").ends_with("\n"); }, 20s));
+  REQUIRE(read_text(dir / "out").starts_with(start));
+  const auto port = static_cast<uint16_t>(std::stoi(read_text(dir / "out").substr(start.size())));
+  auto create = [&](Fields fields) {
+    fields.emplace_back("Content-Type", "application/json");
+    return fetch(port, {.method = "POST", .target = "/v1/streams", .fields = fields, .body = R"({"prompt":"x"})"})
+        .status;
+  };
+  CHECK(create({{"Host", "localhost:8080"}, {"Origin", "http://localhost:8080"}}) == 201);
+  CHECK(create({{"Host", "127.0.0.1:9000"}}) == 201);
+  CHECK(create({{"Host", "attacker.example:8080"}, {"Origin", "http://attacker.example:8080"}}) == 421);
+  CHECK(fetch(port, {.target = "/v1/streams", .fields = {{"Host", "attacker.example"}}}).status == 421);
+  CHECK(fetch(port, {.target = "/healthz", .fields = {{"Host", "10.1.2.3:8080"}}}).status == 200);
+  // Without `hosts` it does not start.
+  environment["TOKENRELAY_HOSTS"] = "";
+  environment["TOKENRELAY_DATA"] = (dir / "other").string();
+  const Ran ran = run_program({TOKENRELAY_BINARY, "serve"}, 20s, environment, dir.path());
+  INFO(ran.err);
+  CHECK(ran.status == 2);
+  CHECK(ran.err.find("set hosts to the names that clients use") != std::string::npos);
+}
+
 TEST_CASE("the first line names the port, and only standard error is logged to", "[run]") {
   Relay relay;
   CHECK(relay.output().starts_with("tokenrelay listening on http://127.0.0.1:" + std::to_string(relay.port()) + "\n"));

@@ -163,19 +163,55 @@ TEST_CASE("a request that ends too soon", "[server]") {
   CHECK(closed(connection));
 }
 
-TEST_CASE("a foreign Host on a loopback listener is misdirected", "[server]") {
+TEST_CASE("a foreign Host is misdirected, a malformed one is no request", "[server]") {
   TestServer server;
   const bool loopback = GENERATE(true, false);
+  server.options.hosts = {"relay.example"};
+  server.options.any_host_paths = {"/who"};
   server.start(loopback);
-  auto status = [&](const std::string& name) {
-    return ask(server, "GET /hello HTTP/1.1\r\nHost: " + name + "\r\n\r\n").head.status;
+  auto status = [&](const std::string& name, const std::string& path = "/hello") {
+    return ask(server, "GET " + path + " HTTP/1.1\r\nHost: " + name + "\r\n\r\n").head.status;
   };
+  CHECK(status("relay.example") == 200);
   for (const char* good : {"localhost", "LOCALHOST:1", "127.9.9.9", "[::1]:80", "localhost."})
-    CHECK(status(good) == 200);
-  for (const char* foreign : {"evil.example", "127.0.0.1.evil.example", ""})
-    CHECK(status(foreign) == (loopback ? 421 : 200));
-  CHECK(ask(server, "GET http://evil.example/hello HTTP/1.1\r\n" + host + "\r\n").head.status ==
-        (loopback ? 421 : 200));
+    CHECK(status(good) == (loopback ? 200 : 421));
+  for (const char* foreign : {"evil.example", "127.0.0.1.evil.example", ""}) {
+    CHECK(status(foreign) == 421);
+    CHECK(status(foreign, "/who") == 200);
+  }
+  for (const char* malformed : {"localhost:80:evil", "[::1]:evil.com", "[::1]evil.com", "user@localhost", "a b"}) {
+    CHECK(status(malformed, "/who") == 400);
+  }
+  CHECK(ask(server, "GET http://evil.example/hello HTTP/1.1\r\n" + host + "\r\n").head.status == 421);
+  CHECK(ask(server, "GET http://localhost:80:evil/hello HTTP/1.1\r\n" + host + "\r\n").head.status == 400);
   server.call([&] { server.options.check_host = false; });
   CHECK(status("evil.example") == 200);
+}
+
+TEST_CASE("a page of another site changes nothing", "[server]") {
+  TestServer server;
+  server.start();
+  auto sent = [&](const std::string& headers) {
+    return ask(server, "POST /echo HTTP/1.1\r\n" + host + headers + "Content-Length: 1\r\n\r\nx");
+  };
+  const Got refused = sent("Origin: https://evil.example\r\n");
+  CHECK(refused.head.status == 403);
+  CHECK(support::Json::parse(refused.body).at("code") == "cross_site");
+  CHECK(sent("Sec-Fetch-Site: cross-site\r\n").head.status == 403);
+  CHECK(sent("Origin: null\r\nSec-Fetch-Site: same-origin\r\n").head.status == 200);
+  CHECK(sent("").head.status == 200);
+  CHECK(sent("Origin: http://localhost\r\nOrigin: https://evil.example\r\n").head.status == 400);
+}
+
+TEST_CASE("every answer says how it may be used", "[server]") {
+  TestServer server;
+  server.start();
+  for (const char* path : {"/hello", "/nothing"}) {
+    INFO(path);
+    const Got got = ask(server, get(path));
+    CHECK(got.head.get("X-Content-Type-Options") == "nosniff");
+    CHECK(got.head.get("Cross-Origin-Resource-Policy") == "same-origin");
+    CHECK(got.head.get("Content-Security-Policy") == "default-src 'none'; frame-ancestors 'none'");
+    CHECK_FALSE(got.head.get("Strict-Transport-Security"));
+  }
 }

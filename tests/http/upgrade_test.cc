@@ -101,19 +101,3 @@ TEST_CASE("the subprotocol is answered if it was offered, and no other", "[upgra
   lines.headers.emplace_back("sec-websocket-protocol", "tokenrelay.v1");
   CHECK(answered(lines, "Sec-WebSocket-Protocol") == "tokenrelay.v1");
 }
-
-TEST_CASE("origins: the same, or on the list", "[upgrade]") {
-  CHECK(origin_allowed(handshake(), {}));
-  for (const char* good : {"http://localhost:8080", "https://LOCALHOST:8080"})
-    CHECK(origin_allowed(with("origin", good), {}));
-  for (const char* bad : {"http://localhost", "http://localhost:8081", "https://evil.example", "null", "",
-                          "localhost:8080", "http://localhost:8080.evil.example", "http://localhost:8080/"}) {
-    CAPTURE(bad);
-    CHECK_FALSE(origin_allowed(with("origin", bad), {}));
-    CHECK_FALSE(origin_allowed(with("origin", bad), {"https://app.example"}));
-    CHECK(origin_allowed(with("origin", bad), {"*"}));
-  }
-  CHECK(origin_allowed(with("origin", "https://app.example"), {"https://other.example", "https://app.example"}));
-  CHECK_FALSE(origin_allowed(with("origin", "https://app.example.evil"), {"https://app.example"}));
-  CHECK_FALSE(origin_allowed(with("origin", "http://app.example"), {"https://app.example"}));
-}
