@@ -1,4 +1,4 @@
-// WebSocket: RFC 6455 on a taken connection, frames by wslay. Text messages in and out, pings, the close handshake.
+// WebSocket: RFC 6455 on a taken connection. Text messages in and out, pings, the close handshake.
 //
 // Like StreamingBody it has no queue: send() passes whole messages on, what the kernel does not take is kept, and the
 // owner sends again after on_room(). While something is kept the peer is not read, so that it cannot make answers pile

@@ -1,8 +1,6 @@
 #include "service/http/websocket_reader.h"
 
-#include <wslay/wslay.h>
-
-#include <new>
+#include <algorithm>
 #include <utility>
 
 #include "service/json/utf8.h"
@@ -12,6 +10,12 @@ namespace {
 
 constexpr uint16_t protocol_error = 1002, unsupported_data = 1003, not_utf8 = 1007, too_big = 1009;
 constexpr size_t control_bytes = 125;
+constexpr size_t read_bytes = 4096;  // at once
+enum Opcode : uint8_t { continuation = 0, text = 1, binary = 2, close = 8, ping = 9, pong = 10 };
+
+bool is_control(uint8_t opcode) {
+  return opcode >= close;
+}
 
 // RFC 6455 7.4, and what IANA registered since: 1012 to 1014.
 bool may_be_sent(uint16_t code) {
@@ -22,61 +26,88 @@ bool may_be_sent(uint16_t code) {
 }  // namespace
 
 WebSocketReader::WebSocketReader(size_t message_bytes, Source source)
-    : source_(std::move(source)), message_bytes_(message_bytes) {
-  wslay_frame_callbacks callbacks{};
-  callbacks.recv_callback = [](uint8_t* into, size_t room, int, void* user) -> ssize_t {
-    const size_t got = static_cast<WebSocketReader*>(user)->source_(into, room);
-    return got == 0 ? -1 : static_cast<ssize_t>(got);
-  };
-  if (wslay_frame_context_init(&frames_, &callbacks, this) != 0) throw std::bad_alloc();
-}
-
-WebSocketReader::~WebSocketReader() {
-  wslay_frame_context_free(frames_);
-}
+    : source_(std::move(source)), message_bytes_(message_bytes) {}
 
 WebSocketReader::Item WebSocketReader::next() {
   if (std::exchange(delivered_, false)) std::string().swap(message_), valid_bytes_ = 0;
   while (!over_) {
-    wslay_frame_iocb frame{};
-    const ssize_t got = wslay_frame_recv(frames_, &frame);
-    if (got == WSLAY_ERR_WANT_READ) return {};
-    if (got < 0) return violation(protocol_error);
-    if (!std::exchange(in_frame_, true)) {
-      if (const auto wrong = begin_frame(frame.mask != 0, frame.rsv, frame.opcode, frame.payload_length))
-        return violation(wrong);
+    uint16_t wrong = 0;
+    bool more = true;  // there was enough to go on
+    if (stage_ == Stage::header) {
+      wrong = read_header(more);
+    } else if (stage_ == Stage::key) {
+      more = has(sizeof key_);
+      if (more) std::copy_n(input_.begin() + static_cast<std::ptrdiff_t>(at_), sizeof key_, key_), at_ += sizeof key_;
+      if (more) stage_ = Stage::payload;
+    } else if (frame_left_ > 0) {
+      more = has(1);
+      if (more) wrong = take_payload();
+    } else if (const Item item = finish_frame(); item.kind != Item::Kind::nothing) {
+      return item;
     }
-    if (const auto wrong = take({reinterpret_cast<const char*>(frame.data), static_cast<size_t>(got)}))
-      return violation(wrong);
-    if (frame_left_ > 0) continue;
-    in_frame_ = false;
-    if (wslay_is_ctrl_frame(opcode_)) return finish_control();
-    if (!frame.fin) continue;
-    if (valid_bytes_ != message_.size()) return violation(not_utf8);
-    in_message_ = false;
-    delivered_ = true;
-    return {Item::Kind::text, message_};
+    if (wrong != 0) return violation(wrong);
+    if (!more && !fill()) return {};
   }
   return {};
 }
 
-uint16_t WebSocketReader::begin_frame(bool masked, uint8_t rsv, uint8_t opcode, uint64_t length) {
-  opcode_ = opcode;
+// False: there is nothing to read now.
+bool WebSocketReader::fill() {
+  input_.erase(0, at_);
+  at_ = 0;
+  if (input_.empty()) std::string().swap(input_);
+  uint8_t room[read_bytes];
+  const size_t got = source_(room, sizeof room);
+  input_.append(reinterpret_cast<const char*>(room), got);
+  return got > 0;
+}
+
+uint64_t WebSocketReader::big_endian(size_t offset, size_t bytes) const {
+  uint64_t value = 0;
+  for (size_t i = 0; i < bytes; ++i) value = value << 8 | static_cast<uint8_t>(input_[at_ + offset + i]);
+  return value;
+}
+
+// Up to the length; the key that follows it changes nothing.
+uint16_t WebSocketReader::read_header(bool& whole) {
+  whole = has(2);
+  if (!whole) return 0;
+  const auto first = static_cast<uint8_t>(big_endian(0, 1)), second = static_cast<uint8_t>(big_endian(1, 1));
+  const bool masked = (second & 0x80) != 0;
+  uint64_t length = second & 0x7f;
+  final_ = (first & 0x80) != 0;
+  opcode_ = first & 0x0f;
+  if ((first & 0x70) != 0 || !masked) return protocol_error;
+  if (is_control(opcode_) && (!final_ || length > control_bytes)) return protocol_error;
+  const size_t more = length == 126 ? 2 : length == 127 ? 8 : 0;
+  whole = has(2 + more);
+  if (!whole) return 0;
+  if (more > 0) {
+    length = big_endian(2, more);
+    const uint64_t shortest = more == 2 ? 126 : 65'536;
+    if (length < shortest || length >> 63 != 0) return protocol_error;
+  }
+  at_ += 2 + more;
+  return begin_frame(length);
+}
+
+uint16_t WebSocketReader::begin_frame(uint64_t length) {
+  stage_ = Stage::key;
   frame_left_ = length;
-  if (!masked || rsv != 0) return protocol_error;
-  switch (opcode) {
-    case WSLAY_CONNECTION_CLOSE:
-    case WSLAY_PING:
-    case WSLAY_PONG:
+  key_at_ = 0;
+  switch (opcode_) {
+    case close:
+    case ping:
+    case pong:
       control_.clear();
-      return length > control_bytes ? protocol_error : 0;
-    case WSLAY_CONTINUATION_FRAME:
+      return 0;
+    case continuation:
       if (!in_message_) return protocol_error;
       break;
-    case WSLAY_TEXT_FRAME:
-    case WSLAY_BINARY_FRAME:
+    case text:
+    case binary:
       if (std::exchange(in_message_, true)) return protocol_error;
-      if (opcode == WSLAY_BINARY_FRAME) return unsupported_data;
+      if (opcode_ == binary) return unsupported_data;
       break;
     default:
       return protocol_error;
@@ -84,9 +115,28 @@ uint16_t WebSocketReader::begin_frame(bool masked, uint8_t rsv, uint8_t opcode, 
   return length > message_bytes_ - message_.size() ? too_big : 0;
 }
 
+uint16_t WebSocketReader::take_payload() {
+  const size_t size = static_cast<size_t>(std::min<uint64_t>(frame_left_, input_.size() - at_));
+  for (size_t i = 0; i < size; ++i) input_[at_ + i] = static_cast<char>(input_[at_ + i] ^ key_[(key_at_ + i) & 3]);
+  key_at_ = (key_at_ + size) & 3;
+  at_ += size;
+  return take(std::string_view(input_).substr(at_ - size, size));
+}
+
+// All of a frame is here. Nothing: it is not the last of its message.
+WebSocketReader::Item WebSocketReader::finish_frame() {
+  stage_ = Stage::header;
+  if (is_control(opcode_)) return finish_control();
+  if (!final_) return {};
+  if (valid_bytes_ != message_.size()) return violation(not_utf8);
+  in_message_ = false;
+  delivered_ = true;
+  return {Item::Kind::text, message_};
+}
+
 uint16_t WebSocketReader::take(std::string_view piece) {
   frame_left_ -= piece.size();
-  if (wslay_is_ctrl_frame(opcode_)) {
+  if (is_control(opcode_)) {
     control_ += piece;
     return 0;
   }
@@ -103,8 +153,8 @@ uint16_t WebSocketReader::take(std::string_view piece) {
 }
 
 WebSocketReader::Item WebSocketReader::finish_control() {
-  if (opcode_ == WSLAY_PING) return {Item::Kind::ping, control_};
-  if (opcode_ == WSLAY_PONG) return {Item::Kind::pong, control_};
+  if (opcode_ == ping) return {Item::Kind::ping, control_};
+  if (opcode_ == pong) return {Item::Kind::pong, control_};
   return close_item();
 }
 

@@ -213,6 +213,7 @@ TEST_CASE("protocol violations close with their code", "[websocket]") {
   CHECK(code_for([](WsClient& ws) { ws.send_frame(1, "\xff"); }) == 1007);
   CHECK(code_for([](WsClient& ws) { ws.send_frame(1, "\xed\xa0\x80"); }) == 1007);  // a surrogate
   CHECK(code_for([](WsClient& ws) { ws.send_frame(2, "bytes"); }) == 1003);
+  CHECK(code_for([](WsClient& ws) { ws.send_raw(std::string("\x81\xff\0\0\1\0\0\0\0\0mask", 14)); }) == 1009);  // 2^40
   CHECK(code_for([](WsClient& ws) { ws.send_frame(1, std::string((64 << 10) + 1, 'x')); }) == 1009);
   CHECK(code_for([](WsClient& ws) {
           for (int i = 0; i < 70; ++i) ws.send_frame(i == 0 ? 1 : 0, std::string(1000, 'x'), false);

@@ -163,3 +163,21 @@ TEST_CASE("close frames: every code", "[websocket_reader]") {
   CHECK(refusal_of(close_frame(1000, "\xc3")) == 1007);
   CHECK(hear(close_frame(1000, std::string(123, 'x')), 5)[0].kind == Kind::close);
 }
+
+TEST_CASE("a frame is judged by its header, before any of its payload", "[websocket_reader]") {
+  auto code_of = [](const std::string& header) {
+    const auto heard = hear(header, 1);
+    REQUIRE(heard.size() == 1);
+    CHECK(heard[0].kind == Kind::violation);
+    return heard[0].code;
+  };
+  CHECK(code_of(std::string("\x81\xff\0\0\1\0\0\0\0\0mask", 14)) == 1009);  // 2^40 bytes
+  CHECK(code_of(std::string("\x81\xff\0\0\0\0\0\1\0\1", 10)) == 1009);      // 65,537, before the key
+  CHECK(code_of("\x82\x85mask") == 1003);
+  CHECK(code_of("\x80\x85") == 1002);
+  CHECK(code_of("\xc1\x85") == 1002);
+  CHECK(code_of("\x81\x05") == 1002);
+  CHECK(code_of("\x89\xfe") == 1002);
+  CHECK(code_of("\x83\x80") == 1002);
+  CHECK(hear(std::string("\x81\xff\0\0\0\0\0\1\0\0mask", 14), 1).empty());  // 65,536 are allowed
+}
