@@ -37,7 +37,7 @@ struct Got final : client::TransferHandler {
     timer.arm(ms);
     loop.run();
   }
-  void start(const std::string& url) { transfer = http.send({url, {}, "", {2'000, 9'000, 9'000, 300}}, *this); }
+  void start(const std::string& url) { transfer = http.send({url, {}, nullptr, {2'000, 9'000, 9'000, 300}}, *this); }
 
   transport::Loop loop;
   client::HttpClient http{loop};
