@@ -190,7 +190,7 @@ Error error_of(const relay::StreamError& ended, const std::optional<upstream::Er
 }
 
 void shape_error(const http::Request& request, http::Reply& reply) {
-  const auto protocol = protocol_of(request.path);
+  const auto protocol = protocol_of(request);
   if (!protocol) return;
   const auto problem = json::parse(reply.body);
   if (!problem || !problem->is_object()) return;
@@ -213,7 +213,7 @@ void shape_error(const http::Request& request, http::Reply& reply) {
 }
 
 void add_headers(const http::Request& request, http::HeaderList& headers) {
-  const auto protocol = protocol_of(request.path);
+  const auto protocol = protocol_of(request);
   const bool openai = protocol == Protocol::chat || protocol == Protocol::responses;
   // Anthropic's `request-id` needs no header: it is the relay's Request-Id.
   if (openai) headers.emplace_back("x-request-id", request.request_id);

@@ -2,13 +2,15 @@
 #pragma once
 
 #include <optional>
-#include <string_view>
+
+#include "service/http/request.h"
 
 namespace tokenrelay::surface {
 
 enum class Protocol { chat, responses, anthropic, gemini, ui };
 
-// The protocol that a path belongs to; nullopt for the relay's own.
-std::optional<Protocol> protocol_of(std::string_view path);
+// The protocol that a path belongs to, one that this relay does not serve included: an error there has the protocol's
+// shape. nullopt for the relay's own paths. Two protocols share some paths; their clients differ by a header.
+std::optional<Protocol> protocol_of(const http::Request& request);
 
 }  // namespace tokenrelay::surface

@@ -129,3 +129,58 @@ TEST_CASE("no line of an answer can be split by Unicode's line breaks", "[surfac
     check(fetch(relay.port(), request_of(surface)).body);
   }
 }
+
+TEST_CASE("an error below a surface's path has its protocol's shape, whatever is wrong with the path or method",
+          "[surfaces]") {
+  Relay relay;
+  const auto check = [&](const Request& request, int status, const std::string& shape) {
+    INFO(request.method << " " << request.target);
+    const auto answer = fetch(relay.port(), request);
+    CHECK(answer.status == status);
+    CHECK(answer.head.get("Content-Type") == (shape == "problem" ? "application/problem+json" : "application/json"));
+    const Json body = answer.json();
+    if (shape == "problem") {
+      CHECK(body.at("code").is_string());
+      return;
+    }
+    CHECK(body.at("error").at("message").is_string());
+    if (shape == "gemini") CHECK(body.at("error").at("code") == status);
+    if (shape == "openai") CHECK(body.at("error").at("param").is_null());
+    if (shape == "anthropic") CHECK(body.at("type") == "error");
+    if (status == 405) CHECK_FALSE(answer.head.get("Allow").value_or("").empty());
+  };
+  check({"GET", "/v1/chat/completions"}, 405, "openai");
+  check({"GET", "/v1/chat/completions/x/messages"}, 404, "openai");
+  check({"DELETE", "/v1/models"}, 405, "openai");
+  check({"POST", "/v1/embeddings", {}, "{}"}, 404, "openai");
+  check({"GET", "/v1/responses"}, 405, "openai");
+  check({"PUT", "/v1/responses/resp_1"}, 405, "openai");
+  check({"GET", "/v1/responses/resp_1/x/y"}, 404, "openai");
+  check({"GET", "/v1/responses", {{"Connection", "Upgrade"}, {"Upgrade", "websocket"}}}, 426, "openai");
+  check({"GET", "/v1/messages"}, 405, "anthropic");
+  check({"POST", "/v1/messages/count_tokens", {}, "{}"}, 404, "anthropic");
+  check({"GET", "/v1/files", {{"anthropic-version", "2023-06-01"}}}, 404, "anthropic");
+  check({"GET", "/v1beta/cachedContents"}, 404, "gemini");
+  check({"GET", "/v1beta/models/m:generateContent"}, 405, "gemini");
+  check({"POST", "/v1/models/m:countTokens", {}, "{}"}, 405, "gemini");
+  check({"GET", "/v1/streamz"}, 404, "problem");
+}
+
+TEST_CASE("a cursor alone streams; with stream=false it does not", "[surfaces]") {
+  ModelServer model([](ModelServer::Call& call) {
+    call.text("one"), call.text("two");
+    call.finish();
+  });
+  Relay relay({.upstream = model.upstream()});
+  const auto made = relay.post("/v1/responses", {{"model", "m"}, {"input", "hi"}});
+  const std::string path = "/v1/responses/" + made.json().at("id").get<std::string>();
+  const auto all = relay.get(path + "?stream=true");
+  CHECK(all.head.get("Content-Type") == "text/event-stream; charset=utf-8");
+  const auto after = relay.get(path + "?starting_after=3");
+  CHECK(after.head.get("Content-Type") == "text/event-stream; charset=utf-8");
+  CHECK(after.body.find("\"sequence_number\":4,") != std::string::npos);
+  CHECK(after.body.find("\"sequence_number\":3,") == std::string::npos);
+  CHECK(relay.get(path + "?starting_after=&stream=").json().at("object") == "response");
+  CHECK(relay.get(path + "?starting_after=3&stream=false").json().at("object") == "response");
+  CHECK(made.json().at("usage").at("input_tokens_details").at("cache_write_tokens") == 0);
+}

@@ -120,14 +120,30 @@ TEST_CASE("a problem on a surface's path takes its shape; elsewhere it stays", "
 }
 
 TEST_CASE("which path is whose", "[fault]") {
-  CHECK(protocol_of("/v1/chat/completions") == Protocol::chat);
-  CHECK(protocol_of("/v1/models/m") == Protocol::chat);
-  CHECK(protocol_of("/v1/responses/resp_1/cancel") == Protocol::responses);
-  CHECK(protocol_of("/v1/messages") == Protocol::anthropic);
-  CHECK(protocol_of("/v1beta/models/m:generateContent") == Protocol::gemini);
-  CHECK(protocol_of("/api/chat/c/stream") == Protocol::ui);
-  for (const auto* path : {"/v1/streams", "/v1/messagesx", "/api/chats", "/v1betas", "/", ""}) {
-    CHECK_FALSE(protocol_of(path));
+  const auto of = [](const std::string& path, bool anthropic = false) {
+    http::Request request;
+    request.path = path;
+    if (anthropic) request.headers = {{"anthropic-version", "2023-06-01"}};
+    return protocol_of(request);
+  };
+  for (const auto* path : {"/v1/chat/completions", "/v1/chat", "/v1/chat/completions/x/messages", "/v1/models/m",
+                           "/v1/embeddings", "/v1/completions", "/v1/files/f/content?x=/v1beta"}) {
+    CHECK(of(path) == Protocol::chat);
+  }
+  CHECK(of("/v1/responses/resp_1/cancel") == Protocol::responses);
+  CHECK(of("/v1/responses?stream=true") == Protocol::responses);
+  CHECK(of("/v1/messages") == Protocol::anthropic);
+  CHECK(of("/v1/messages/count_tokens") == Protocol::anthropic);
+  CHECK(of("/v1/models", true) == Protocol::anthropic);
+  CHECK(of("/v1/files", true) == Protocol::anthropic);
+  CHECK(of("/v1/chat/completions", true) == Protocol::chat);
+  for (const auto* path : {"/v1beta/models/m:generateContent", "/v1/models/m:countTokens", "/v1beta/cachedContents",
+                           "/v1alpha/x", "/v1beta"}) {
+    CHECK(of(path) == Protocol::gemini);
+  }
+  CHECK(of("/api/chat/c/stream") == Protocol::ui);
+  for (const auto* path : {"/v1/streams", "/v1/ws", "/v1/messagesx", "/api/chats", "/v1betas", "/v1", "/", "", "/x"}) {
+    CHECK_FALSE(of(path));
   }
 }
 

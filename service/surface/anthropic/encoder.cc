@@ -45,14 +45,7 @@ class ObjectEnd {
 class AnthropicEncoder final : public Encoder {
  public:
   explicit AnthropicEncoder(const MessageFacts& facts) : Encoder(true) {
-    const Value message = {{"id", facts.id},
-                           {"type", "message"},
-                           {"role", "assistant"},
-                           {"model", facts.model},
-                           {"content", Value::array()},
-                           {"stop_reason", nullptr},
-                           {"stop_sequence", nullptr},
-                           {"usage", anthropic_usage(surface::Done{})}};
+    const Value message = anthropic_message(facts, Value::array(), nullptr, surface::Done{});
     start_ = json::dump(Value{{"type", "message_start"}, {"message", message}});
   }
 
@@ -95,7 +88,7 @@ class AnthropicEncoder final : public Encoder {
     if (plain_ == kind) return;
     close_before_next();
     plain_ = kind;
-    plain_number_ = start_block(kind == Plain::text ? R"({"type":"text","text":""})"
+    plain_number_ = start_block(kind == Plain::text ? R"({"type":"text","text":"","citations":null})"
                                                     : R"({"type":"thinking","thinking":"","signature":""})");
   }
 
@@ -142,12 +135,8 @@ class AnthropicEncoder final : public Encoder {
     if (piece->index >= next_call_) {
       next_call_ = piece->index + 1;
       close_before_next();
-      std::string block = R"({"type":"tool_use","id":)";
-      json::append_string(block, piece->id);
-      block += ",\"name\":";
-      json::append_string(block, piece->name);
-      block += R"(,"input":{}})";
-      calls_.push_back({piece->index, start_block(block), {}});
+      const Value block = anthropic_tool_block(piece->id, piece->name, Value::object());
+      calls_.push_back({piece->index, start_block(json::dump(block)), {}});
     }
     const auto call =
         std::find_if(calls_.begin(), calls_.end(), [&](const Call& open) { return open.index == piece->index; });
@@ -175,7 +164,10 @@ class AnthropicEncoder final : public Encoder {
     }
     close_plain();
     close_calls();
-    const Value delta = {{"stop_reason", anthropic_stop_reason(done)}, {"stop_sequence", nullptr}};
+    const Value delta = {{"stop_reason", anthropic_stop_reason(done)},
+                         {"stop_sequence", nullptr},
+                         {"stop_details", nullptr},
+                         {"container", nullptr}};
     write("message_delta",
           json::dump(Value{{"type", "message_delta"}, {"delta", delta}, {"usage", anthropic_usage(done)}}));
     write("message_stop", R"({"type":"message_stop"})");

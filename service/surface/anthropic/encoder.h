@@ -18,8 +18,12 @@ std::unique_ptr<Encoder> make_anthropic_encoder(const MessageFacts& facts);
 // The message object.
 json::Value anthropic_message(const MessageFacts& facts, const Transcript& transcript);
 
-// Both use these.
+// Both use these. They have every member that the newest SDKs' types require; null where the log does not say.
+json::Value anthropic_message(const MessageFacts& facts, json::Value content, json::Value stop_reason,
+                              const Done& done);
 std::string anthropic_stop_reason(const Done& done);
 json::Value anthropic_usage(const Done& done);
+json::Value anthropic_text_block(std::string text);
+json::Value anthropic_tool_block(std::string_view id, std::string_view name, json::Value input);
 
 }  // namespace tokenrelay::surface

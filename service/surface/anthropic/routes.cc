@@ -74,14 +74,13 @@ Value blocks_of(const Transcript& transcript) {
     if (item.voided) continue;
     switch (item.kind) {
       case Item::Kind::text:
-        blocks.push_back(Value{{"type", "text"}, {"text", item.text}});
+        blocks.push_back(anthropic_text_block(item.text));
         break;
       case Item::Kind::reasoning:
         blocks.push_back(Value{{"type", "thinking"}, {"thinking", item.text}, {"signature", ""}});
         break;
       case Item::Kind::tool_call:
-        blocks.push_back(
-            Value{{"type", "tool_use"}, {"id", item.id}, {"name", item.name}, {"input", input_of(item.text)}});
+        blocks.push_back(anthropic_tool_block(item.id, item.name, input_of(item.text)));
         break;
       case Item::Kind::opaque:
         add_opaque(item.opaque, blocks);
@@ -102,19 +101,45 @@ std::string anthropic_stop_reason(const Done& done) {
 }
 
 Value anthropic_usage(const Done& done) {
-  return Value{{"input_tokens", done.input_tokens.value_or(0)}, {"output_tokens", done.output_tokens.value_or(0)}};
+  return Value{{"input_tokens", done.input_tokens.value_or(0)},
+               {"output_tokens", done.output_tokens.value_or(0)},
+               {"cache_creation_input_tokens", nullptr},
+               {"cache_read_input_tokens", nullptr},
+               {"output_tokens_details", nullptr},
+               {"server_tool_use", nullptr}};
 }
 
-Value anthropic_message(const MessageFacts& facts, const Transcript& transcript) {
-  const Done done = transcript.done.value_or(Done{});
+Value anthropic_text_block(std::string text) {
+  return Value{{"type", "text"}, {"text", std::move(text)}, {"citations", nullptr}};
+}
+
+Value anthropic_tool_block(std::string_view id, std::string_view name, Value input) {
+  return Value{{"type", "tool_use"},
+               {"id", std::string(id)},
+               {"name", std::string(name)},
+               {"input", std::move(input)},
+               {"caller", Value{{"type", "direct"}}}};
+}
+
+Value anthropic_message(const MessageFacts& facts, Value content, Value stop_reason, const Done& done) {
+  Value usage = anthropic_usage(done);
+  for (const char* unknown : {"cache_creation", "inference_geo", "service_tier", "speed"}) usage[unknown] = nullptr;
   return Value{{"id", facts.id},
                {"type", "message"},
                {"role", "assistant"},
                {"model", facts.model},
-               {"content", blocks_of(transcript)},
-               {"stop_reason", anthropic_stop_reason(done)},
+               {"content", std::move(content)},
+               {"stop_reason", std::move(stop_reason)},
                {"stop_sequence", nullptr},
-               {"usage", anthropic_usage(done)}};
+               {"stop_details", nullptr},
+               {"container", nullptr},
+               {"diagnostics", nullptr},
+               {"usage", std::move(usage)}};
+}
+
+Value anthropic_message(const MessageFacts& facts, const Transcript& transcript) {
+  const Done done = transcript.done.value_or(Done{});
+  return anthropic_message(facts, blocks_of(transcript), anthropic_stop_reason(done), done);
 }
 
 void add_anthropic_routes(http::Router& router, api::Api& api) {

@@ -45,7 +45,7 @@ Value usage_json(const Done& done) {
   if (!done.input_tokens && !done.output_tokens) return nullptr;
   const uint64_t in = done.input_tokens.value_or(0), out = done.output_tokens.value_or(0);
   return Value{{"input_tokens", in},
-               {"input_tokens_details", Value{{"cached_tokens", 0}}},
+               {"input_tokens_details", Value{{"cached_tokens", 0}, {"cache_write_tokens", 0}}},
                {"output_tokens", out},
                {"output_tokens_details", Value{{"reasoning_tokens", 0}}},
                {"total_tokens", in + out}};
@@ -135,6 +135,7 @@ Value response_object(const ResponseFacts& facts, const Transcript& transcript, 
                       std::string_view status) {
   Value out = {{"id", "resp_" + facts.key},
                {"object", "response"},
+               {"access_programs", nullptr},
                {"created_at", facts.created_s},
                {"status", std::string(status)},
                {"background", transcript.start.is_object() && transcript.start.value("background", false)},

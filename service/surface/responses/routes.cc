@@ -93,6 +93,20 @@ asio::awaitable<Answer> create(api::Api& api, const Request& request) {
   co_return whole_answer(api, request, Protocol::responses, started->stream, render_for(request), true);
 }
 
+// A client that dials this surface as a WebSocket (Codex) falls back to HTTP at once on 426, and on no other status
+// (CLIENTS.md, Responses over WebSocket: handshake).
+http::Outcome no_socket(const Request& request) {
+  if (request.header("upgrade")) {
+    Reply reply =
+        api::refuse(http::Code::upgrade_required, "Responses over WebSocket is not served: use POST", request);
+    reply.headers.emplace_back("Upgrade", "HTTP/1.1");
+    return reply;
+  }
+  Reply reply = api::refuse(http::Code::method_not_allowed, "this path does not support " + request.method, request);
+  reply.headers.emplace_back("Allow", "POST");
+  return reply;
+}
+
 asio::awaitable<FoundStream> find(api::Api& api, const Request& request) {
   std::string id = stream_id_of(request.captures.at(0), "resp_");
   co_return co_await find_stream(api, request, Protocol::responses, std::move(id));
@@ -100,7 +114,7 @@ asio::awaitable<FoundStream> find(api::Api& api, const Request& request) {
 
 tl::expected<std::optional<uint64_t>, Error> read_starting_after(const Request& request) {
   const auto text = request.query_value("starting_after");
-  if (!text) return std::nullopt;
+  if (!text || text->empty()) return std::nullopt;
   uint64_t number = 0;
   const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), number);
   if (error != std::errc() || end != text->data() + text->size() || number >= UINT64_MAX - 1) {
@@ -110,15 +124,17 @@ tl::expected<std::optional<uint64_t>, Error> read_starting_after(const Request& 
 }
 
 asio::awaitable<Answer> retrieve(api::Api& api, const Request& request) {
-  const auto streams = request.query_value("stream");
-  if (streams && *streams != "true" && *streams != "false") {
+  const std::string_view stream = request.query_value("stream").value_or("");
+  if (!stream.empty() && stream != "true" && stream != "false") {
     co_return refused(invalid("stream", "must be true or false"), request);
   }
   const auto after = read_starting_after(request);
   if (!after) co_return refused(after.error(), request);
+  // openai-go's GetStreaming sends a cursor alone (CLIENTS.md, Responses: numbers).
+  const bool streams = stream == "true" || (stream.empty() && after->has_value());
   auto found = co_await find(api, request);
   if (!found) co_return std::move(found.error());
-  if (streams != "true") co_return co_await object_now(api, request, *found);
+  if (!streams) co_return co_await object_now(api, request, *found);
   auto encoder = make_responses_encoder(facts_of(**found));
   co_return co_await resume_answer(api, request, profile(), *found, std::move(encoder), *after, "starting_after");
 }
@@ -154,6 +170,7 @@ http::Handler handle(api::Api& api, asio::awaitable<Answer> (*handler)(api::Api&
 
 void add_responses_routes(http::Router& router, api::Api& api) {
   router.add("POST", "/v1/responses", "/v1/responses", handle(api, create));
+  router.add("GET", "/v1/responses", "/v1/responses", no_socket);
   router.add("POST", R"(/v1/responses/([^/]+)/cancel)", "/v1/responses/{id}/cancel", handle(api, cancel));
   router.add("GET", R"(/v1/responses/([^/]+))", "/v1/responses/{id}", handle(api, retrieve));
   router.add("DELETE", R"(/v1/responses/([^/]+))", "/v1/responses/{id}", handle(api, remove));

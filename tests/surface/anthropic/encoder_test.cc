@@ -84,11 +84,11 @@ Value parsed(const std::string& text) {
 TEST_CASE("Messages surface: the events of an answer, to the byte") {
   CHECK(wire_of({start, text("a\"b"), completed}) ==
         R"(event: message_start
-data: {"type":"message_start","message":{"id":"msg_abc","type":"message","role":"assistant","model":"m","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":0,"output_tokens":0}}}
+data: {"type":"message_start","message":{"id":"msg_abc","type":"message","role":"assistant","model":"m","content":[],"stop_reason":null,"stop_sequence":null,"stop_details":null,"container":null,"diagnostics":null,"usage":{"input_tokens":0,"output_tokens":0,"cache_creation_input_tokens":null,"cache_read_input_tokens":null,"output_tokens_details":null,"server_tool_use":null,"cache_creation":null,"inference_geo":null,"service_tier":null,"speed":null}}}
 id: run0-1
 
 event: content_block_start
-data: {"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}
+data: {"type":"content_block_start","index":0,"content_block":{"type":"text","text":"","citations":null}}
 
 event: content_block_delta
 data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"a\"b"}}
@@ -98,7 +98,7 @@ event: content_block_stop
 data: {"type":"content_block_stop","index":0}
 
 event: message_delta
-data: {"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null},"usage":{"input_tokens":7,"output_tokens":5}}
+data: {"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null,"stop_details":null,"container":null},"usage":{"input_tokens":7,"output_tokens":5,"cache_creation_input_tokens":null,"cache_read_input_tokens":null,"output_tokens_details":null,"server_tool_use":null}}
 
 event: message_stop
 data: {"type":"message_stop"}
@@ -147,10 +147,13 @@ message_stop
   CHECK(whole(log) == parsed(R"({"id":"msg_abc","type":"message","role":"assistant","model":"m","content":[
       {"type":"thinking","thinking":"hm","signature":"sig+/=="},
       {"type":"redacted_thinking","data":"red"},
-      {"type":"text","text":"ab"},
-      {"type":"tool_use","id":"call_0","name":"f","input":{"x":"}\"{"}},
-      {"type":"tool_use","id":"call_1","name":"f","input":{}}],
-      "stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":7,"output_tokens":5}})"));
+      {"type":"text","text":"ab","citations":null},
+      {"type":"tool_use","id":"call_0","name":"f","input":{"x":"}\"{"},"caller":{"type":"direct"}},
+      {"type":"tool_use","id":"call_1","name":"f","input":{},"caller":{"type":"direct"}}],
+      "stop_reason":"end_turn","stop_sequence":null,"stop_details":null,"container":null,"diagnostics":null,
+      "usage":{"input_tokens":7,"output_tokens":5,"cache_creation_input_tokens":null,"cache_read_input_tokens":null,
+      "output_tokens_details":null,"server_tool_use":null,"cache_creation":null,"inference_geo":null,"service_tier":null,
+      "speed":null}})"));
 }
 
 TEST_CASE("Messages surface: calls told side by side stay open until they are whole") {
