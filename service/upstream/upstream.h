@@ -52,7 +52,9 @@ using Prepared = tl::expected<PreparedPtr, UnsupportedField>;
 enum class FinishReason { stop, length, tool_calls, content_filter, other };
 
 struct Usage {
-  std::optional<uint64_t> input_tokens, output_tokens;  // as the provider reports them; absent: not reported
+  // As the provider reports them; absent: not reported. Cached is the part of the input that was read from a cache,
+  // reasoning the part of the output that was thought.
+  std::optional<uint64_t> input_tokens, output_tokens, cached_tokens, reasoning_tokens;
 };
 
 // Codes are what clients see in done.error.code.
