@@ -72,6 +72,13 @@ struct StreamRow {
   std::string status;        // "" while it runs
   std::string done;          // payload of the terminal event, "" while it runs
   std::string continuation;  // as given to keep_continuation(); set only for the recovery callback
+
+  size_t text_bytes() const { return metadata.size() + done.size(); }  // what may be large
+};
+
+struct PageLimits {
+  size_t rows;
+  size_t bytes = SIZE_MAX;  // of what the rows hold; a page has at least one row, however large
 };
 
 struct Page {
@@ -151,7 +158,7 @@ class EventLog {
   virtual void find_key(std::string idempotency_key, Completion<StreamRow> done) = 0;
 
   // One owner's streams with keys below `before` (nullopt: all), newest first.
-  virtual void list(std::string owner, std::optional<StreamKey> before, size_t limit, Completion<Page> done) = 0;
+  virtual void list(std::string owner, std::optional<StreamKey> before, PageLimits limits, Completion<Page> done) = 0;
 
   // The request blob of a running stream, as given to create().
   virtual void request(StreamKey key, Completion<std::string> done) = 0;
@@ -161,7 +168,8 @@ class EventLog {
   virtual void remove(std::string stream_id, int64_t now_ms, Completion<bool> done) = 0;
 
   // Finished streams that retention may remove now: those finished before `finished_before_ms`, and, oldest first, as
-  // many as bring the stored bytes under max_bytes. At most `limit`. The caller removes them (not those being read).
+  // many as bring the stored bytes under max_bytes. At most `limit`, without metadata and done. The caller removes them
+  // (not those being read).
   virtual void expired(int64_t finished_before_ms, uint64_t max_bytes, size_t limit,
                        Completion<std::vector<StreamRow>> done) = 0;
 

@@ -97,23 +97,19 @@ Result<StreamRow> ReadSession::find_key(const std::string& idempotency_key) {
   return row(&StreamRows::by_idempotency_key, idempotency_key);
 }
 
-Result<Page> ReadSession::list(const std::string& owner, std::optional<StreamKey> before, size_t limit) {
+Result<Page> ReadSession::list(const std::string& owner, std::optional<StreamKey> before, PageLimits limits) {
   Page page;
   for (int i = 0; i < tries; ++i) {
     page = {};
     int rc = SQLITE_OK;
     {
       Snapshot snapshot(db_);
-      rc = rows_.list(owner, before, limit + 1, page.rows);
+      rc = rows_.list(owner, before, limits, page);
     }
     if (rc != SQLITE_OK) return tl::unexpected(db_.error(rc, "list streams"));
     bool settled = true;
     for (auto& row : page.rows) settled = complete(row) && settled;
     if (settled) break;
-  }
-  if (page.rows.size() > limit) {
-    page.rows.resize(limit);
-    if (limit > 0) page.next = page.rows.back().key;
   }
   return page;
 }

@@ -25,7 +25,7 @@ class ReadSession {
   Result<StreamRow> find(const std::string& stream_id);
   Result<StreamRow> find_run(const std::string& token);
   Result<StreamRow> find_key(const std::string& idempotency_key);
-  Result<Page> list(const std::string& owner, std::optional<StreamKey> before, size_t limit);
+  Result<Page> list(const std::string& owner, std::optional<StreamKey> before, PageLimits limits);
   Result<std::string> request(StreamKey key);
   Result<std::vector<StreamRow>> expired(int64_t finished_before_ms, uint64_t max_bytes, size_t limit);
 

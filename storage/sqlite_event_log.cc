@@ -45,7 +45,7 @@ class SqliteEventLog final : public EventLog {
   void find(std::string stream_id, Completion<StreamRow> done) override;
   void find_run(std::string run_token, Completion<StreamRow> done) override;
   void find_key(std::string idempotency_key, Completion<StreamRow> done) override;
-  void list(std::string owner, std::optional<StreamKey> before, size_t limit, Completion<Page> done) override;
+  void list(std::string owner, std::optional<StreamKey> before, PageLimits limits, Completion<Page> done) override;
   void request(StreamKey key, Completion<std::string> done) override;
   void remove(std::string stream_id, int64_t now_ms, Completion<bool> done) override;
   void expired(int64_t finished_before_ms, uint64_t max_bytes, size_t limit,
@@ -219,8 +219,9 @@ void SqliteEventLog::find_run(std::string run_token, Completion<StreamRow> done)
   ask<StreamRow>(std::move(done), [token = std::move(run_token)](ReadSession& s) { return s.find_run(token); });
 }
 
-void SqliteEventLog::list(std::string owner, std::optional<StreamKey> before, size_t limit, Completion<Page> done) {
-  ask<Page>(std::move(done), [=](ReadSession& s) { return s.list(owner, before, limit); });
+void SqliteEventLog::list(std::string owner, std::optional<StreamKey> before, PageLimits limits,
+                          Completion<Page> done) {
+  ask<Page>(std::move(done), [=](ReadSession& s) { return s.list(owner, before, limits); });
 }
 
 void SqliteEventLog::request(StreamKey key, Completion<std::string> done) {

@@ -9,6 +9,11 @@ namespace {
   "SELECT s.key, s.stream_id, s.owner, s.model, s.provider, s.metadata, s.idempotency_key, s.body_hash, s.status, " \
   "s.done, s.created_ms, s.finished_ms, s.last_seq, s.stored_bytes FROM streams s "
 
+// Without what may be large: retention looks at hundreds of rows at once.
+#define BARE_COLUMNS                                                                                            \
+  "SELECT s.key, s.stream_id, s.owner, s.model, s.provider, '', s.idempotency_key, s.body_hash, s.status, '', " \
+  "s.created_ms, s.finished_ms, s.last_seq, s.stored_bytes FROM streams s "
+
 constexpr int stored_bytes_column = 13;
 
 void fill(Statement& s, StreamRow& row) {
@@ -39,7 +44,7 @@ int StreamRows::prepare(Database& db) {
       {"SELECT token, first_seq FROM runs WHERE key = ?1 ORDER BY first_seq", &runs_},
       {STREAM_COLUMNS "WHERE s.owner = ?1 AND s.key < ?2 ORDER BY s.key DESC LIMIT ?3", &list_},
       {STREAM_COLUMNS "WHERE s.status = '' ORDER BY s.key", &unfinished_},
-      {STREAM_COLUMNS "WHERE s.status <> '' ORDER BY s.finished_ms LIMIT ?1", &expired_},
+      {BARE_COLUMNS "WHERE s.status <> '' ORDER BY s.finished_ms LIMIT ?1", &expired_},
       {"SELECT removed_ms FROM tombstones WHERE stream_id = ?1", &tombstone_},
   };
   for (const auto& [sql, statement] : all) {
@@ -61,9 +66,12 @@ int StreamRows::many(Statement& s, std::vector<StreamRow>& rows) {
   int rc;
   while ((rc = s.step()) == SQLITE_ROW) fill(s, rows.emplace_back());
   s.reset();
-  if (rc != SQLITE_DONE) return rc;
+  return rc == SQLITE_DONE ? load_runs_of(rows) : rc;
+}
+
+int StreamRows::load_runs_of(std::vector<StreamRow>& rows) {
   for (auto& row : rows) {
-    if (rc = load_runs(row); rc != SQLITE_OK) return rc;
+    if (const int rc = load_runs(row); rc != SQLITE_OK) return rc;
   }
   return SQLITE_OK;
 }
@@ -101,10 +109,24 @@ int StreamRows::by_idempotency_key(const std::string& key, StreamRow& row) {
   return one(by_idempotency_key_.bind_text(1, key), row);
 }
 
-int StreamRows::list(const std::string& owner, std::optional<StreamKey> before, size_t limit,
-                     std::vector<StreamRow>& rows) {
-  int64_t end = before ? static_cast<int64_t>(*before) : std::numeric_limits<int64_t>::max();
-  return many(list_.bind_text(1, owner).bind(2, end).bind(3, static_cast<int64_t>(limit)), rows);
+int StreamRows::list(const std::string& owner, std::optional<StreamKey> before, PageLimits limits, Page& page) {
+  const int64_t end = before ? static_cast<int64_t>(*before) : std::numeric_limits<int64_t>::max();
+  list_.bind_text(1, owner).bind(2, end).bind(3, static_cast<int64_t>(limits.rows) + 1);
+  size_t bytes = 0;
+  int rc;
+  while ((rc = list_.step()) == SQLITE_ROW) {
+    StreamRow row;
+    fill(list_, row);
+    bytes += row.text_bytes();
+    const bool full = page.rows.size() == limits.rows || (!page.rows.empty() && bytes > limits.bytes);
+    if (full) {
+      if (!page.rows.empty()) page.next = page.rows.back().key;
+      break;
+    }
+    page.rows.push_back(std::move(row));
+  }
+  list_.reset();
+  return rc == SQLITE_ROW || rc == SQLITE_DONE ? load_runs_of(page.rows) : rc;
 }
 
 int StreamRows::unfinished(std::vector<StreamRow>& rows) {
@@ -123,11 +145,7 @@ int StreamRows::expired(int64_t finished_before_ms, uint64_t excess, size_t limi
     rows.push_back(std::move(row));
   }
   expired_.reset();
-  if (rc != SQLITE_ROW && rc != SQLITE_DONE) return rc;
-  for (auto& row : rows) {
-    if (rc = load_runs(row); rc != SQLITE_OK) return rc;
-  }
-  return SQLITE_OK;
+  return rc == SQLITE_ROW || rc == SQLITE_DONE ? load_runs_of(rows) : rc;
 }
 
 int StreamRows::tombstone(const std::string& stream_id, int64_t& removed_ms) {

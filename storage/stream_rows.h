@@ -22,7 +22,7 @@ class StreamRows {
   int by_run(const std::string& token, StreamRow& row);
   int by_idempotency_key(const std::string& key, StreamRow& row);
 
-  int list(const std::string& owner, std::optional<StreamKey> before, size_t limit, std::vector<StreamRow>& rows);
+  int list(const std::string& owner, std::optional<StreamKey> before, PageLimits limits, Page& page);
   int unfinished(std::vector<StreamRow>& rows);
   // Oldest finish first: those before `finished_before_ms`, then more until their bytes reach `excess`.
   int expired(int64_t finished_before_ms, uint64_t excess, size_t limit, std::vector<StreamRow>& rows);
@@ -32,6 +32,7 @@ class StreamRows {
   int one(Statement& s, StreamRow& row);
   int many(Statement& s, std::vector<StreamRow>& rows);
   int load_runs(StreamRow& row);
+  int load_runs_of(std::vector<StreamRow>& rows);
 
   Statement by_id_, by_key_, by_run_, by_idempotency_key_, runs_, list_, unfinished_, expired_, tombstone_;
 };

@@ -117,6 +117,7 @@ SseReader::SseReader(Api& api, std::shared_ptr<relay::Stream> stream, relay::Sta
       preface_(std::move(options.preface)),
       body_(std::move(connection), body_options(api.settings(), std::move(options.headers), std::move(extra_headers)),
             *this),
+      writer_(api.loop, body_),
       subscriber_(std::move(stream), start.after, options.coalesce, format_ ? *format_ : relay::sse_format(), *this),
       heartbeat_(api.loop.timers(), [this] { beat(); }) {
   api_.metrics.subscriber_joined(metrics::Transport::sse);
@@ -151,6 +152,11 @@ void SseReader::send(std::string_view events, bool last) {
     subscriber_.detach(true);
     return cut(relay::CutReason::whole_reads);
   }
+  if (auto excerpts = format_ ? format_->take_excerpts() : nullptr) {
+    std::string due = std::exchange(preface_, {});
+    due += events;
+    return send_pieces(std::move(due), std::move(excerpts), last);
+  }
   const std::array<std::string_view, 2> parts = {preface_, events};
   const bool first = !preface_.empty();
   const auto due = std::span(parts).subspan(first ? 0 : 1);
@@ -164,9 +170,27 @@ void SseReader::send(std::string_view events, bool last) {
   if (first) std::string().swap(preface_);
 }
 
+// Until all of it is written, the subscriber is given no room.
+void SseReader::send_pieces(std::string events, std::shared_ptr<const relay::Excerpts> excerpts, bool last) {
+  auto pieces =
+      std::make_unique<relay::Pieces>(subscriber_.stream().shared_from_this(), std::move(events), std::move(excerpts));
+  writer_.begin(std::move(pieces), [this, last](bool readable) { on_pieces(readable, last); });
+}
+
+void SseReader::on_pieces(bool readable, bool last) {
+  last_write_ms_ = api_.loop.clock().coarse_ms();
+  if (!readable) {
+    subscriber_.detach(true);
+    return cut(relay::CutReason::unreadable);
+  }
+  if (!last) return subscriber_.pump();
+  body_.finish({}, share_);
+  over();
+}
+
 void SseReader::cut(relay::CutReason reason) {
   api_.metrics.cut(name_of(reason));
-  if (body_.has_room()) {
+  if (body_.has_room() && !writer_.busy()) {
     const std::string line = tells_retry_ ? retry_line(api_.random) : std::string();
     const std::array<std::string_view, 2> parts = {preface_, line};
     body_.write(parts);
@@ -176,6 +200,7 @@ void SseReader::cut(relay::CutReason reason) {
 }
 
 void SseReader::on_room() {
+  if (writer_.busy()) return writer_.on_room();
   subscriber_.pump();
 }
 
@@ -190,7 +215,7 @@ void SseReader::beat() {
   const int64_t due_in_ms = heartbeat_ms_ - heartbeat_ms_ / 30 - silent_ms;  // a little early: "at most"
   if (due_in_ms > 0) return heartbeat_.arm(due_in_ms);
   heartbeat_.arm(heartbeat_ms_ - heartbeat_ms_ / 30);
-  if (!body_.has_room()) return;
+  if (!has_room()) return;
   last_write_ms_ = api_.loop.clock().coarse_ms();
   body_.write({&heartbeat_line_, 1});
   api_.metrics.heartbeat();

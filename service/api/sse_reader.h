@@ -9,6 +9,7 @@
 #include <string>
 
 #include "service/api/api.h"
+#include "service/api/piece_writer.h"
 #include "service/http/streaming_body.h"
 #include "service/relay/start_at.h"
 #include "service/relay/stream.h"
@@ -39,13 +40,15 @@ class SseReader final : public Reader, private relay::Sink, private http::Stream
   void leave() override { subscriber_.cut(relay::CutReason::shutdown); }
 
  private:
-  bool has_room() const override { return body_.has_room(); }
+  bool has_room() const override { return !writer_.busy() && body_.has_room(); }
   void send(std::string_view events, bool last) override;
   void cut(relay::CutReason reason) override;
   void on_room() override;
   void on_gone() override;
 
   bool within_budget(size_t due_bytes);
+  void send_pieces(std::string events, std::shared_ptr<const relay::Excerpts> excerpts, bool last);
+  void on_pieces(bool readable, bool last);
   void beat();
   void over();
 
@@ -59,6 +62,7 @@ class SseReader final : public Reader, private relay::Sink, private http::Stream
   std::string preface_;  // until it is sent
   int64_t last_write_ms_ = 0;
   http::StreamingBody body_;
+  PieceWriter writer_;  // of events with marks
   relay::Subscriber subscriber_;
   transport::Timer heartbeat_;
 };

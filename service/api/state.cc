@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "service/api/await.h"
+#include "service/api/compute.h"
 #include "service/api/stream_json.h"
 #include "service/api/whole_answer.h"
 
@@ -17,6 +18,7 @@ using FoundPage = storage::Result<storage::Page>;
 using Whole = std::shared_ptr<const relay::StreamText>;
 
 constexpr size_t default_page = 20, max_page = 100;
+constexpr size_t page_bytes = 1 << 20;  // of what clients put into its rows
 
 template <typename T>
 std::optional<T> number(std::string_view text, int base) {
@@ -36,8 +38,15 @@ std::string page_cursor(storage::StreamKey key) {
 // The bytes that clients put into the rows of a page.
 size_t bytes_of(const storage::Page& page) {
   size_t bytes = 0;
-  for (const auto& row : page.rows) bytes += row.metadata.size() + row.done.size();
+  for (const auto& row : page.rows) bytes += row.text_bytes();
   return bytes;
+}
+
+// A stream that runs changes while a worker would look at it; it has seldom much beside its texts.
+asio::awaitable<Reply> state_reply(Api& api, std::shared_ptr<relay::Stream> stream, Whole transcript, size_t held) {
+  const size_t bytes = stream->ended() ? held + stream->row().metadata.size() : 0;
+  std::function<Reply()> make = [stream, transcript] { return json_reply(200, state_json(*stream, *transcript)); };
+  co_return co_await compute<Reply>(api.shard.worker(), bytes, std::move(make));
 }
 
 struct PageQuery {
@@ -62,6 +71,34 @@ tl::expected<PageQuery, std::string> read_page_query(const Request& request) {
   return query;
 }
 
+asio::awaitable<FoundPage> read_page(Api& api, const Request& request, PageQuery query) {
+  co_return co_await until<FoundPage>([&](auto then) {
+    api.shard.log().list(request.principal.owner, query.before, {query.limit, page_bytes}, std::move(then));
+  });
+}
+
+struct List {
+  std::vector<ListRow> rows;
+  std::optional<storage::StreamKey> next;
+};
+
+std::shared_ptr<const List> listed(Api& api, storage::Page page) {
+  const auto list = std::make_shared<List>();
+  list->next = page.next;
+  for (auto& row : page.rows) {
+    const auto stream = api.shard.in_memory(row.stream_id);
+    list->rows.emplace_back(std::move(row), stream.get());
+  }
+  return list;
+}
+
+Reply page_reply(const List& list) {
+  json::Value out = {{"streams", json::Value::array()}, {"next_cursor", nullptr}};
+  for (const auto& row : list.rows) out["streams"].push_back(list_row_json(row));
+  if (list.next) out["next_cursor"] = page_cursor(*list.next);
+  return json_reply(200, out);
+}
+
 }  // namespace
 
 asio::awaitable<Answer> read_state(Api& api, const Request& request) {
@@ -70,11 +107,20 @@ asio::awaitable<Answer> read_state(Api& api, const Request& request) {
   if (!found) co_return problem_of(found.error(), request);
   const auto stream = *found;
   if (!may_see(request.principal, *stream)) co_return refuse(Code::not_found, "no such stream", request);
-  const auto share = co_await share_for(api, gathered_twice(stream->bytes()));
-  if (!share) co_return too_many_whole_reads(request);
-  const Whole transcript = co_await until<Whole>([&](auto then) { relay::read_stream_text(stream, std::move(then)); });
+  const auto share = api.whole_reads.none();
+  const auto excerpts = std::make_shared<relay::Excerpts>(api.random, held_text_bytes);
+  bool over = false;
+  const auto fits = [&](size_t held) {
+    over = !share->grow_to(gathered_twice(held + stream->row().metadata.size()));
+    return !over;
+  };
+  const Whole transcript = co_await until<Whole>([&](auto then) {
+    relay::read_stream_text(stream, {excerpts, fits}, std::move(then));
+  });
+  if (over) co_return too_many_whole_reads(request);
   if (!transcript) co_return problem_of({relay::Errc::unreadable, "the log cannot be read"}, request);
-  co_return held_reply(json_reply(200, state_json(*stream, *transcript)), share, request);
+  Reply reply = co_await state_reply(api, stream, transcript, excerpts->held_bytes());
+  co_return pieces_reply(api, std::move(reply), stream, excerpts, share, request);
 }
 
 asio::awaitable<Answer> list_streams(Api& api, const Request& request) {
@@ -82,18 +128,21 @@ asio::awaitable<Answer> list_streams(Api& api, const Request& request) {
     co_return refuse(Code::forbidden, "the list of streams is disabled: set list = true in the configuration", request);
   const auto query = read_page_query(request);
   if (!query) co_return refuse(Code::invalid_request, query.error(), request);
-  FoundPage page = co_await until<FoundPage>(
-      [&](auto then) { api.shard.log().list(request.principal.owner, query->before, query->limit, std::move(then)); });
-  if (!page) co_return problem_of({relay::Errc::unreadable, "the log cannot be read"}, request);
-  const auto share = co_await share_for(api, gathered_twice(bytes_of(*page)));
-  if (!share) co_return too_many_whole_reads(request);
-  json::Value out = {{"streams", json::Value::array()}, {"next_cursor", nullptr}};
-  for (const auto& row : page->rows) {
-    const auto stream = api.shard.in_memory(row.stream_id);
-    out["streams"].push_back(list_row_json(row, stream.get()));
+  FoundPage page = co_await read_page(api, request, *query);
+  auto share = api.whole_reads.none();
+  if (page && !share->grow_to(gathered_twice(bytes_of(*page)))) {
+    const size_t bytes = bytes_of(*page);
+    page = storage::Page();  // it waits for its turn in the log, not here
+    share = co_await share_for(api, gathered_twice(bytes));
+    if (!share) co_return too_many_whole_reads(request);
+    page = co_await read_page(api, request, *query);
+    if (page && !share->grow_to(gathered_twice(bytes_of(*page)))) co_return too_many_whole_reads(request);
   }
-  if (page->next) out["next_cursor"] = page_cursor(*page->next);
-  co_return held_reply(json_reply(200, out), share, request);
+  if (!page) co_return problem_of({relay::Errc::unreadable, "the log cannot be read"}, request);
+  const size_t bytes = bytes_of(*page);
+  std::function<Reply()> make = [list = listed(api, std::move(*page))] { return page_reply(*list); };
+  Reply reply = co_await compute<Reply>(api.shard.worker(), bytes, std::move(make));
+  co_return held_reply(std::move(reply), share, request);
 }
 
 asio::awaitable<Answer> remove_stream(Api& api, const Request& request) {

@@ -57,14 +57,18 @@ Value created_json(const relay::Stream& stream) {
                {"control_url", path + "/ws"}};
 }
 
-Value list_row_json(const storage::StreamRow& row, const relay::Stream* live) {
+ListRow::ListRow(storage::StreamRow stored, const relay::Stream* live) : row(std::move(stored)) {
+  if (live != nullptr) row = live->row();
+  status = live ? live->status() : std::string_view(row.status);
+  updated_ms = live ? live->updated_ms() : (row.finished_ms ? row.finished_ms : row.created_ms);
+  ended = live ? live->ended() : !row.status.empty();
+}
+
+Value list_row_json(const ListRow& listed) {
   Value out = Value::object();
-  const auto& facts = live ? live->row() : row;
-  const bool ended = live ? live->ended() : !row.status.empty();
-  const int64_t updated_ms = live ? live->updated_ms() : (row.finished_ms ? row.finished_ms : row.created_ms);
-  add_facts(out, facts, live ? live->status() : std::string_view(row.status), updated_ms);
-  out["last_event_id"] = relay::event_id(facts.runs, facts.last_seq);
-  add_ending(out, ended ? facts.done : "", facts);
+  add_facts(out, listed.row, listed.status, listed.updated_ms);
+  out["last_event_id"] = relay::event_id(listed.row.runs, listed.row.last_seq);
+  add_ending(out, listed.ended ? listed.row.done : "", listed.row);
   return out;
 }
 

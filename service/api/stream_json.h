@@ -17,7 +17,16 @@ std::string stream_path(const std::string& stream_id);  // /v1/streams/{id}
 http::Reply json_reply(int status, const json::Value& value);  // no-store
 
 json::Value created_json(const relay::Stream& stream);
-json::Value list_row_json(const storage::StreamRow& row, const relay::Stream* live);
+// A row of the list, as it is now: the log's row, or what the stream in memory knows better.
+struct ListRow {
+  ListRow(storage::StreamRow stored, const relay::Stream* live);
+
+  storage::StreamRow row;
+  std::string status;
+  int64_t updated_ms = 0;
+  bool ended = false;
+};
+json::Value list_row_json(const ListRow& listed);
 json::Value state_json(const relay::Stream& stream, const relay::StreamText& transcript);
 
 // What a reader gets first: the verdict on its cursor.

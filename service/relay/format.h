@@ -3,6 +3,7 @@
 // (Deltas may be merged; the sequence numbers then skip those merged into a later one.)
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +13,8 @@
 
 namespace tokenrelay::relay {
 
+class Excerpts;
+
 class Format {
  public:
   virtual ~Format() = default;
@@ -20,6 +23,8 @@ class Format {
                       std::string_view payload) = 0;
   // About how many bytes it keeps of the events it was given.
   virtual size_t held_bytes() const { return 0; }
+  // Not null: what was appended since the last call has marks, whose texts are to be read from the log (pieces.h).
+  virtual std::shared_ptr<const Excerpts> take_excerpts() { return nullptr; }
 };
 
 // WHATWG server-sent events: `id`, `event` (none for text), one `data` line, LF.

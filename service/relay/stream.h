@@ -84,7 +84,9 @@ class Stream final : public std::enable_shared_from_this<Stream>, private Genera
   Tail& tail() { return tail_; }
   void attach(Subscriber& subscriber);
   void detach(Subscriber& subscriber, bool cut_by_relay);
-  size_t subscribers() const { return followers_.size(); }
+  size_t subscribers() const { return followers_.size() + readings_; }
+  // Held by who reads the log without being a subscriber: a removal waits for it as for a reader.
+  std::shared_ptr<void> reading();
   void cut_readers(CutReason reason);
   void when_unread(int64_t within_ms, std::function<void()> then);  // no reader is left, or the time is over
   void read(Seq after, BlockRead done);  // readers at the same position share one read and its block
@@ -109,6 +111,7 @@ class Stream final : public std::enable_shared_from_this<Stream>, private Genera
   void follow_pressure();
   void wake_followers();
   void notify_ended(bool durable);
+  void notice_unread();
   void notify_unread();
   void notify_answered();
 
@@ -151,6 +154,7 @@ class Stream final : public std::enable_shared_from_this<Stream>, private Genera
   std::vector<std::function<void()>> waiting_for_answer_;
   std::unique_ptr<transport::Timer> unread_timer_;  // armed while when_unread() waits
   std::vector<std::function<void()>> waiting_for_unread_;
+  size_t readings_ = 0;
 };
 
 }  // namespace tokenrelay::relay

@@ -20,15 +20,29 @@ void Stream::detach(Subscriber& subscriber, bool cut_by_relay) {
   subscriber.attached_ = false;
   const bool running = phase_ == Phase::queued || phase_ == Phase::streaming;
   if (followers_.empty() && policy_ && running && !broken_) policy_->on_last_reader_left(cut_by_relay);
-  if (followers_.empty() && unread_timer_ && unread_timer_->armed())
+  notice_unread();
+}
+
+void Stream::notice_unread() {
+  if (subscribers() == 0 && unread_timer_ && unread_timer_->armed())
     unread_timer_->arm(0);  // later, not inside a reader's call
+}
+
+std::shared_ptr<void> Stream::reading() {
+  ++readings_;
+  return {static_cast<void*>(this), [self = weak_from_this()](void*) {
+            const auto stream = self.lock();
+            if (!stream) return;
+            --stream->readings_;
+            stream->notice_unread();
+          }};
 }
 
 void Stream::when_unread(int64_t within_ms, std::function<void()> then) {
   if (!unread_timer_)
     unread_timer_ = std::make_unique<transport::Timer>(context_.loop.timers(), [this] { notify_unread(); });
   waiting_for_unread_.push_back(std::move(then));
-  if (followers_.empty()) return notify_unread();
+  if (subscribers() == 0) return notify_unread();
   if (!unread_timer_->armed()) unread_timer_->arm(within_ms);
 }
 

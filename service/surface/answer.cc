@@ -36,20 +36,19 @@ http::HeaderList stream_headers(const relay::Stream& stream) {
   return {{"Stream-Id", stream.id()}};
 }
 
-// Feeds an encoder the durable events one by one, until it has written something or `upto` is reached. False: the log
-// cannot be read.
-asio::awaitable<bool> feed(std::shared_ptr<relay::Stream> stream, Encoder& encoder, relay::Seq upto, std::string& out) {
-  const auto append = [&](storage::Seq seq, storage::EventKind kind, std::string_view payload) {
+// Feeds an encoder the durable events one by one, up to `upto` or until it has written something that `wanted`
+// keeps. False: the log cannot be read.
+asio::awaitable<bool> feed(std::shared_ptr<relay::Stream> stream, Encoder& encoder, relay::Seq upto,
+                           std::function<bool(std::string& out)> wanted) {
+  std::string out;
+  const relay::Visit append = [&](storage::Seq seq, storage::EventKind kind, std::string_view payload) {
     encoder.append(out, stream->runs(), seq, kind, payload);
-    return out.empty();
+    const bool found = wanted(out);
+    out.clear();
+    return !found;
   };
   co_return co_await until<bool>(
       [&](auto then) { relay::walk_events(stream, encoder.seq(), upto, append, std::move(then)); });
-}
-
-// The share for what a reader will hold of a stream that has ended; the share for a live one grows.
-asio::awaitable<SharePtr> share_of(api::Api& api, const Profile& profile, const relay::Stream& stream) {
-  co_return co_await api::share_for(api, stream.ended() ? profile.copies * stream.bytes() : 0);
 }
 
 Answer follow(api::Api& api, Profile profile, std::shared_ptr<relay::Stream> stream, std::unique_ptr<Encoder> encoder,
@@ -76,8 +75,12 @@ Answer follow(api::Api& api, Profile profile, std::shared_ptr<relay::Stream> str
   });
 }
 
-Answer unreadable(const Request& request) {
+http::Reply unreadable_reply(const Request& request) {
   return api::problem_of({relay::Errc::unreadable, "the log cannot be read"}, request);
+}
+
+Answer unreadable(const Request& request) {
+  return unreadable_reply(request);
 }
 
 // Sends an error event in the client's protocol under status 200, then cuts the connection: what the client has
@@ -114,9 +117,7 @@ asio::awaitable<Answer> stream_answer(api::Api& api, const Request& request, Pro
   const auto stream = started.stream;
   if (!started.cursor) {
     if (auto refused = co_await refusal_of(request, profile.protocol, stream)) co_return std::move(*refused);
-    auto share = co_await share_of(api, profile, *stream);
-    if (!share) co_return api::too_many_whole_reads(request);
-    co_return follow(api, std::move(profile), stream, std::move(encoder), std::move(share), "");
+    co_return follow(api, std::move(profile), stream, std::move(encoder), api.whole_reads.none(), "");
   }
   const auto start = relay::start_at(*stream, started.cursor, relay::AtEnd::end_again);
   if (start.verdict != relay::Verdict::exact) {
@@ -131,26 +132,33 @@ asio::awaitable<Answer> stream_answer(api::Api& api, const Request& request, Pro
   }
   // Events up to the cursor are encoded and discarded. At the terminal event it is sent again, because a 204 would not
   // stop every client.
-  auto share = co_await share_of(api, profile, *stream);
-  if (!share) co_return api::too_many_whole_reads(request);
-  std::string out;
-  while (encoder->seq() < start.after) {
-    if (!co_await feed(stream, *encoder, start.after, out)) co_return unreadable(request);
-    out.clear();
-  }
+  auto share = api.whole_reads.none();
+  const std::function<bool(std::string&)> held_too_much = [&](std::string&) {
+    return !share->grow_to(encoder->held_bytes());
+  };
+  const bool readable = co_await feed(stream, *encoder, start.after, held_too_much);
+  if (!readable) co_return unreadable(request);
+  if (encoder->seq() < start.after) co_return api::too_many_whole_reads(request);
+  (void)encoder->take_excerpts();
   co_return follow(api, std::move(profile), stream, std::move(encoder), std::move(share), "");
 }
 
 asio::awaitable<Answer> resume_answer(api::Api& api, const Request& request, Profile profile,
                                       std::shared_ptr<relay::Stream> stream, std::unique_ptr<Encoder> encoder,
                                       std::optional<uint64_t> number, std::string field) {
-  auto share = co_await share_of(api, profile, *stream);
-  if (!share) co_return api::too_many_whole_reads(request);
+  auto share = api.whole_reads.none();
   if (number) encoder->skip_to(*number);
   std::string first;
+  bool over = false;
+  const std::function<bool(std::string&)> found = [&](std::string& out) {
+    first.swap(out);
+    over = !share->grow_to(encoder->held_bytes() + first.size());
+    return over || !first.empty();
+  };
   while (first.empty() && encoder->seq() < stream->durable()) {
-    if (!co_await feed(stream, *encoder, stream->durable(), first)) co_return unreadable(request);
-    if (!share->grow_to(encoder->held_bytes() + first.size())) co_return api::too_many_whole_reads(request);
+    const bool readable = co_await feed(stream, *encoder, stream->durable(), found);
+    if (!readable) co_return unreadable(request);
+    if (over) co_return api::too_many_whole_reads(request);
   }
   if (number && first.empty() && encoder->next_number() <= *number) {
     const Error error = invalid(std::move(field), "is greater than the number of this answer's last event");
@@ -159,15 +167,20 @@ asio::awaitable<Answer> resume_answer(api::Api& api, const Request& request, Pro
   co_return follow(api, std::move(profile), stream, std::move(encoder), std::move(share), std::move(first));
 }
 
-asio::awaitable<std::shared_ptr<Transcript>> read_transcript(std::shared_ptr<relay::Stream> stream) {
-  auto transcript = std::make_shared<Transcript>();
-  const auto add = [&](storage::Seq, storage::EventKind kind, std::string_view payload) {
-    transcript->add(kind, payload);
-    return true;
+asio::awaitable<std::optional<http::Reply>> read_transcript(const Request& request,
+                                                            std::shared_ptr<relay::Stream> stream,
+                                                            std::shared_ptr<Transcript> transcript, SharePtr share) {
+  bool over = false;
+  const relay::Visit add = [&](storage::Seq seq, storage::EventKind kind, std::string_view payload) {
+    transcript->add(seq - 1, seq, kind, payload);
+    over = !share->grow_to(api::gathered_twice(transcript->excerpts->held_bytes()));
+    return !over;
   };
   const bool readable =
       co_await until<bool>([&](auto then) { relay::walk_events(stream, 0, relay::all_durable, add, std::move(then)); });
-  co_return readable ? transcript : nullptr;
+  if (over) co_return api::too_many_whole_reads(request);
+  if (!readable) co_return unreadable_reply(request);
+  co_return std::nullopt;
 }
 
 std::string id_with(std::string_view prefix, const relay::Stream& stream) {

@@ -22,9 +22,6 @@ struct Profile {
   Protocol protocol;
   std::string_view heartbeat;  // bytes that this protocol's clients ignore, sent after silence and never before
   http::HeaderList headers;    // added to those of every event stream; they replace those of the same name
-  // How many copies of its stream's bytes a reader may hold at the end: those it has sent, and its last events, which
-  // contain them again. 0: it holds at most the tool calls that are in progress.
-  uint64_t copies = 0;
 };
 
 // The stream from its first event, or from the event after the cursor of a POST that was sent again.
@@ -39,12 +36,23 @@ asio::awaitable<http::Answer> resume_answer(api::Api& api, const http::Request& 
 
 // Waits for the stream's end and answers with what `render` returns. A failed stream becomes the surface's error,
 // unless `render_failures`.
+// It may be called on a worker. Long texts of the transcript are marks (relay/excerpts.h); it may put them into JSON
+// strings and do nothing else with them.
 using Render = std::function<http::Reply(const relay::Stream& stream, const Transcript& transcript)>;
+struct WholeAnswer {
+  Render render;
+  bool render_failures = false;
+  bool keeps_arguments = false;  // `render` parses the arguments of tool calls, so those are no marks
+};
 http::Answer whole_answer(api::Api& api, const http::Request& request, Protocol protocol,
-                          std::shared_ptr<relay::Stream> stream, Render render, bool render_failures = false);
+                          std::shared_ptr<relay::Stream> stream, WholeAnswer how);
 
-// Reads what is in a stream now. Null: the log cannot be read. The caller must hold a share of the budget for it.
-asio::awaitable<std::shared_ptr<Transcript>> read_transcript(std::shared_ptr<relay::Stream> stream);
+// What is in a stream now, for an answer to this request. `transcript.excerpts` and `share` must be set; the share grows
+// with what is held. Or the refusal: the log cannot be read, or the share may not grow.
+asio::awaitable<std::optional<http::Reply>> read_transcript(const http::Request& request,
+                                                            std::shared_ptr<relay::Stream> stream,
+                                                            std::shared_ptr<Transcript> transcript,
+                                                            api::WholeReads::SharePtr share);
 
 // The stream's id in a protocol's own form: strm_X is chatcmpl-X, resp_X, msg_X.
 std::string id_with(std::string_view prefix, const relay::Stream& stream);

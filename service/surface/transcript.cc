@@ -37,7 +37,14 @@ Done read_done(std::string_view payload) {
   return done;
 }
 
-void Transcript::add(EventKind kind, std::string_view payload) {
+void Transcript::grow(Item& item, const relay::Excerpt& events, std::string_view piece) {
+  const bool held = !excerpts || (keeps_arguments && item.kind == Item::Kind::tool_call);
+  if (!held) return excerpts->append(item.text, item.place, events, piece);
+  item.text += piece;
+  if (excerpts) excerpts->hold(piece.size());
+}
+
+void Transcript::add(storage::Seq after, storage::Seq seq, EventKind kind, std::string_view payload) {
   const auto piece = kind == EventKind::tool_call ? relay::decode_tool_call(payload) : std::nullopt;
   const auto grows = [&](Item::Kind as) { return !items.empty() && items.back().kind == as; };
   switch (kind) {
@@ -48,26 +55,22 @@ void Transcript::add(EventKind kind, std::string_view payload) {
     case EventKind::reasoning: {
       const auto as = kind == EventKind::text ? Item::Kind::text : Item::Kind::reasoning;
       if (!grows(as)) items.push_back({as, {}, 0, {}, {}, {}, false});
-      items.back().text += payload;
+      grow(items.back(), {after, seq, kind, 0}, payload);
       return;
     }
     case EventKind::tool_call:
       if (!piece) return;
       for (auto item = items.rbegin(); item != items.rend(); ++item) {  // pieces of several calls may be interleaved
         if (item->kind != Item::Kind::tool_call || item->index != piece->index) continue;
-        item->text += piece->arguments;
-        return;
+        return grow(*item, {after, seq, kind, piece->index}, piece->arguments);
       }
-      items.push_back({Item::Kind::tool_call,
-                       std::string(piece->arguments),
-                       piece->index,
-                       std::string(piece->id),
-                       std::string(piece->name),
-                       {},
-                       false});
-      return;
+      items.push_back(
+          {Item::Kind::tool_call, {}, piece->index, std::string(piece->id), std::string(piece->name), {}, false});
+      if (excerpts) excerpts->hold(piece->id.size() + piece->name.size());
+      return grow(items.back(), {after, seq, kind, piece->index}, piece->arguments);
     case EventKind::opaque:
       items.push_back({Item::Kind::opaque, {}, 0, {}, {}, object_of(payload), false});
+      if (excerpts) excerpts->hold(payload.size());
       return;
     case EventKind::done:
       done = read_done(payload);

@@ -5,12 +5,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "service/json/parse.h"
+#include "service/relay/excerpts.h"
 #include "service/relay/usage.h"
 #include "storage/event.h"
 
@@ -24,6 +26,7 @@ struct Item {
   std::string id, name;  // tool_call
   json::Value opaque;    // {"provider","type","data",…} (upstream.h, on_opaque)
   bool voided = false;   // a tool call before a steer, or what belongs to it: left out of answers
+  relay::Excerpts::Place place = {};
 };
 
 // The terminal event, parsed.
@@ -43,11 +46,21 @@ struct Transcript {
   std::vector<Item> items;
   std::optional<Done> done;
 
-  // Adjacent deltas of one kind, and all pieces of one tool call, become one item.
-  void add(storage::EventKind kind, std::string_view payload);
+  // Without it, all is held; with it, long texts are marks (relay/excerpts.h), and long arguments, too, unless
+  // `keeps_arguments`: some protocols need them parsed.
+  std::shared_ptr<relay::Excerpts> excerpts;
+  bool keeps_arguments = false;
+
+  // Adjacent deltas of one kind, and all pieces of one tool call, become one item. The payload is what the events after
+  // `after` up to `seq` say, which differ by more than one if deltas were merged.
+  void add(storage::Seq after, storage::Seq seq, storage::EventKind kind, std::string_view payload);
+  void add(storage::EventKind kind, std::string_view payload) { add(0, 0, kind, payload); }
 
   std::string text() const;  // all text items joined
   std::string reasoning() const;
+
+ private:
+  void grow(Item& item, const relay::Excerpt& events, std::string_view piece);
 };
 
 }  // namespace tokenrelay::surface

@@ -1,7 +1,9 @@
 #include "service/api/whole_answer.h"
 
+#include "service/api/piece_writer.h"
 #include "service/api/stream_json.h"
 #include "service/http/streaming_body.h"
+#include "service/relay/event_walk.h"
 #include "service/relay/subscriber.h"
 #include "service/surface/answer.h"
 #include "service/transport/lifeline.h"
@@ -9,33 +11,31 @@
 namespace tokenrelay::surface {
 namespace {
 
-// Collects the transcript instead of writing anything.
-class Gathering final : public relay::Format {
- public:
-  void append(std::string&, const std::vector<relay::Run>&, relay::Seq, storage::EventKind kind,
-              std::string_view payload) override {
-    transcript.add(kind, payload);
-  }
-  Transcript transcript;
-};
-
 constexpr int64_t turn_ms = 60'000;  // long, because the answer has been paid for
 
-// Waits for a stream's end, with nothing written to the connection before: the status is known only then. The
-// transcript is read from the log at the end, when its size is known and a share of the whole reads can be asked for.
+// Reads nothing: the subscriber is there to be woken, and to be counted.
+class Waiting final : public relay::Format {
+  void append(std::string&, const std::vector<relay::Run>&, relay::Seq, storage::EventKind, std::string_view) override {
+  }
+};
+
+// Waits for a stream's end, with nothing written to the connection before: the status is known only then. At the end
+// the transcript is read from the log, with the long texts left there. What else is held has a share of the budget. If
+// that is full, it waits for its turn and reads again.
 class WholeReader final : public api::Reader, private relay::Sink, private http::StreamingBody::Owner {
  public:
-  WholeReader(api::Api& api, Protocol protocol, std::shared_ptr<relay::Stream> stream, Render render,
-              bool render_failures, http::TakenConnection connection)
+  WholeReader(api::Api& api, Protocol protocol, std::shared_ptr<relay::Stream> stream, WholeAnswer how,
+              http::TakenConnection connection)
       : api_(api),
         protocol_(protocol),
-        render_(std::move(render)),
-        render_failures_(render_failures),
+        how_(std::move(how)),
         request_id_(connection.request_id),
+        head_only_(connection.head_only),
         log_(connection.log),
         stream_(stream),
         body_(std::move(connection), open_options(api), *this),
-        subscriber_(std::move(stream), 0, true, gathering_, *this) {
+        writer_(api.loop, body_),
+        subscriber_(std::move(stream), 0, true, waiting_, *this) {
     api_.metrics.subscriber_joined(metrics::Transport::sse);
   }
   ~WholeReader() override {
@@ -55,36 +55,78 @@ class WholeReader final : public api::Reader, private relay::Sink, private http:
     return options;
   }
 
-  // Called at every commit and at the end. At the end it asks for a share, but in a later turn of the loop, not from
-  // inside the stream.
+  // Called at every commit and at the end. The end is noticed in a later turn of the loop, not inside the stream. No
+  // events are taken: until the answer has gone, this counts as a reader of them.
   bool has_room() const override {
     if (tell_over_ && (stream_->ended() || stream_->broken())) std::exchange(tell_over_, nullptr)();
-    return share_ && body_.has_room();
+    return false;
   }
 
   void on_over() {
     if (released_) return;
     if (!stream_->ended()) return subscriber_.cut(relay::CutReason::log_failed);
+    share_ = api_.whole_reads.none();
+    gather([this] { wait_for_turn(); });
+  }
+
+  // `refused` is called when the share may not grow to what is held.
+  void gather(std::function<void()> refused) {
+    transcript_ = std::make_shared<Transcript>();
+    transcript_->excerpts = std::make_shared<relay::Excerpts>(api_.random, api::held_text_bytes);
+    transcript_->keeps_arguments = how_.keeps_arguments;
+    const auto over = std::make_shared<bool>(false);
+    const auto add = [this, here = alive_.mark(), over](storage::Seq seq, storage::EventKind kind,
+                                                        std::string_view payload) {
+      if (!here) return false;
+      transcript_->add(seq - 1, seq, kind, payload);
+      *over = !share_->grow_to(api::gathered_twice(transcript_->excerpts->held_bytes()));
+      return !*over;
+    };
+    const auto done = [this, here = alive_.mark(), over, refused = std::move(refused)](bool readable) {
+      if (!here || released_) return;
+      if (!readable) return subscriber_.cut(relay::CutReason::unreadable);
+      *over ? refused() : render();
+    };
+    relay::walk_events(stream_, 0, relay::all_durable, add, done);
+  }
+
+  void wait_for_turn() {
+    transcript_ = nullptr;
+    share_ = nullptr;  // nobody waits for a share while holding one
     api_.whole_reads.ask(
         api::gathered_twice(stream_->bytes()), turn_ms,
         [this, here = alive_.mark()](api::WholeReads::SharePtr share) {
-          if (here) on_turn(std::move(share));
+          if (!here || released_) return;
+          if (!share) return subscriber_.cut(relay::CutReason::whole_reads);
+          share_ = std::move(share);
+          gather([this] { subscriber_.cut(relay::CutReason::whole_reads); });
         },
         [here = alive_.mark()] { return static_cast<bool>(here); });
   }
 
-  void on_turn(api::WholeReads::SharePtr share) {
-    if (released_) return;
-    if (!share) return subscriber_.cut(relay::CutReason::whole_reads);
-    share_ = std::move(share);
-    subscriber_.pump();
+  void render() {
+    const auto& done = transcript_->done;
+    if (done && done->failed() && done->error && !how_.render_failures) {
+      return answer(error_reply(protocol_, error_of(*done->error, stream_->failure()), request_id_));
+    }
+    const auto reply = std::make_shared<http::Reply>();
+    const size_t bytes = transcript_->excerpts->held_bytes() + stream_->row().metadata.size();
+    api_.shard.worker().run_if_large(
+        bytes,
+        [reply, stream = stream_, transcript = transcript_, render = how_.render] {
+          *reply = render(*stream, *transcript);
+        },
+        [this, here = alive_.mark(), reply] {
+          if (here && !released_) answer(std::move(*reply));
+        });
   }
 
-  void on_room() override { subscriber_.pump(); }
-  void send(std::string_view, bool last) override {
-    if (last) answer(result());
+  void on_room() override {
+    if (writer_.busy()) writer_.on_room();
   }
+  void send(std::string_view, bool) override {}
   void cut(relay::CutReason reason) override {
+    if (begun_) return cut_body();
     if (reason == relay::CutReason::whole_reads) return answer(too_many());
     answer(error_reply(protocol_,
                        {503, "log_unavailable", "the log failed before this answer was complete", "", 5'000, false},
@@ -92,16 +134,8 @@ class WholeReader final : public api::Reader, private relay::Sink, private http:
   }
   void on_gone() override {
     subscriber_.detach(false);
-    if (log_) log_(499);
+    if (log_ && !begun_) log_(499);
     release();
-  }
-
-  http::Reply result() {
-    const auto& done = gathering_.transcript.done;
-    if (done && done->failed() && done->error && !render_failures_) {
-      return error_reply(protocol_, error_of(*done->error, stream_->failure()), request_id_);
-    }
-    return render_(*stream_, gathering_.transcript);
   }
 
   http::Reply too_many() const {
@@ -111,8 +145,9 @@ class WholeReader final : public api::Reader, private relay::Sink, private http:
   }
 
   void answer(http::Reply reply) {
-    gathering_.transcript = {};
-    if (share_ && !share_->resize(reply.body.size())) {  // escapes have made the JSON much longer than the text
+    auto excerpts = transcript_ ? std::shared_ptr<const relay::Excerpts>(transcript_->excerpts) : nullptr;
+    transcript_ = nullptr;
+    if (share_ && !share_->resize(reply.body.size())) {
       share_ = nullptr;
       reply = too_many();
     }
@@ -120,9 +155,29 @@ class WholeReader final : public api::Reader, private relay::Sink, private http:
     reply.headers.emplace_back("Stream-Id", stream_->id());
     reply.headers.emplace_back("Cache-Control", "no-store");
     if (log_) log_(reply.status);
+    begun_ = true;
     body_.begin(reply.status, reply.headers);
-    const std::string_view part = reply.body;
-    body_.finish({&part, 1}, std::move(share_));
+    const bool left_out = reply.status == 200 && excerpts && excerpts->any() && !head_only_;
+    if (!left_out) {
+      const std::string_view part = reply.body;
+      body_.finish({&part, 1}, std::move(share_));
+      return over();
+    }
+    writer_.begin(std::make_unique<relay::Pieces>(stream_, std::move(reply.body), std::move(excerpts)),
+                  [this](bool readable) {
+                    if (!readable) return cut_body();
+                    body_.finish({});
+                    over();
+                  });
+  }
+
+  void cut_body() {
+    body_.cut();
+    over();
+  }
+
+  void over() {
+    subscriber_.detach(false);
     release();
   }
 
@@ -132,9 +187,9 @@ class WholeReader final : public api::Reader, private relay::Sink, private http:
 
   api::Api& api_;
   const Protocol protocol_;
-  const Render render_;
-  const bool render_failures_;
+  const WholeAnswer how_;
   const std::string request_id_;
+  const bool head_only_;
   const std::function<void(int)> log_;
   const std::shared_ptr<relay::Stream> stream_;
   mutable transport::Alive alive_;
@@ -143,27 +198,29 @@ class WholeReader final : public api::Reader, private relay::Sink, private http:
       if (here) on_over();
     });
   };
-  bool released_ = false;
+  bool released_ = false, begun_ = false;
   api::WholeReads::SharePtr share_;
-  Gathering gathering_;
+  std::shared_ptr<Transcript> transcript_;
+  Waiting waiting_;
   http::StreamingBody body_;
+  api::PieceWriter writer_;
   relay::Subscriber subscriber_;
 };
 
 }  // namespace
 
 http::Answer whole_answer(api::Api& api, const http::Request& request, Protocol protocol,
-                          std::shared_ptr<relay::Stream> stream, Render render, bool render_failures) {
+                          std::shared_ptr<relay::Stream> stream, WholeAnswer how) {
   if (api.readers.closed()) {
     return api::problem_of({relay::Errc::draining, "the relay is shutting down"}, request);
   }
-  return http::Takeover([&api, protocol, stream = std::move(stream), render = std::move(render),
-                         render_failures](http::TakenConnection connection) {
-    auto reader = std::make_unique<WholeReader>(api, protocol, stream, render, render_failures, std::move(connection));
-    WholeReader& started = *reader;
-    api.readers.keep(std::move(reader));
-    started.start();
-  });
+  return http::Takeover(
+      [&api, protocol, stream = std::move(stream), how = std::move(how)](http::TakenConnection connection) {
+        auto reader = std::make_unique<WholeReader>(api, protocol, stream, how, std::move(connection));
+        WholeReader& started = *reader;
+        api.readers.keep(std::move(reader));
+        started.start();
+      });
 }
 
 }  // namespace tokenrelay::surface

@@ -64,13 +64,13 @@ TEST_CASE("a row of the list: from the live stream, or from the log, and without
   f.say_and_commit("x");
   auto row = f.stored(*stream).row;
   row.last_seq = 1;  // the log's row is older than the stream
-  auto listed = list_row_json(row, stream.get());
+  auto listed = list_row_json(ListRow(row, stream.get()));
   CHECK(listed["status"] == "streaming");
   CHECK(listed["last_event_id"] == stream->runs()[0].token + "-2");
   for (const char* absent : {"text", "reasoning", "tool_calls"}) CHECK_FALSE(listed.contains(absent));
   f.model->last().fail(upstream::ErrorCode::upstream_auth, false);
   f.commit();
-  listed = list_row_json(f.stored(*stream).row, nullptr);
+  listed = list_row_json(ListRow(f.stored(*stream).row, nullptr));
   CHECK(listed["status"] == "failed");
   CHECK(listed["error"]["code"] == "upstream_auth");
   CHECK(listed["finish_reason"].is_null());

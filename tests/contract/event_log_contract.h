@@ -216,6 +216,31 @@ inline void check_list(LogHarness& h) {
   CHECK(h.list("nobody", std::nullopt, 100)->rows.empty());
 }
 
+inline void check_list_bytes(LogHarness& h) {
+  for (int i = 0; i < 5; ++i) {
+    NewStream s = h.stream("strm_" + std::to_string(i));
+    s.metadata = std::string(i == 3 ? 3'000 : 400, 'x');
+    h.create(s);
+  }
+  const auto page_after = [&](std::optional<StreamKey> before) {
+    auto page = h.list("", before, 100, 1'000);
+    REQUIRE(page);
+    return *page;
+  };
+  auto page = page_after(std::nullopt);
+  REQUIRE(page.rows.size() == 1);  // the next row is larger than what is left
+  CHECK(page.rows[0].stream_id == "strm_4");
+  page = page_after(page.next.value());
+  REQUIRE(page.rows.size() == 1);  // however large
+  CHECK(page.rows[0].stream_id == "strm_3");
+  CHECK(page.rows[0].metadata.size() == 3'000);
+  page = page_after(page.next.value());
+  REQUIRE(page.rows.size() == 2);
+  page = page_after(page.next.value());
+  CHECK(page.rows.size() == 1);
+  CHECK_FALSE(page.next);
+}
+
 inline void check_remove(LogHarness& h) {
   auto made = h.create(h.stream("strm_a"));
   SECTION("an unfinished stream is not removed") {
@@ -276,6 +301,9 @@ inline void check_event_log_contract(const HarnessFactory& factory) {
   }
   SECTION("list") {
     check_list(*h);
+  }
+  SECTION("a page ends by bytes, too") {
+    check_list_bytes(*h);
   }
   SECTION("remove") {
     check_remove(*h);

@@ -127,8 +127,8 @@ class LogHarness : public Observer {
   Result<StreamRow> find_run(const std::string& token) {
     return wait<StreamRow>([&](auto done) { log_->find_run(token, std::move(done)); });
   }
-  Result<Page> list(const std::string& owner, std::optional<StreamKey> before, size_t limit) {
-    return wait<Page>([&](auto done) { log_->list(owner, before, limit, std::move(done)); });
+  Result<Page> list(const std::string& owner, std::optional<StreamKey> before, size_t limit, size_t bytes = SIZE_MAX) {
+    return wait<Page>([&](auto done) { log_->list(owner, before, {limit, bytes}, std::move(done)); });
   }
   Result<std::string> request(StreamKey key) {
     return wait<std::string>([&](auto done) { log_->request(key, std::move(done)); });

@@ -10,7 +10,7 @@ namespace {
 
 std::shared_ptr<const StreamText> read(RelayFixture& f, const std::shared_ptr<Stream>& stream) {
   auto answer = std::make_shared<std::optional<std::shared_ptr<const StreamText>>>();
-  read_stream_text(stream, [answer](std::shared_ptr<const StreamText> whole) { *answer = std::move(whole); });
+  read_stream_text(stream, {}, [answer](std::shared_ptr<const StreamText> whole) { *answer = std::move(whole); });
   f.time.settle();
   REQUIRE(answer->has_value());
   return **answer;
@@ -20,16 +20,16 @@ std::shared_ptr<const StreamText> read(RelayFixture& f, const std::shared_ptr<St
 
 TEST_CASE("a transcript joins text, reasoning and each call's arguments", "[transcript]") {
   StreamText t;
-  t.add(EventKind::start, "{}");
-  t.add(EventKind::text, "Hel");
-  t.add(EventKind::reasoning, "hm");
-  t.add(EventKind::tool_call, encode_tool_call({0, "a", "get", "{\"x\""}));
-  t.add(EventKind::tool_call, encode_tool_call({1, "b", "put", "["}));
-  t.add(EventKind::tool_call, encode_tool_call({0, "a", "get", ":1}"}));
-  t.add(EventKind::tool_call, "\x80");  // corrupt: left out
-  t.add(EventKind::steer, "{}");
-  t.add(EventKind::text, "lo");
-  t.add(EventKind::done, "{}");
+  t.add(1, EventKind::start, "{}");
+  t.add(2, EventKind::text, "Hel");
+  t.add(3, EventKind::reasoning, "hm");
+  t.add(4, EventKind::tool_call, encode_tool_call({0, "a", "get", "{\"x\""}));
+  t.add(5, EventKind::tool_call, encode_tool_call({1, "b", "put", "["}));
+  t.add(6, EventKind::tool_call, encode_tool_call({0, "a", "get", ":1}"}));
+  t.add(7, EventKind::tool_call, "\x80");  // corrupt: left out
+  t.add(8, EventKind::steer, "{}");
+  t.add(9, EventKind::text, "lo");
+  t.add(10, EventKind::done, "{}");
   CHECK(t.text == "Hello");
   CHECK(t.reasoning == "hm");
   REQUIRE(t.tool_calls.size() == 2);
@@ -63,7 +63,7 @@ TEST_CASE("a transcript of a stream that ends meanwhile goes to its end", "[tran
   f.say_and_commit("a");
   f.log->hold_reads = true;
   std::shared_ptr<const StreamText> whole;
-  read_stream_text(stream, [&](std::shared_ptr<const StreamText> t) { whole = std::move(t); });
+  read_stream_text(stream, {}, [&](std::shared_ptr<const StreamText> t) { whole = std::move(t); });
   f.say("b");
   f.model->last().complete();
   f.commit();

@@ -167,12 +167,14 @@ void MemoryLog::find_key(std::string idempotency_key, storage::Completion<storag
   answer<storage::StreamRow>(std::move(done), row_of(found == streams_.end() ? nullptr : &found->second, ""));
 }
 
-void MemoryLog::list(std::string owner, std::optional<StreamKey> before, size_t limit,
+void MemoryLog::list(std::string owner, std::optional<StreamKey> before, storage::PageLimits limits,
                      storage::Completion<storage::Page> done) {
   storage::Page page;
+  size_t bytes = 0;
   for (auto it = streams_.rbegin(); it != streams_.rend(); ++it) {
     if (it->second.row.owner != owner || (before && it->first >= *before)) continue;
-    if (page.rows.size() == limit) {
+    bytes += it->second.row.text_bytes();
+    if (page.rows.size() == limits.rows || (!page.rows.empty() && bytes > limits.bytes)) {
       page.next = page.rows.back().key;
       break;
     }

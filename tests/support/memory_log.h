@@ -59,7 +59,7 @@ class MemoryLog final : public storage::EventLog {
   void find(std::string stream_id, storage::Completion<storage::StreamRow> done) override;
   void find_run(std::string run_token, storage::Completion<storage::StreamRow> done) override;
   void find_key(std::string idempotency_key, storage::Completion<storage::StreamRow> done) override;
-  void list(std::string owner, std::optional<StreamKey> before, size_t limit,
+  void list(std::string owner, std::optional<StreamKey> before, storage::PageLimits limits,
             storage::Completion<storage::Page> done) override;
   void request(StreamKey key, storage::Completion<std::string> done) override;
   void remove(std::string stream_id, int64_t now_ms, storage::Completion<bool> done) override;

@@ -44,7 +44,7 @@ asio::awaitable<Answer> message(api::Api& api, const Request& request) {
   const FieldName field_name = parsed->field_name;
   auto started = co_await begin(api, request, Protocol::anthropic, std::move(*parsed), field_name);
   if (!started) co_return std::move(started.error());
-  if (!streams) co_return whole_answer(api, request, Protocol::anthropic, started->stream, render);
+  if (!streams) co_return whole_answer(api, request, Protocol::anthropic, started->stream, {render, false, true});
   auto encoder = make_anthropic_encoder(facts_of(*started->stream));
   co_return co_await stream_answer(api, request, {Protocol::anthropic, heartbeat, {}}, std::move(*started),
                                    std::move(encoder));

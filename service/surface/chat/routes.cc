@@ -27,7 +27,7 @@ asio::awaitable<Answer> complete(api::Api& api, const Request& request) {
   const bool streams = parsed->stream, include_usage = parsed->include_usage;
   auto started = co_await begin(api, request, Protocol::chat, std::move(*parsed));
   if (!started) co_return std::move(started.error());
-  if (!streams) co_return whole_answer(api, request, Protocol::chat, started->stream, chat_completion);
+  if (!streams) co_return whole_answer(api, request, Protocol::chat, started->stream, {chat_completion});
   auto encoder = make_chat_encoder(*started->stream, include_usage);
   co_return co_await stream_answer(api, request, {Protocol::chat, http::sse::heartbeat, {}}, std::move(*started),
                                    std::move(encoder));

@@ -52,7 +52,7 @@ asio::awaitable<Answer> generate(api::Api& api, const Request& request, bool str
   const bool as_array = !wants_events(request);
   auto started = co_await begin(api, request, Protocol::gemini, std::move(*parsed), gemini_field);
   if (!started) co_return std::move(started.error());
-  if (!streams) co_return whole_answer(api, request, Protocol::gemini, started->stream, whole);
+  if (!streams) co_return whole_answer(api, request, Protocol::gemini, started->stream, {whole, false, true});
   auto encoder = make_gemini_encoder(gemini_facts(*started->stream), as_array);
   Profile profile{Protocol::gemini, heartbeat, {}};
   if (as_array) profile = {Protocol::gemini, array_heartbeat, {{"Content-Type", "application/json"}}};

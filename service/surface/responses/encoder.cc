@@ -16,12 +16,20 @@ using storage::EventKind;
 // begins; a tool call ends only with the answer, because calls may be interleaved in the log.
 class ResponsesEncoder final : public Encoder {
  public:
-  explicit ResponsesEncoder(ResponseFacts facts) : Encoder(true), facts_(std::move(facts)) {}
+  ResponsesEncoder(ResponseFacts facts, std::shared_ptr<relay::Excerpts> excerpts)
+      : Encoder(true), facts_(std::move(facts)) {
+    transcript_.excerpts = std::move(excerpts);
+  }
+
+  std::shared_ptr<const relay::Excerpts> take_excerpts() override {
+    const bool marked = std::exchange(marked_, false);
+    return marked ? transcript_.excerpts : nullptr;
+  }
 
  private:
   void on_event(EventKind kind, std::string_view payload, uint64_t merged) override {
-    transcript_.add(kind, payload);
-    keeps(held_bytes() + payload.size());
+    transcript_.add(seq() - merged, seq(), kind, payload);
+    keeps(transcript_.excerpts ? transcript_.excerpts->held_bytes() : held_bytes() + payload.size());
     const bool begins = output_.follow(transcript_);
     switch (kind) {
       case EventKind::start:
@@ -52,7 +60,13 @@ class ResponsesEncoder final : public Encoder {
     if (!members.contains("item")) out["item_id"] = item_id(facts_, transcript_, output_, number);
     out["output_index"] = number;
     out.update(members);
-    write(name, json::dump(out));
+    write_whole(name, out);
+  }
+
+  // What may contain a whole text.
+  void write_whole(std::string_view name, const Value& object) {
+    marked_ |= transcript_.excerpts && transcript_.excerpts->any();
+    write(name, json::dump(object));
   }
 
   void item_added(size_t number, const Value& without) {
@@ -167,9 +181,9 @@ class ResponsesEncoder final : public Encoder {
 
   // --- events about the whole
   void whole(std::string_view name, std::string_view status) {
-    write(name, json::dump(Value{{"type", std::string(name)},
-                                 {"sequence_number", number_of_next()},
-                                 {"response", response_object(facts_, transcript_, output_, status)}}));
+    write_whole(name, Value{{"type", std::string(name)},
+                            {"sequence_number", number_of_next()},
+                            {"response", response_object(facts_, transcript_, output_, status)}});
   }
 
   void end(const Done& done) {
@@ -200,12 +214,13 @@ class ResponsesEncoder final : public Encoder {
   std::string position_;              // the members of its deltas that name the item
   std::map<uint64_t, size_t> calls_;  // from the log's index of a call to its item's number
   std::string json_;                  // reused
+  bool marked_ = false;               // what was written since take_excerpts() may have marks
 };
 
 }  // namespace
 
-std::unique_ptr<Encoder> make_responses_encoder(ResponseFacts facts) {
-  return std::make_unique<ResponsesEncoder>(std::move(facts));
+std::unique_ptr<Encoder> make_responses_encoder(ResponseFacts facts, std::shared_ptr<relay::Excerpts> excerpts) {
+  return std::make_unique<ResponsesEncoder>(std::move(facts), std::move(excerpts));
 }
 
 }  // namespace tokenrelay::surface

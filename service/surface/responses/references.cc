@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <map>
 
+#include "service/api/await.h"
 #include "service/api/whole_answer.h"
+#include "service/relay/pieces.h"
 #include "service/surface/answer.h"
 #include "service/surface/responses/output.h"
 #include "service/surface/responses/parts.h"
@@ -13,6 +15,7 @@
 namespace tokenrelay::surface {
 namespace {
 
+using api::until;
 using http::Reply;
 using http::Request;
 using json::Value;
@@ -54,24 +57,34 @@ tl::expected<References, Error> references_in(const Value& input) {
   return found;
 }
 
-// Replaces the references to this stream with its items, and adds their size to `bytes`.
-std::optional<Error> replace(const relay::Stream& stream, const Transcript& transcript,
-                             const std::vector<Reference>& references, Value& input, size_t& bytes) {
-  const ResponseFacts facts = facts_of(stream);
+Error too_large() {
+  return invalid("input", "refers to more than " + std::to_string(max_referenced_bytes >> 20) + " MiB of items");
+}
+
+// A response that is referred to, with its long texts left in the log.
+struct Referred {
+  std::shared_ptr<relay::Stream> stream;
+  ResponseFacts facts;
+  std::shared_ptr<Transcript> transcript;
   Output output;
-  output.follow(transcript);
-  for (const auto& reference : references) {
-    const bool known = reference.number < output.items().size() &&
-                       item_id(facts, transcript, output, reference.number) == reference.id;
-    if (!known) return unknown(reference);
-    if (transcript.items[output.items()[reference.number].said].voided) return unknown(reference);  // by a steer
-    bytes += transcript.items[output.items()[reference.number].said].text.size();
-    if (bytes > max_referenced_bytes) {
-      return invalid("input", "refers to more than " + std::to_string(max_referenced_bytes >> 20) + " MiB of items");
-    }
-    input[reference.at] = item_json(facts, transcript, output, reference.number, "completed");
-  }
-  return std::nullopt;
+};
+
+// The item that a reference names; null: there is none, or it was voided by a steer.
+Item* item_of(const Referred& from, const Reference& reference) {
+  const bool known = reference.number < from.output.items().size() &&
+                     item_id(from.facts, *from.transcript, from.output, reference.number) == reference.id;
+  if (!known) return nullptr;
+  Item& item = from.transcript->items[from.output.items()[reference.number].said];
+  return item.voided ? nullptr : &item;
+}
+
+// Reads an item's text that was left in the log. Nullopt: the log cannot be read.
+asio::awaitable<std::optional<std::string>> text_of(const Referred& from, const Item& item) {
+  using Text = std::optional<std::string>;
+  const relay::Excerpt* const excerpt = from.transcript->excerpts->excerpt_at(item.place);
+  if (excerpt == nullptr) co_return item.text;
+  co_return co_await until<Text>(
+      [&](auto then) { relay::read_excerpt(from.stream, *excerpt, max_referenced_bytes, std::move(then)); });
 }
 
 tl::unexpected<Reply> refused(const Error& fault, const Request& request) {
@@ -89,14 +102,22 @@ asio::awaitable<tl::expected<Streams, Reply>> find_streams(api::Api& api, const 
   co_return streams;
 }
 
-// The streams are read one after the other; only what is referred to is kept.
-size_t needed_for(const Streams& streams) {
-  uint64_t largest = 0, all = 0;
-  for (const auto& stream : streams) {
-    largest = std::max(largest, stream->bytes());
-    all += stream->bytes();
+asio::awaitable<std::optional<Reply>> replace(const Request& request, const Referred& from,
+                                              const std::vector<Reference>& references, Value& input,
+                                              const api::WholeReads::SharePtr& share, size_t& bytes) {
+  for (const auto& reference : references) {
+    Item* const item = item_of(from, reference);
+    if (item == nullptr) co_return error_reply(Protocol::responses, unknown(reference), request.request_id);
+    auto text = co_await text_of(from, *item);
+    if (!text) co_return api::problem_of({relay::Errc::unreadable, "the log cannot be read"}, request);
+    bytes += text->size();
+    if (bytes > max_referenced_bytes) co_return error_reply(Protocol::responses, too_large(), request.request_id);
+    if (!share->grow_to(body_copies * bytes)) co_return api::too_many_whole_reads(request);
+    text->swap(item->text);  // for a moment, since it may be referred to again
+    input[reference.at] = item_json(from.facts, *from.transcript, from.output, reference.number, "completed");
+    text->swap(item->text);
   }
-  return static_cast<size_t>(largest + body_copies * std::min<uint64_t>(all, max_referenced_bytes));
+  co_return std::nullopt;
 }
 
 }  // namespace
@@ -108,16 +129,16 @@ asio::awaitable<Resolved> resolve_references(api::Api& api, const Request& reque
   if (!found) co_return refused(found.error(), request);
   auto streams = co_await find_streams(api, request, *found);
   if (!streams) co_return tl::make_unexpected(std::move(streams.error()));
-  const auto share = co_await api::share_for(api, needed_for(*streams));
-  if (!share) co_return tl::make_unexpected(api::too_many_whole_reads(request));
+  const auto share = api.whole_reads.none();
   size_t bytes = 0;
   for (const auto& stream : *streams) {
-    const auto transcript = co_await read_transcript(stream);
-    if (!transcript) {
-      co_return tl::make_unexpected(api::problem_of({relay::Errc::unreadable, "the log cannot be read"}, request));
-    }
-    const auto fault = replace(*stream, *transcript, found->at(stream->id()), *input, bytes);
-    if (fault) co_return refused(*fault, request);
+    Referred from{stream, facts_of(*stream), std::make_shared<Transcript>(), {}};
+    from.transcript->excerpts = std::make_shared<relay::Excerpts>(api.random, api::held_text_bytes);
+    auto fault = co_await read_transcript(request, stream, from.transcript, share);
+    if (fault) co_return tl::make_unexpected(std::move(*fault));
+    from.output.follow(*from.transcript);
+    fault = co_await replace(request, from, found->at(stream->id()), *input, share, bytes);
+    if (fault) co_return tl::make_unexpected(std::move(*fault));
   }
   (void)share->resize(std::min(share->bytes(), body_copies * bytes));
   co_return share;

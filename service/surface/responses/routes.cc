@@ -21,11 +21,8 @@ using http::Request;
 using json::Value;
 using FoundStream = tl::expected<std::shared_ptr<relay::Stream>, Reply>;
 
-// A text is sent in deltas and then four times whole: in its text, its part, its item and the response.
-constexpr uint64_t copies = 6;  // including what JSON adds
-
 Profile profile() {
-  return {Protocol::responses, http::sse::heartbeat, {}, copies};
+  return {Protocol::responses, http::sse::heartbeat, {}};
 }
 
 Reply refused(const Error& fault, const Request& request) {
@@ -36,15 +33,23 @@ Reply object_reply(const Value& object) {
   return Reply{200, {}, json::dump(object), "application/json"};
 }
 
+std::shared_ptr<relay::Excerpts> new_excerpts(api::Api& api) {
+  return std::make_shared<relay::Excerpts>(api.random, api::held_text_bytes);
+}
+
 // The response as it is now.
 asio::awaitable<Answer> object_now(api::Api& api, const Request& request, std::shared_ptr<relay::Stream> stream) {
-  const auto share = co_await api::share_for(api, api::gathered_twice(stream->bytes()));
-  if (!share) co_return api::too_many_whole_reads(request);
-  const auto transcript = co_await read_transcript(stream);
-  if (!transcript) co_return api::problem_of({relay::Errc::unreadable, "the log cannot be read"}, request);
-  Reply reply = object_reply(response_object(*stream, *transcript));
+  const auto transcript = std::make_shared<Transcript>();
+  transcript->excerpts = new_excerpts(api);
+  const auto share = api.whole_reads.none();
+  auto refusal = co_await read_transcript(request, stream, transcript, share);
+  if (refusal) co_return std::move(*refusal);
+  // A stream that runs changes while a worker would look at it; it has seldom much beside its texts.
+  const size_t held = transcript->excerpts->held_bytes() + stream->row().metadata.size();
+  std::function<Reply()> make = [stream, transcript] { return object_reply(response_object(*stream, *transcript)); };
+  Reply reply = co_await api::compute<Reply>(api.shard.worker(), stream->ended() ? held : 0, std::move(make));
   reply.headers = {{"Stream-Id", stream->id()}, {"Cache-Control", "no-store"}};
-  co_return api::held_reply(std::move(reply), share, request);
+  co_return api::pieces_reply(api, std::move(reply), stream, transcript->excerpts, share, request);
 }
 
 // A run that failed before it had any output is the request's error; later, it is a response that failed.
@@ -86,11 +91,11 @@ asio::awaitable<Answer> create(api::Api& api, const Request& request) {
   if (!started) co_return std::move(started.error());
   *referred = nullptr;  // nobody waits for a share while holding one
   if (streams) {
-    auto encoder = make_responses_encoder(facts_of(*started->stream));
+    auto encoder = make_responses_encoder(facts_of(*started->stream), new_excerpts(api));
     co_return co_await stream_answer(api, request, profile(), std::move(*started), std::move(encoder));
   }
   if (background) co_return co_await object_now(api, request, started->stream);
-  co_return whole_answer(api, request, Protocol::responses, started->stream, render_for(request), true);
+  co_return whole_answer(api, request, Protocol::responses, started->stream, {render_for(request), true, false});
 }
 
 // A client that dials this surface as a WebSocket (Codex) falls back to HTTP at once on 426, and on no other status
@@ -135,7 +140,7 @@ asio::awaitable<Answer> retrieve(api::Api& api, const Request& request) {
   auto found = co_await find(api, request);
   if (!found) co_return std::move(found.error());
   if (!streams) co_return co_await object_now(api, request, *found);
-  auto encoder = make_responses_encoder(facts_of(**found));
+  auto encoder = make_responses_encoder(facts_of(**found), new_excerpts(api));
   co_return co_await resume_answer(api, request, profile(), *found, std::move(encoder), *after, "starting_after");
 }
 

@@ -16,14 +16,14 @@ bool is_delta(const Value& event) {
 }
 
 // A log of any shape: kinds in any order, calls side by side, things that no surface shows.
-Log random_log(std::mt19937& random) {
+Log random_log(std::mt19937& random, size_t padding = 0) {
   static const std::vector<std::string> endings = {
       R"({"status":"completed","finish_reason":"stop"})", R"({"status":"completed","finish_reason":"length"})",
       R"({"status":"cancelled"})", R"({"status":"failed","error":{"code":"upstream_error","message":"m"}})"};
   Log log = {start_event()};
   uint64_t calls = 0, steered = 0;
   for (size_t i = random() % 30; i > 0; --i) {
-    const std::string piece = "p" + std::to_string(i);
+    const std::string piece = "p" + std::to_string(i) + std::string(padding, 'x');
     switch (random() % 7) {
       case 0:
       case 1:
@@ -248,6 +248,59 @@ TEST_CASE("Responses: what a provider wants back is a reasoning item's encrypted
   CHECK(output[0]["summary"][0]["text"] == "Hm");
   CHECK(output[1]["encrypted_content"] == redacted);
   CHECK(output[1]["summary"] == Value::array());
+}
+
+std::string bytes_of(const Log& log, Encoder& encoder) {
+  const std::vector<relay::Run> runs = {{"run0", 1}};
+  std::string out;
+  relay::Seq seq = 0;
+  for (const auto& event : log) encoder.append(out, runs, seq += event.merged, event.kind, event.payload);
+  return out;
+}
+
+// What Pieces does, with a log by hand in which nothing is merged.
+std::string with_excerpts(const std::string& bytes, const relay::Excerpts& excerpts, const Log& log) {
+  std::string out;
+  size_t at = 0;
+  for (auto found = excerpts.find(bytes, 0); found.excerpt != nullptr; found = excerpts.find(bytes, at)) {
+    out += bytes.substr(at, found.at - at);
+    at = found.at + excerpts.mark_bytes();
+    for (relay::Seq seq = found.excerpt->after + 1; seq <= found.excerpt->upto; ++seq) {
+      const auto& event = log[seq - 1];
+      if (event.kind != found.excerpt->kind) continue;
+      const auto call = relay::decode_tool_call(event.payload);
+      if (event.kind != EventKind::tool_call) out += event.payload;
+      if (event.kind == EventKind::tool_call && call->index == found.excerpt->call) out += call->arguments;
+    }
+  }
+  return out + bytes.substr(at);
+}
+
+TEST_CASE("Responses: an encoder that holds no long text writes the same events, with marks for the log's text") {
+  std::mt19937 random(7);
+  int marked = 0;
+  for (int round = 0; round < 300; ++round) {
+    const Log log = random_log(random, 700);
+    const auto draw = [&](void* into, size_t bytes) {
+      for (size_t i = 0; i < bytes; ++i) static_cast<unsigned char*>(into)[i] = static_cast<unsigned char>(random());
+    };
+    const auto excerpts = std::make_shared<relay::Excerpts>(draw, 2'000);
+    const auto holding = make_responses_encoder(some_facts());
+    const auto leaving_out = make_responses_encoder(some_facts(), excerpts);
+    const std::string whole = bytes_of(log, *holding);
+    const Log merged = merged_at_random(log, random);
+    const bool merge = round % 2 != 0;
+    const std::string left_out = bytes_of(merge ? merged : log, *leaving_out);
+    CHECK((leaving_out->take_excerpts() != nullptr) == excerpts->any());
+    CHECK(leaving_out->take_excerpts() == nullptr);
+    marked += excerpts->any();
+    if (!excerpts->any()) continue;
+    CHECK(leaving_out->held_bytes() < holding->held_bytes());
+    const auto last = [](const std::string& bytes) { return bytes.substr(bytes.rfind("\nevent: ")); };
+    if (merge) CHECK(with_excerpts(last(left_out), *excerpts, log) == last(whole));
+    if (!merge) CHECK(with_excerpts(left_out, *excerpts, log) == whole);
+  }
+  CHECK(marked > 100);
 }
 
 }  // namespace
