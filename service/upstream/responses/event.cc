@@ -1,5 +1,7 @@
 #include "service/upstream/responses/event.h"
 
+#include <charconv>
+
 #include "service/json/sax.h"
 
 namespace tokenrelay::upstream {
@@ -25,17 +27,27 @@ std::string_view unless_null(Reader& in) {
   return {};
 }
 
+// A number, with or without a fraction, or one in a string.
+std::optional<uint64_t> read_count(Reader& in) {
+  const std::string text(in.peek() == Kind::string ? in.string() : in.number());
+  double value = 0;
+  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || stop != text.data() + text.size() || !(value >= 0 && value < 1e15)) return std::nullopt;
+  return static_cast<uint64_t>(value);
+}
+
+// A zero does not take the place of a count.
+void keep(std::optional<uint64_t>& known, std::optional<uint64_t> said) {
+  if (said && (*said > 0 || !known)) known = said;
+}
+
 Usage read_usage(Reader& in) {
   Usage usage;
-  const auto count = [&in]() -> std::optional<uint64_t> {
-    const auto value = in.integer();
-    return value && *value >= 0 ? std::optional<uint64_t>(*value) : std::nullopt;
-  };
   in.object([&](std::string_view key) {
-    if (key == "input_tokens")
-      usage.input_tokens = count();
-    else if (key == "output_tokens")
-      usage.output_tokens = count();
+    if (key == "input_tokens" || key == "prompt_tokens")  // the second is Chat's name
+      keep(usage.input_tokens, read_count(in));
+    else if (key == "output_tokens" || key == "completion_tokens")
+      keep(usage.output_tokens, read_count(in));
   });
   return usage;
 }
@@ -65,6 +77,8 @@ ResponsesEvent read_responses_event(std::string_view payload, std::string& scrat
       event.arguments = unless_null(in);
     else if (key == "input")
       event.input = unless_null(in);
+    else if (key == "name")
+      event.name = unless_null(in);
     else if (key == "item")
       event.item = unless_null(in);
     else if (key == "response")

@@ -184,7 +184,8 @@ bool ResponsesCall::learn_id() {
 
 bool ResponsesCall::take_event(const SseEvent& event) {
   transport::Lifeline::Watch watch(line());
-  const auto taken = answer_.take(event.data);
+  if (event.data == "[DONE]") return true;  // another protocol's end: the body's end tells more
+  const auto taken = answer_.take(event.data, event.name);
   if (watch.gone()) return false;
   if (taken == ResponsesAnswer::Taken::event) return learn_id();
   if (taken == ResponsesAnswer::Taken::not_json && event.unterminated) return true;

@@ -112,6 +112,93 @@ TEST_CASE("tool calls: numbered, named by their first piece, whole however they 
   }
 }
 
+TEST_CASE("what the deltas left out comes from the whole that follows, and nothing twice") {
+  const auto text_of = [](const std::vector<std::string>& payloads) {
+    const Recorder got = responses_events(payloads);
+    CHECK_FALSE(got.outcome->failure);
+    return got.text;
+  };
+  const std::string who = text_delta("who", 1);
+  CHECK(text_of({created(), who, event("output_text.done", R"("content_index":0,"text":"whole")"), completed()}) ==
+        "whole");
+  CHECK(text_of({created(), who, event("output_text.done", R"("content_index":7,"text":"whole")"), completed()}) ==
+        "whole");
+  CHECK(text_of({created(), who, item("done", message), completed()}) == "whole");
+  CHECK(text_of({created(), who, completed(9, "[" + message + "]")}) == "whole");
+  CHECK(text_of({created(), text_delta("other", 1), item("done", message), completed(9, "[" + message + "]")}) ==
+        "other");
+  CHECK(text_of({created(), who, text_delta("le", 2, "1"), completed(9, "[" + message + "]")}) == "whole");
+  CHECK(text_of({created(), event("output_text.delta", R"("content_index":0,"delta":"\ud83d")"),
+                 event("output_text.done", R"("content_index":0,"text":"\ud83d\ude00")"), completed()}) ==
+        "\xF0\x9F\x98\x80");
+  const std::string two = R"({"type":"message","content":[{"text":"ha"},{"type":"other"},{"text":"ha"}]})";
+  CHECK(text_of({created(), item("done", two), completed(9, "[" + two + "]")}) == "haha");
+  CHECK(text_of({created(), text_delta("hah", 1), item("done", two), completed(9, "[" + two + "]")}) == "haha");
+}
+
+TEST_CASE("a summary of which a part is missing is completed with its blank line") {
+  const std::string done = R"({"type":"reasoning","summary":[{"text":"one"},{"text":"two"},{"text":"three"}]})";
+  const auto delta = [](const std::string& members) { return event("reasoning_summary_text.delta", members); };
+  CHECK(responses_events({created(), delta(R"("summary_index":0,"delta":"one")"),
+                          delta(R"("summary_index":1,"delta":"t")"), item("done", done), completed()})
+            .reasoning == "one\n\ntwo\n\nthree");
+  // All parts numbered 0: what was said has no blank lines, and is not said again.
+  CHECK(responses_events({created(), delta(R"("summary_index":0,"delta":"onetwo")"),
+                          delta(R"("summary_index":0,"delta":"three")"), item("done", done), completed()})
+            .reasoning == "onetwothree");
+}
+
+TEST_CASE("a call is told once it has a name, wherever the name comes; one that never gets a name fails the run") {
+  const std::string piece = event("function_call_arguments.delta", R"("delta":"{\"a\":1}")");
+  const std::string whole = R"({"type":"function_call","call_id":"call_a","name":"f","arguments":"{\"a\":1}"})";
+  for (const auto& payloads : std::vector<std::vector<std::string>>{
+           {created(), piece, event("function_call_arguments.done", R"("name":"f","arguments":"{\"a\":1}")"),
+            item("done", whole), completed()},
+           {created(), piece, completed(9, "[" + whole + "]")}}) {
+    const Recorder got = responses_events(payloads);
+    CHECK_FALSE(got.outcome->failure);
+    REQUIRE(got.tools.size() == 1);
+    CHECK(got.tools[0].name == "f");
+    CHECK(got.tools[0].arguments == R"({"a":1})");
+  }
+  const Recorder nameless = responses_events({created(), piece, completed()});
+  CHECK(nameless.tools.empty());
+  CHECK(failure_of(nameless).code == ErrorCode::upstream_protocol);
+  CHECK(failure_of(nameless).message == "the upstream sent a tool call without a name");
+}
+
+TEST_CASE("calls that only the response's output has are told, renamed ones are not told again") {
+  const auto call = [](const std::string& id, const std::string& name) {
+    return R"({"type":"function_call","call_id":")" + id + R"(","name":")" + name + R"(","arguments":"{}"})";
+  };
+  const Recorder more = responses_events(
+      {created(), item("done", call("a", "f")), completed(9, "[" + call("a", "f") + "," + call("b", "g") + "]")});
+  REQUIRE(more.tools.size() == 2);
+  CHECK(more.tools[1].id == "b");
+  CHECK(more.tools[1].arguments == "{}");
+  CHECK(responses_events({created(), item("done", call("a", "f")), completed(9, "[" + call("z", "f") + "]")})
+            .tools.size() == 1);
+}
+
+TEST_CASE("usage: in Chat's names, as a fraction or a string, in halves, and a zero is no count after one") {
+  const auto usage_of = [](const std::string& first, const std::string& last) {
+    return responses_events(
+               {R"({"type":"response.in_progress","response":{"id":"r","status":"in_progress","usage":)" + first + "}}",
+                text_delta("a", 1),
+                R"({"type":"response.completed","response":{"id":"r","status":"completed","usage":)" + last + "}}"})
+        .outcome->usage;
+  };
+  for (const auto& usage :
+       {usage_of("null", R"({"prompt_tokens":3,"completion_tokens":5})"),
+        usage_of("null", R"({"input_tokens":3.0,"output_tokens":"5"})"),
+        usage_of(R"({"input_tokens":3})", R"({"output_tokens":5})"),
+        usage_of(R"({"input_tokens":3,"output_tokens":5})", R"({"input_tokens":0,"output_tokens":0})")}) {
+    CHECK(usage.input_tokens == 3u);
+    CHECK(usage.output_tokens == 5u);
+  }
+  CHECK_FALSE(usage_of("null", R"({"input_tokens":-1,"output_tokens":"many"})").output_tokens);
+}
+
 TEST_CASE("how a response ends") {
   const auto ended = [](const std::string& type, const std::string& members) {
     return responses_events({created(), text_delta("a", 1),
