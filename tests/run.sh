@@ -1,7 +1,7 @@
 #!/bin/bash
 # Everything that can be checked, from a bare Debian 12 checkout: installs what tests need, builds, runs.
-#   tests/run.sh                          release build: layers, format, clang-tidy on what changed, unit, end-to-end and
-#                                         browser tests
+#   tests/run.sh                          release build: layers, format, clang-tidy on what changed, unit, end-to-end,
+#                                         browser and Python client tests
 #   tests/run.sh --sanitize [asan|tsan]   the same suite on a sanitizer build (without a name: both, one after the other)
 #   --units                               only the unit tests
 #   --units-of "storage http"             only those of these layers
@@ -43,5 +43,6 @@ for preset in "${presets[@]}"; do
   [ "$preset" != release ] || tidy
   programs "$preset"
   [ -n "$units" ] || browsers "$preset"
+  [ -n "$units" ] || python_clients "$preset"
 done
 finish

@@ -170,3 +170,18 @@ browsers() {
   passed=$((passed + ${good:-0}))
   failed=$((failed + ${bad:-0}))
 }
+
+# The last line of pytest: "1 failed, 206 passed, 2 errors in 30.86s".
+python_clients() {
+  local preset=$1 log=build/$1-clients.log
+  say "Python clients ($preset)"
+  TOKENRELAY_BINARY=$PWD/build/$preset/tokenrelay tests/clients/run.sh >"$log" 2>&1
+  local status=$? good bad
+  good=$(tail -1 "$log" | grep -oE '[0-9]+ passed' | grep -oE '[0-9]+')
+  bad=$(tail -1 "$log" | grep -oE '[0-9]+ (failed|error)' | awk '{ sum += $1 } END { print sum + 0 }')
+  [ $status = 0 ] || cat "$log"
+  [ $status = 0 ] || [ "$bad" != 0 ] || bad=1
+  echo "Python clients: ${good:-0} passed, $bad failed"
+  passed=$((passed + ${good:-0}))
+  failed=$((failed + bad))
+}
