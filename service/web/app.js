@@ -2,6 +2,7 @@
 
 import { Answer, keep_record, restore_record } from './answer.js';
 import { Gauges } from './gauges.js';
+import { copy, random_id } from './plain_http.js';
 import { Refusal, create_stream, delete_stream, events_url, read_events, read_state } from './relay.js';
 import { all_conversations, conversation_of, conversation_row, forget_conversation, keep_conversation, new_conversation } from './recent.js';
 import { Session } from './session.js';
@@ -100,7 +101,7 @@ function submit(prompt) {
   const model = find('model').value.trim();
   conversation ??= new_conversation(prompt, model);
   conversation.model = model;
-  send({ key: crypto.randomUUID(), body: request_body(prompt, model), prompt, conversation });
+  send({ key: random_id(), body: request_body(prompt, model), prompt, conversation });
 }
 
 // The request is noted before it leaves: a reload in the middle sends it again under its key, and gets the same stream.
@@ -348,8 +349,8 @@ function wire_elements() {
   });
   find('new-chat').addEventListener('click', new_chat);
   find('copy-curl').addEventListener('click', () => {
-    navigator.clipboard.writeText(find('curl-line').textContent).then(() => told('Copied.'), () => {
-      getSelection().selectAllChildren(find('curl-line'));
+    copy(find('curl-line').textContent).then((worked) => {
+      worked ? told('Copied.') : getSelection().selectAllChildren(find('curl-line'));
     });
   });
   for (const tab of document.querySelectorAll('.panes button')) tab.addEventListener('click', () => show_pane(tab.dataset.pane));

@@ -1,5 +1,7 @@
 // The conversations of this browser: their prompts and stream ids, in localStorage. The answers stay with the relay.
 
+import { random_id } from './plain_http.js';
+
 const key = 'tokenrelay.conversations';
 const most = 30;
 
@@ -35,7 +37,7 @@ export function forget_conversation(id) {
 
 export function new_conversation(prompt, model) {
   const title = prompt.trim().split('\n')[0].slice(0, 80);
-  return { id: crypto.randomUUID(), title, model, at: new Date().toISOString(), turns: [] };
+  return { id: random_id(), title, model, at: new Date().toISOString(), turns: [] };
 }
 
 function show_age(iso) {

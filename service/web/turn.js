@@ -1,5 +1,6 @@
 // One turn on the screen: the prompt, the answer as it grows, and a line under it that says how it ended.
 
+import { copy } from './plain_http.js';
 import { TextView } from './text.js';
 
 const endings = {
@@ -57,7 +58,7 @@ export class TurnView {
   }
 
   async #copy(node) {
-    const worked = await navigator.clipboard.writeText(this.answer.text).then(() => true, () => false);
+    const worked = await copy(this.answer.text);
     node.textContent = worked ? 'Copied' : 'Not allowed';
     setTimeout(() => { node.textContent = 'Copy'; }, 1500);
   }
