@@ -9,13 +9,14 @@
 #include "service/json/sax.h"
 #include "service/json/utf8.h"
 #include "service/text/ascii.h"
+#include "service/upstream/secrets.h"
 
 namespace tokenrelay::upstream {
 namespace {
 
 using Kind = json::Reader::Kind;
 
-constexpr size_t max_message_bytes = 500;
+constexpr size_t max_message_bytes = 500, max_searched_bytes = 8 << 10;
 
 std::string scalar(json::Reader& in) {
   if (in.peek() == Kind::string) return std::string(in.string());
@@ -116,12 +117,6 @@ Class class_of_words(const ProviderError& error) {
           names_any(words, {"server_error", "servererror", "internal", "api_error", "timeout"})};
 }
 
-std::string without_secret(std::string text, std::string_view secret) {
-  if (secret.empty()) return text;
-  for (size_t at = 0; (at = text.find(secret, at)) != text.npos;) text.replace(at, secret.size(), "***");
-  return text;
-}
-
 }  // namespace
 
 std::optional<ProviderError> read_error(json::Reader& in) {
@@ -155,7 +150,7 @@ ProviderError parse_error_body(std::string_view body) {
   if (error && in.at_end()) return *error;
   ProviderError text;
   // A proxy's HTML page is useless to a client; plain text may help.
-  if (body.find('<') == body.npos) text.message = std::string(body.substr(0, 2 * max_message_bytes));
+  if (body.find('<') == body.npos) text.message = std::string(body);  // cut once its secrets are hidden
   return text;
 }
 
@@ -210,8 +205,12 @@ Error protocol_error(std::string message, int http_status) {
   return {ErrorCode::upstream_protocol, std::move(message), false, std::nullopt, http_status};
 }
 
-std::string client_message(std::string_view text, std::string_view secret) {
-  std::string message = without_secret(json::repaired(text), secret);
+std::string client_message(std::string_view text, const ProviderOptions& options) {
+  // Masking makes it shorter. What the first cut leaves of a secret at its end goes too.
+  if (text.size() > max_searched_bytes) {
+    text = text.substr(0, std::min(text.find_last_of(" \n", max_searched_bytes), max_searched_bytes));
+  }
+  std::string message = without_secrets(json::repaired(text), options);
   for (char& c : message) {
     if (static_cast<unsigned char>(c) < 0x20) c = ' ';
   }

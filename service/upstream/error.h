@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "service/client/http_client.h"
+#include "service/upstream/providers.h"
 #include "service/upstream/upstream.h"
 
 namespace tokenrelay::json {
@@ -34,7 +35,7 @@ Error error_in_stream(const ProviderError& error, int http_status);
 Error error_of_transfer(const client::TransferEnd& end, int http_status);
 Error protocol_error(std::string message, int http_status);
 
-// At most 500 bytes of valid UTF-8 on one line, without `secret`.
-std::string client_message(std::string_view text, std::string_view secret);
+// At most 500 bytes of valid UTF-8 on one line, without what is nobody's business (secrets.h).
+std::string client_message(std::string_view text, const ProviderOptions& options);
 
 }  // namespace tokenrelay::upstream

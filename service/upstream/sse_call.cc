@@ -7,6 +7,8 @@ namespace tokenrelay::upstream {
 namespace {
 
 constexpr size_t max_error_bytes = 64 << 10;
+// How many of the largest events an upstream may send in comments and empty events before one that says something.
+constexpr size_t max_idle_events = 4;
 
 }  // namespace
 
@@ -21,6 +23,7 @@ void SseCall::ask(client::HttpRequest request) {
   head_ = client::HttpHead{};
   body_ = Body::unknown;
   document_.clear();
+  idle_bytes_ = 0;
   SseSink& sink = *this;
   parser_.emplace(sink, options_.max_event_bytes);
   transfer_ = client_->send(std::move(request), *this);
@@ -84,6 +87,10 @@ bool SseCall::recognise(std::string_view bytes) {
 }
 
 void SseCall::take_events(std::string_view bytes) {
+  idle_bytes_ += bytes.size();
+  if (idle_bytes_ > max_idle_events * options_.max_event_bytes) {
+    return fail(protocol_error("the upstream sends only comments", head_.status));
+  }
   if (parser_->feed(bytes) == SseParser::Result::too_large) {
     fail(protocol_error("the upstream sent an event that is too large", head_.status));
   }
@@ -104,6 +111,7 @@ bool SseCall::on_event(const SseEvent& event) {
   SseEvent seen = event;
   seen.data = text::strip(event.data);
   if (seen.data.empty()) return true;
+  idle_bytes_ = 0;
   if (!take_event(seen)) return false;
   body_mark_changed();
   return true;
@@ -152,7 +160,7 @@ void SseCall::complete(bool keep_connection) {
 void SseCall::fail(Error failure) {
   transport::Lifeline::Watch watch(line_);
   if (!flush() || watch.gone()) return;
-  failure.message = client_message(failure.message, options_.api_key);
+  failure.message = client_message(failure.message, options_);
   Outcome outcome;
   outcome.failure = std::move(failure);
   outcome.usage = usage();

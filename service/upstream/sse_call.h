@@ -85,7 +85,8 @@ class SseCall : public Call, private client::TransferHandler, private SseSink {
   transport::Timer end_of_body_;
   std::unique_ptr<client::Transfer> transfer_;
   client::HttpHead head_;
-  std::string document_;  // an error's body, or an answer that is not a stream
+  size_t idle_bytes_ = 0;  // since the last event
+  std::string document_;   // an error's body, or an answer that is not a stream
 };
 
 }  // namespace tokenrelay::upstream

@@ -211,3 +211,25 @@ TEST_CASE("sizes", "[errors]") {
                            .body = chunked + "0\r\n\r\n"});
   CHECK(answer.status == 413);
 }
+
+TEST_CASE("an upstream that echoes the request tells the client no secret", "[errors]") {
+  const std::string key = "sk-canary-0123456789";
+  ModelServer model([&](ModelServer::Call& call) {
+    const Json echo = {{"error", {{"message", call.seen().head + " basic c2stY2FuYXJ5LTAxMjM0NTY3ODk= key=" + key}}}};
+    call.refuse(400, echo.dump());
+  });
+  Relay relay({.config = "[[upstream]]\nkind = \"openai\"\nbase_url = \"" + model.base_url() +
+                         "\"\nheaders = { \"X-Team\" = \"canaryteamvalue\" }\n",
+               .env = {{"OPENAI_API_KEY", key}}});
+  const std::string id = relay.create();
+  REQUIRE(relay.wait_status(id, "failed"));
+  const auto state = relay.get("/v1/streams/" + id).body;
+  INFO(state);
+  CHECK(model.call(0).head.find("canaryteamvalue") != std::string::npos);  // it was sent
+  for (const std::string& secret : {key, std::string("canary"), std::string("c2stY2Fu"), std::to_string(model.port()),
+                                    std::string("/v1/chat/completions")}) {
+    CHECK(state.find(secret) == std::string::npos);
+    CHECK(relay.log().find(secret) == std::string::npos);
+  }
+  CHECK(state.find("***") != std::string::npos);
+}

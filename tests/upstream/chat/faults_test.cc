@@ -288,3 +288,30 @@ TEST_CASE("a JSON answer over the limit fails") {
                      script::send_endless(script::chunk(std::string(1000, 'x')))});
   CHECK(code_of(run.run()) == ErrorCode::upstream_protocol);
 }
+
+TEST_CASE("an upstream that sends only comments is left after a while", "[openai_chat]") {
+  const bool comments = GENERATE(true, false);
+  OpenAiRun run;
+  run.options.max_event_bytes = 4096;
+  run.server.answer([&](support::ModelServer::Call& call) {
+    call.text("before ");
+    const std::string idle = comments ? ": still here\n\n" : "data:\n\nevent: ping\n\n";
+    while (call.send(idle)) {
+    }
+  });
+  const upstream::Error failure = failure_of(run.run());
+  CHECK(failure.code == ErrorCode::upstream_protocol);
+  CHECK(failure.message == "the upstream sends only comments");
+  CHECK(run.recorder.text == "before ");
+}
+
+TEST_CASE("comments between events may go on for ever", "[openai_chat]") {
+  OpenAiRun run;
+  run.options.max_event_bytes = 4096;
+  run.server.answer([&](support::ModelServer::Call& call) {
+    for (int i = 0; i < 8; ++i) call.send(": " + std::string(3000, '.') + "\n\n"), call.text("x");
+    call.finish();
+  });
+  CHECK(run.run().text == "xxxxxxxx");
+  CHECK_FALSE(run.recorder.outcome->failure);
+}
