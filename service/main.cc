@@ -1,6 +1,7 @@
 // tokenrelay: the one binary. Command line in, exit status out: 0 done, 1 failed while running, 2 usage or a bad
 // configuration.
 #include <spdlog/spdlog.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -15,6 +16,14 @@ namespace {
 
 constexpr int64_t last_lines_ms = 1'000;  // for a log pipe to take the last lines
 
+// A core file would hold prompts, answers and API keys. The hard limit stays: a supervisor may raise it again.
+void forbid_core_dumps() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_CORE, &limit) != 0) return;
+  limit.rlim_cur = 0;
+  setrlimit(RLIMIT_CORE, &limit);
+}
+
 // `tokenrelay serve`: blocks until the relay has drained. `reload` loads the same sources again (SIGHUP).
 int serve(Config config, std::function<ConfigResult()> reload) {
   const auto output = std::make_shared<LogOutput>(STDERR_FILENO);
@@ -22,6 +31,7 @@ int serve(Config config, std::function<ConfigResult()> reload) {
   spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc);
   spdlog::set_level(spdlog::level::from_str(config.log.level));
   std::signal(SIGPIPE, SIG_IGN);
+  if (!config.core_dumps) forbid_core_dumps();
   int status = 1;
   {
     RelayProcess process(std::move(config), std::move(reload), [output] { return output->dropped(); });

@@ -52,6 +52,12 @@ std::string url_of(const transport::Listener& listener, bool tls = false) {
   return (tls ? "https://" : "http://") + host + ":" + std::to_string(listener.port());
 }
 
+void warn_of_open_key(const std::string& file) {
+  if (!transport::readable_by_all(file)) return;
+  spdlog::warn("tls.key: every user of this machine can read \"{}\": give it the mode 0600, or 0640 with a group",
+               file);
+}
+
 metrics::LogState metric_of(storage::LogState state) {
   if (state == storage::LogState::healthy) return metrics::LogState::healthy;
   return state == storage::LogState::stalled ? metrics::LogState::stalled : metrics::LogState::failed;
@@ -116,6 +122,7 @@ bool RelayProcess::open_tls() {
     return false;
   }
   tls_.emplace(std::move(*opened));
+  warn_of_open_key(config_.tls.key);
   return true;
 }
 
@@ -263,7 +270,7 @@ void RelayProcess::reload_tls(Config& next) {
   }
   if (!tls_) return;
   const auto fault = tls_->reload({next.tls.certificate, next.tls.key});
-  if (!fault) return;
+  if (!fault) return warn_of_open_key(next.tls.key);
   const bool key = fault->file == transport::TlsFault::File::key;
   spdlog::error("the old certificate stays in use: \"{}\" {}", key ? next.tls.key : next.tls.certificate, fault->what);
 }

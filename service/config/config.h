@@ -44,6 +44,7 @@ struct Config {
   bool allow_unauthenticated = false;       // required to listen beyond loopback
   bool list = false;                        // GET /v1/streams beyond loopback without authentication
   int64_t drain_timeout_ms = 25'000;
+  bool core_dumps = false;  // they hold prompts, answers and keys
 
   struct Tls {                     // [tls], of `listen`
     std::string certificate, key;  // PEM files; both, or neither: plain HTTP

@@ -37,6 +37,10 @@ const Key<Config> keys[] = {
     {"", "list", AT(list), "Serve GET /v1/streams, the list of all streams, also when listening beyond loopback."},
     {"", "drain_timeout_ms", AT(drain_timeout_ms), "How long running generations may continue after SIGTERM.", 0, day},
 
+    {"", "core_dumps", AT(core_dumps),
+     "Leave the limit of core files as it is. They hold prompts, answers and API keys, so by default none is written. "
+     "Takes effect at a restart."},
+
     {"tls", "certificate", AT(tls.certificate),
      "PEM file with the certificate, then its chain: `listen` then speaks TLS. SIGHUP reads certificate and key again; "
      "turning TLS on or off needs a restart."},

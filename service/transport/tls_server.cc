@@ -4,6 +4,7 @@
 #include <openssl/ssl.h>
 #include <openssl/sslerr.h>
 #include <openssl/x509err.h>
+#include <sys/stat.h>
 
 #include <array>
 #include <cerrno>
@@ -103,6 +104,11 @@ void keep_ticket_keys(SSL_CTX* from, SSL_CTX* to) {
 }
 
 }  // namespace
+
+bool readable_by_all(const std::string& file) {
+  struct stat found {};
+  return ::stat(file.c_str(), &found) == 0 && (found.st_mode & S_IROTH) != 0;
+}
 
 tl::expected<TlsServer, TlsFault> TlsServer::open(const TlsFiles& files, size_t max_handshakes) {
   auto context = load(files);

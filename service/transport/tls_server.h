@@ -26,6 +26,9 @@ struct TlsFiles {
   std::string key;          // PEM, without a passphrase
 };
 
+// May every user of the machine read this file? False if it cannot be looked at.
+bool readable_by_all(const std::string& file);
+
 struct TlsFault {
   enum class File { certificate, key } file;
   std::string what;  // "cannot be read: No such file or directory"

@@ -131,6 +131,33 @@ TEST_CASE("prompts are logged if asked for", "[operations]") {
   CHECK(lines.front().find(id) != std::string::npos);
 }
 
+TEST_CASE("a logged prompt stays on its line and moves no terminal", "[operations]") {
+  Relay relay({.config = "[log]\nprompts = true\n"});
+  const std::string hostile = "mark\x1b[2J\x7f\xc2\x85\xc2\x9b\xe2\x80\xa8\xe2\x80\xa9\n\r end";
+  relay.create({{"messages", Json::array({{{"role", "user"}, {"content", hostile}}})}});
+  relay.create({{"prompt", hostile}});
+  relay.post("/v1/chat/completions", {{"messages", Json::array({{{"role", "user"}, {"content", hostile}}})}});
+  REQUIRE(relay.stop() == 0);
+  CHECK(lines_with(relay.log(), "mark").size() == 3);
+  CHECK(lines_with(relay.log(), " end").size() == 3);
+  for (const auto* raw : {"\x1b", "\x7f", "\xc2\x85", "\xc2\x9b", "\xe2\x80\xa8", "\xe2\x80\xa9", "\r"}) {
+    CHECK(relay.log().find(raw) == std::string::npos);
+  }
+}
+
+TEST_CASE("no core file is written unless asked for", "[operations]") {
+  const bool asked = GENERATE(false, true);
+  Relay relay({.config = asked ? "core_dumps = true\n" : "default_model = \"demo\"\n"});
+  auto soft_limit = [](const std::string& process) {
+    const auto lines = lines_with(read_text("/proc/" + process + "/limits"), "Max core file size");
+    std::istringstream words(lines.at(0).substr(std::string("Max core file size").size()));
+    std::string soft;
+    words >> soft;
+    return soft;
+  };
+  CHECK(soft_limit(std::to_string(relay.process().pid())) == (asked ? soft_limit("self") : "0"));
+}
+
 TEST_CASE("a log line cannot be forged", "[operations]") {
   Relay relay;
   relay.get("/v1/streams/x%0aforged-line-1", {{"User-Agent", "a%0aforged-line-2"}, {"Request-Id", "x\tforged"}});

@@ -243,3 +243,30 @@ TEST_CASE("TLS files that do not fit refuse the start, with their place", "[tls]
     CHECK(ran.out.empty());
   }
 }
+
+TEST_CASE("a key that every user can read is worth a warning", "[tls]") {
+  ModelServer model(released());
+  SecureRelay secure(model.upstream());
+  std::filesystem::permissions(secure.key(), std::filesystem::perms(0600));
+  REQUIRE(secure.relay.stop() == 0);
+  const size_t before = secure.relay.log().size();
+  secure.relay.start();
+  REQUIRE(secure.relay.stop() == 0);
+  CHECK(secure.relay.log().substr(before).find("every user") == std::string::npos);
+  std::filesystem::permissions(secure.key(), std::filesystem::perms(0644));
+  secure.relay.start();
+  CHECK(wait_until([&] { return secure.relay.log().find("tls.key: every user", before) != std::string::npos; }, 5s));
+}
+
+TEST_CASE("under TLS browsers are told to stay with it, but not on localhost", "[tls]") {
+  ModelServer model(released());
+  SecureRelay secure(model.upstream());
+  auto head = [&](const std::string& host) {
+    return run_program({"curl", "-sSkI", "https://" + host + ":" + std::to_string(secure.relay.port()) + "/v1/streams"},
+                       20s)
+        .out;
+  };
+  CHECK(head("127.0.0.1").find("Strict-Transport-Security: max-age=31536000\r\n") != std::string::npos);
+  CHECK(head("localhost").find("HTTP/1.1 200") == 0);
+  CHECK(head("localhost").find("Strict-Transport-Security") == std::string::npos);
+}
