@@ -360,7 +360,7 @@ TEST_CASE("what a generation cost, as far as known", "[generation]") {
   }
   SECTION("the provider's own counts") {
     owner.begin();
-    owner.generation->add_usage(total, {1, 2});
+    owner.generation->add_usage(total, {1, 2, {}, {}});
     CHECK(total.json() == R"({"input_tokens":1,"output_tokens":2,"source":"provider"})");
   }
   SECTION("never sent: nothing, and what another generation cost stays known") {
@@ -368,7 +368,7 @@ TEST_CASE("what a generation cost, as far as known", "[generation]") {
     first.begin();
     owner.begin();
     owner.generation->add_usage(total, {});
-    total.add({1, 2}, 0, 0);
+    total.add({1, 2, {}, {}}, 0, 0);
     CHECK(total.json() == R"({"input_tokens":1,"output_tokens":2,"source":"provider"})");
   }
 }
