@@ -36,7 +36,7 @@ struct Timeouts {
   int64_t connect_ms = 10'000;      // includes looking up the name
   int64_t first_byte_ms = 300'000;  // from the request sent to the first byte of the body
   int64_t idle_ms = 120'000;        // between bytes afterwards; comments and pings count as bytes
-  int64_t end_of_body_ms = 2'000;   // from an answer that looks complete to the end of its body
+  int64_t end_of_body_ms = 5'000;   // from an answer that looks complete to the end of its body
 };
 
 struct HttpRequest {

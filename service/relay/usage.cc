@@ -16,10 +16,11 @@ uint64_t estimate(uint64_t bytes) {
 void UsageTotal::add(const upstream::Usage& said, uint64_t prompt_bytes, uint64_t output_bytes) {
   any_ = true;
   // A zero although there was text means that the provider did not count.
+  const bool input = said.input_tokens && (*said.input_tokens > 0 || prompt_bytes == 0);
   const bool output = said.output_tokens && (*said.output_tokens > 0 || output_bytes == 0);
-  input_ += said.input_tokens.value_or(estimate(prompt_bytes));
+  input_ += input ? *said.input_tokens : estimate(prompt_bytes);
   output_ += output ? *said.output_tokens : estimate(output_bytes);
-  if (!said.input_tokens || !output) source_ = std::max(source_, Source::estimated);
+  if (!input || !output) source_ = std::max(source_, Source::estimated);
 }
 
 void UsageTotal::add_unknown() {

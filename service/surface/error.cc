@@ -129,6 +129,7 @@ constexpr FailureStatus failure_statuses[] = {
     {"upstream_unreachable", 502},  {"upstream_truncated", 502},   {"upstream_protocol", 502},
     {"upstream_auth", 502},         {"upstream_bad_request", 400}, {"log_unavailable", 503},
     {"relay_drained", 503},         {"relay_restarted", 503},      {"time_limit", 504},
+    {"upstream_empty", 502},
 };
 
 }  // namespace

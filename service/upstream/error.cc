@@ -25,6 +25,17 @@ std::string scalar(json::Reader& in) {
   return {};
 }
 
+bool is_any(std::string_view text, std::initializer_list<std::string_view> words) {
+  return std::find(words.begin(), words.end(), text) != words.end();
+}
+
+// A value that says that there is no error, or no code of one.
+bool is_nothing(std::string_view raw) {
+  if (is_any(raw, {"null", "false", "0", "0.0", "\"\"", "\"0\""})) return true;
+  return raw.size() > 1 && (raw.front() == '{' || raw.front() == '[') &&
+         text::strip(raw.substr(1, raw.size() - 2)).empty();
+}
+
 // FastAPI's {"detail":"…"} or {"detail":[{"msg":"…"}]}.
 std::string read_detail(json::Reader& in) {
   if (in.peek() != Kind::array) return scalar(in);
@@ -37,27 +48,71 @@ std::string read_detail(json::Reader& in) {
   return message;
 }
 
-void read_error_object(json::Reader& in, ProviderError& error) {
+// What an object says about an error, and whether it says that it is one.
+struct ErrorObject {
+  ProviderError error;
   std::optional<ProviderError> nested;
-  in.object([&](std::string_view key) {
-    if (key == "error")
-      nested = read_error(in);
-    else if (key == "message")
-      error.message = scalar(in);
-    else if (key == "detail" && error.message.empty())
-      error.message = read_detail(in);
-    else if (key == "type")
-      error.type = scalar(in);
-    else if (key == "code")
-      error.code = scalar(in);
-    else if (key == "status" && error.type.empty())
-      error.type = scalar(in);
+  bool says = false;    // some member is more than nothing
+  bool claims = false;  // by its members it is an error and nothing else
+
+  void member(std::string_view key, std::string_view raw, json::Reader& in);
+  void take_code(std::string code) {
+    if (error.code.empty()) error.code = std::move(code);
+    claims |= !is_any(error.code, {"", "0", "200", "success", "ok", "OK"});
+  }
+};
+
+void ErrorObject::member(std::string_view key, std::string_view raw, json::Reader& in) {
+  const bool nothing = is_nothing(raw);
+  says |= !nothing;
+  if (is_any(key, {"error", "errors", "base_resp"})) {
+    if (!nested) nested = read_error(in);
+    claims |= nested.has_value();
+  } else if (is_any(key, {"message", "Message", "msg", "status_msg", "error_msg", "error_message", "errorMessage"})) {
+    if (error.message.empty()) error.message = scalar(in);
+  } else if (key == "detail") {
+    if (error.message.empty()) error.message = read_detail(in);
+  } else if (is_any(key, {"code", "status_code", "error_code", "errorCode"})) {
+    take_code(nothing ? "" : scalar(in));
+  } else if (key == "type") {
+    error.type = scalar(in);
+    claims |= error.type.find("rror") != error.type.npos;
+  } else if (key == "status") {
+    const bool number = in.peek() == Kind::number;
+    const std::string status = scalar(in);
+    if (number) return take_code(status);
+    if (error.type.empty()) error.type = status;
+    claims |= is_any(status, {"error", "failed", "fail"});
+  } else if (is_any(key, {"success", "object"})) {
+    claims |= is_any(raw, {"false", "\"error\""});
+  }
+}
+
+ErrorObject read_error_object(std::string_view object) {
+  ErrorObject found;
+  std::string outer, inner;
+  json::Reader in(object, outer);
+  in.object([&](std::string_view name) {
+    const std::string key(name);
+    const std::string_view raw = in.raw();
+    json::Reader value(raw, inner);
+    found.member(key, raw, value);
   });
-  if (!nested) return;
-  if (nested->code.empty()) nested->code = error.code;
-  if (nested->type.empty()) nested->type = error.type;
-  if (nested->message.empty()) nested->message = error.message;
-  error = std::move(*nested);
+  if (!found.nested) return found;
+  ProviderError& nested = *found.nested;
+  if (nested.code.empty()) nested.code = found.error.code;
+  if (nested.type.empty()) nested.type = found.error.type;
+  if (nested.message.empty()) nested.message = found.error.message;
+  found.error = std::move(nested);
+  return found;
+}
+
+std::optional<ProviderError> first_error(json::Reader& array) {
+  std::optional<ProviderError> found;
+  array.array([&] {
+    if (!found) found = read_error(array);
+  });
+  return found;
 }
 
 bool names_any(std::string_view text, std::initializer_list<std::string_view> words) {
@@ -73,6 +128,7 @@ Class class_of_status(int status) {
   switch (status) {
     case 429:
       return {ErrorCode::upstream_rate_limited, true};
+    case 498:  // Groq: its cheap tier has no room
     case 503:
     case 529:
       return {ErrorCode::upstream_overloaded, true};
@@ -85,6 +141,8 @@ Class class_of_status(int status) {
     case 422:
       return {ErrorCode::upstream_bad_request, false};
     case 408:
+    case 409:
+    case 425:
       return {ErrorCode::upstream_error, true};
     default:
       return {ErrorCode::upstream_error, status >= 500 && status != 501 && status != 505};
@@ -103,55 +161,68 @@ Class class_of_words(const ProviderError& error) {
   if (whole && status >= 400 && status < 600) return class_of_status(status);
   const std::string words = text::lower(error.code + ' ' + error.type);
   if (is_spent(words)) return {ErrorCode::upstream_rate_limited, false};
-  if (names_any(words, {"rate_limit", "ratelimit", "resource_exhausted", "too_many_requests"})) {
+  if (names_any(words, {"rate_limit", "ratelimit", "resource_exhausted", "too_many_requests", "throttl"})) {
     return {ErrorCode::upstream_rate_limited, true};
   }
-  if (names_any(words, {"overloaded", "unavailable"})) return {ErrorCode::upstream_overloaded, true};
+  if (names_any(words, {"overloaded", "unavailable", "capacity_exceeded"}))
+    return {ErrorCode::upstream_overloaded, true};
   if (names_any(words, {"authentication", "permission", "api_key", "unauthorized", "forbidden"})) {
     return {ErrorCode::upstream_auth, false};
   }
   if (names_any(words, {"invalid_request", "badrequest", "bad_request", "not_found", "notfound", "context_length"})) {
     return {ErrorCode::upstream_bad_request, false};
   }
+  // Codes of a provider's own (1002) say nothing here; its sentence may.
+  if (names_any(text::lower(error.message), {"rate limit", "too many requests"})) {
+    return {ErrorCode::upstream_rate_limited, true};
+  }
   return {ErrorCode::upstream_error,
-          names_any(words, {"server_error", "servererror", "internal", "api_error", "timeout"})};
+          names_any(words, {"server_error", "servererror", "internal", "api_error", "timeout", "network_error"})};
 }
 
 }  // namespace
 
 std::optional<ProviderError> read_error(json::Reader& in) {
-  ProviderError error;
-  switch (in.peek()) {
-    case Kind::object:
-      read_error_object(in, error);
-      return error;
-    case Kind::string:
-      error.message = std::string(in.string());
-      return error;
-    case Kind::number:
-      error.code = std::string(in.number());
-      return error;
-    case Kind::boolean:
-      if (in.boolean()) return error;
-      return std::nullopt;
-    case Kind::array:
-      in.skip();
-      return error;
-    default:
-      in.skip();
-      return std::nullopt;
+  const Kind kind = in.peek();
+  if (kind == Kind::array) return first_error(in);
+  const std::string_view raw = in.raw();
+  if (kind == Kind::nothing || raw.empty() || is_nothing(raw)) return std::nullopt;
+  if (kind == Kind::object) {
+    const ErrorObject found = read_error_object(raw);
+    return found.says ? std::optional(found.error) : std::nullopt;
   }
+  std::string scratch;
+  json::Reader value(raw, scratch);
+  ProviderError error;
+  if (kind == Kind::string) error.message = std::string(value.string());
+  if (kind == Kind::number) error.code = std::string(value.number());
+  return error;
 }
 
 ProviderError parse_error_body(std::string_view body) {
   std::string scratch;
   json::Reader in(body, scratch);
   const auto error = read_error(in);
-  if (error && in.at_end()) return *error;
+  if (in.at_end()) return error.value_or(ProviderError());
   ProviderError text;
   // A proxy's HTML page is useless to a client; plain text may help.
   if (body.find('<') == body.npos) text.message = std::string(body);  // cut once its secrets are hidden
   return text;
+}
+
+std::optional<ProviderError> error_without_name(std::string_view payload) {
+  std::string scratch;
+  json::Reader in(payload, scratch);
+  if (in.peek() == Kind::array) {
+    std::optional<ProviderError> found;
+    in.array([&] {
+      if (!found) found = error_without_name(in.raw());
+    });
+    return found;
+  }
+  if (in.peek() != Kind::object) return std::nullopt;
+  const ErrorObject found = read_error_object(payload);
+  return found.claims ? std::optional(found.error) : std::nullopt;
 }
 
 Error error_of_status(const client::HttpHead& head, const ProviderError& error) {
@@ -159,6 +230,9 @@ Error error_of_status(const client::HttpHead& head, const ProviderError& error) 
   Error failure{found.code, error.message, found.retryable, head.retry_after_ms, head.status};
   if (found.code == ErrorCode::upstream_auth) {
     failure.message = "the upstream refused the relay's credential";  // the upstream's message may quote the key
+  } else if (head.status / 100 == 3) {
+    failure.message = "the upstream answered with a redirect (status " + std::to_string(head.status) +
+                      "), which the relay does not follow: set base_url to the address behind it";
   } else if (failure.message.empty()) {
     failure.message = "the upstream answered with status " + std::to_string(head.status);
   }
@@ -203,6 +277,14 @@ Error error_of_transfer(const client::TransferEnd& end, int http_status) {
 
 Error protocol_error(std::string message, int http_status) {
   return {ErrorCode::upstream_protocol, std::move(message), false, std::nullopt, http_status};
+}
+
+Error protocol_error(std::string message, std::string_view sent, int http_status) {
+  const std::string_view words = text::strip(sent);
+  const bool readable = !words.empty() && words.front() != '{' && words.front() != '[' && words.find('<') == words.npos;
+  if (readable)
+    message += ": " + std::string(words.substr(0, 2 * max_searched_bytes));  // cut once its secrets are hidden
+  return protocol_error(std::move(message), http_status);
 }
 
 std::string client_message(std::string_view text, const ProviderOptions& options) {

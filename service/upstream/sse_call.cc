@@ -1,5 +1,6 @@
 #include "service/upstream/sse_call.h"
 
+#include "service/json/sax.h"
 #include "service/text/ascii.h"
 #include "service/transport/loop.h"
 
@@ -9,6 +10,14 @@ namespace {
 constexpr size_t max_error_bytes = 64 << 10;
 // How many of the largest events an upstream may send in comments and empty events before one that says something.
 constexpr size_t max_idle_events = 4;
+constexpr size_t max_words_bytes = 16 << 10;  // cut once its secrets are hidden
+
+bool is_json(std::string_view text) {
+  std::string scratch;
+  json::Reader in(text, scratch);
+  in.skip();
+  return in.at_end();
+}
 
 }  // namespace
 
@@ -24,6 +33,7 @@ void SseCall::ask(client::HttpRequest request) {
   body_ = Body::unknown;
   document_.clear();
   idle_bytes_ = 0;
+  words_.clear();
   SseSink& sink = *this;
   parser_.emplace(sink, options_.max_event_bytes);
   transfer_ = client_->send(std::move(request), *this);
@@ -42,10 +52,10 @@ void SseCall::resume() {
 }
 
 void SseCall::body_mark_changed() {
-  if (marked()) {
-    end_of_body_.arm(options_.timeouts.end_of_body_ms);
-  } else {
+  if (!marked()) {
     end_of_body_.cancel();
+  } else if (!end_of_body_.armed()) {  // what still comes (usage, pings) does not put the end off
+    end_of_body_.arm(options_.timeouts.end_of_body_ms);
   }
 }
 
@@ -110,17 +120,27 @@ bool SseCall::on_event(const SseEvent& event) {
   }
   SseEvent seen = event;
   seen.data = text::strip(event.data);
-  if (seen.data.empty()) return true;
+  if (seen.data.empty() || (seen.is_bare && !take_bare(seen))) return true;
   idle_bytes_ = 0;
   if (!take_event(seen)) return false;
   body_mark_changed();
   return true;
 }
 
+// What stands in the stream without a field counts if it is JSON. False: it does not.
+bool SseCall::take_bare(SseEvent& event) {
+  if (is_json(event.data)) return true;
+  if (words_.size() < max_words_bytes) {
+    if (!words_.empty()) words_ += ' ';
+    words_ += event.data.substr(0, max_words_bytes - words_.size());
+  }
+  return false;
+}
+
 void SseCall::on_end(const client::TransferEnd& end) {
   using Cause = client::TransferEnd::Cause;
   if (body_ == Body::refused) return refusal(end);
-  if (end.cause == Cause::undecodable && !marked()) return fail(error_of_transfer(end, head_.status));
+  if (end.cause == Cause::undecodable && !stopped()) return fail(error_of_transfer(end, head_.status));
   transport::Lifeline::Watch watch(line_);
   if (body_ == Body::document) {
     const std::string document = std::move(document_);
@@ -129,10 +149,10 @@ void SseCall::on_end(const client::TransferEnd& end) {
   }
   if (body_ == Body::events && parser_->finish() == SseParser::Result::stopped) return;
   if (watch.gone()) return;
-  if (marked() && end.cause == client::TransferEnd::Cause::clean) return complete();
+  if (stopped()) return complete();
   if (body_ == Body::events && !begun() && end.cause == client::TransferEnd::Cause::clean &&
       head_.content_type != "text/event-stream") {
-    return fail(protocol_error("the upstream's response contains no events", head_.status));
+    return fail(protocol_error("the upstream's response contains no events", words_, head_.status));
   }
   if (cut(end) || watch.gone()) return;
   fail(error_of_transfer(end, head_.status));
@@ -154,13 +174,41 @@ void SseCall::refusal(const client::TransferEnd& end) {
 void SseCall::complete(bool keep_connection) {
   transport::Lifeline::Watch watch(line_);
   if (keep_connection && transfer_) transfer_->finish();
-  if (flush() && !watch.gone()) end(outcome());
+  if (flush() && !watch.gone()) end(verdict());
+}
+
+void SseCall::end_of_stream() {
+  if (stopped()) return complete(true);
+  fail({ErrorCode::upstream_truncated, "the upstream's response ended and did not say why the model stopped", true,
+        std::nullopt, head_.status});
+}
+
+void SseCall::not_json(std::string_view payload) {
+  if (stopped()) return complete(true);
+  fail(protocol_error("the upstream sent an event that is not JSON", payload, head_.status));
+}
+
+bool SseCall::explained(const Outcome& outcome) const {
+  return outcome.finish_reason == FinishReason::length || outcome.finish_reason == FinishReason::content_filter;
+}
+
+// Of an answer that is complete: a success, unless it has nothing to show and does not say why.
+Outcome SseCall::verdict() const {
+  Outcome out = outcome();
+  if (out.failure || !empty()) return out;
+  if (const auto what = left_out(); !what.empty()) {
+    out.failure = Error{ErrorCode::upstream_error, "the upstream answered with ", false, std::nullopt, head_.status};
+    out.failure->message += std::string(what) + " and nothing else, which the relay cannot hand on";
+  } else if (out.usage.output_tokens.value_or(0) == 0 && !explained(out)) {
+    out.failure = Error{ErrorCode::upstream_empty, "the upstream's answer is empty, and does not say why", true,
+                        std::nullopt, head_.status};
+  }
+  return out;
 }
 
 void SseCall::fail(Error failure) {
   transport::Lifeline::Watch watch(line_);
   if (!flush() || watch.gone()) return;
-  failure.message = client_message(failure.message, options_);
   Outcome outcome;
   outcome.failure = std::move(failure);
   outcome.usage = usage();
@@ -168,6 +216,7 @@ void SseCall::fail(Error failure) {
 }
 
 void SseCall::end(Outcome outcome) {
+  if (outcome.failure) outcome.failure->message = client_message(outcome.failure->message, options_);
   end_of_body_.cancel();
   transfer_.reset();  // closes the connection if it is still open
   handler_.on_end(std::move(outcome));

@@ -2,6 +2,9 @@
 // HTML page, an error status), its timeouts and its end (DIALECTS.md, Every upstream). A dialect derives from it and
 // interprets the events.
 //
+// End: an answer is complete once the model has said why it stopped. It completes when the protocol's own end follows
+// (end_of_stream()), when the body ends in whatever way, or end_of_body_ms after the mark.
+//
 // A call ends with complete() or fail(), once. Both may destroy the call before they return, so their caller must not
 // touch it afterwards. A hook that returns false says that the call has ended or was destroyed. Threads: the loop's.
 #pragma once
@@ -32,18 +35,25 @@ class SseCall : public Call, private client::TransferHandler, private SseSink {
   void ask(client::HttpRequest request);
 
   // ---- what a dialect implements
-  // Takes one event. Its data is trimmed and not empty; `error:` lines and empty events are handled before.
-  // `unterminated`: the body ended before the event's blank line, so the event may be cut.
+  // Takes one event. Its data is trimmed and not empty; `error:` lines, empty events and bare lines that are no JSON
+  // are handled before. `unterminated`: the body ended before the event's blank line, so the event may be cut.
   virtual bool take_event(const SseEvent& event) = 0;
   // Takes a body that is not a stream: a whole answer, or an error under status 200. It may be cut unless the end's
   // cause is `clean`.
   virtual bool take_document(std::string_view document, const client::TransferEnd& end) = 0;
-  // The answer is complete as far as it must be: the body's clean end, or end_of_body_ms without it, completes the
-  // call.
-  virtual bool marked() const = 0;
+  // The model has said why it stopped, after its last content: the end of the body completes the call.
+  virtual bool stopped() const = 0;
+  // So it has, and nothing more is due: end_of_body_ms completes the call, too. Not marked are a reason before any
+  // content, which some servers send with every chunk, and a reason after content had come behind an earlier one.
+  virtual bool marked() const { return stopped(); }
+  virtual bool empty() const { return false; }  // neither text nor reasoning nor a call was told
+  // What the answer held that this dialect cannot hand on: "an image"; "" without such.
+  virtual std::string_view left_out() const { return {}; }
+  // Of an empty answer: its reason says why it is empty.
+  virtual bool explained(const Outcome& outcome) const;
   virtual bool begun() const = 0;          // part of an answer in this dialect was received
   virtual bool flush() = 0;                // passes on what was held back; false: the call was destroyed
-  virtual Outcome outcome() const = 0;     // of a call that is complete
+  virtual Outcome outcome() const = 0;     // of a call that is complete; a failure where its reason is an error
   virtual const Usage& usage() const = 0;  // so far: a failed call costs too
   // The status is not 2xx. True: the dialect has dealt with it (sent the request again, or ended the call).
   virtual bool refused(const client::HttpHead&, std::string_view /*body*/) { return false; }
@@ -54,6 +64,10 @@ class SseCall : public Call, private client::TransferHandler, private SseSink {
   // ---- what a dialect may do
   void complete(bool keep_connection = false);
   void fail(Error failure);
+  // The protocol's own end has come: completes an answer that has stopped, and fails any other.
+  void end_of_stream();
+  // The payload is not JSON: the end of an answer that has stopped, a failure with the payload's words of any other.
+  void not_json(std::string_view payload);
   void body_mark_changed();  // call it when marked() may have changed outside take_event()
 
   CallHandler& handler() { return handler_; }
@@ -74,6 +88,8 @@ class SseCall : public Call, private client::TransferHandler, private SseSink {
   void take_events(std::string_view bytes);
   void gather(std::string_view bytes);
   void refusal(const client::TransferEnd& end);
+  bool take_bare(SseEvent& event);
+  Outcome verdict() const;
   void end(Outcome outcome);
 
   const std::shared_ptr<client::HttpClient> client_;
@@ -87,6 +103,7 @@ class SseCall : public Call, private client::TransferHandler, private SseSink {
   client::HttpHead head_;
   size_t idle_bytes_ = 0;  // since the last event
   std::string document_;   // an error's body, or an answer that is not a stream
+  std::string words_;      // the first of what stood in an event stream without being an event
 };
 
 }  // namespace tokenrelay::upstream

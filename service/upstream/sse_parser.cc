@@ -17,6 +17,10 @@ size_t line_end(std::string_view bytes) {
   return lf ? lf_at : bytes.npos;
 }
 
+bool is_field(std::string_view name) {
+  return name == "data" || name == "event" || name == "id" || name == "retry" || name == "error";
+}
+
 void forget(std::string& buffer) {
   if (buffer.capacity() > kept_capacity) std::string().swap(buffer);
   buffer.clear();
@@ -64,6 +68,7 @@ SseParser::Result SseParser::finish() {
     if (const Result result = take_line(line); result != Result::more) return result;
     keep_data();
   }
+  if (const Result result = dispatch_bare(true); result != Result::more) return result;
   return dispatch(true);
 }
 
@@ -75,13 +80,17 @@ std::string_view SseParser::strip_bom(std::string_view line) {
 
 SseParser::Result SseParser::take_line(std::string_view line) {
   if (first_line_) line = strip_bom(line);
-  if (line.empty()) return dispatch(false);
   const size_t colon = line.find(':');
+  const std::string_view name = line.substr(0, colon);
+  if (colon != 0 && !line.empty() && !is_field(name)) return add_bare(line);
+  if (!bare_.empty()) {
+    if (const Result result = dispatch_bare(); result != Result::more) return result;
+  }
+  if (line.empty()) return dispatch(false);
   if (colon == 0) return Result::more;
-  if (colon == line.npos) return take_field(line, {});
-  std::string_view value = line.substr(colon + 1);
+  std::string_view value = colon == line.npos ? std::string_view() : line.substr(colon + 1);
   if (!value.empty() && value.front() == ' ') value.remove_prefix(1);
-  const Result result = take_field(line.substr(0, colon), value);
+  const Result result = take_field(name, value);
   if (result == Result::more && !line_.empty()) keep_data();  // the view lies in line_, which the caller clears
   return result;
 }
@@ -90,9 +99,26 @@ SseParser::Result SseParser::take_field(std::string_view name, std::string_view 
   if (name == "data") return add_data(value);
   if (name == "event") name_ = value.substr(0, max_name_bytes);
   if (name == "error" && !value.empty()) {
-    return sink_.on_event({{}, value, true, false}) ? Result::more : Result::stopped;
+    return sink_.on_event({{}, value, true, false, false}) ? Result::more : Result::stopped;
   }
   return Result::more;
+}
+
+// A JSON value may go over several lines, up to the next field, comment or blank line.
+SseParser::Result SseParser::add_bare(std::string_view line) {
+  const bool is_json = !bare_.empty() || line.front() == '{' || line.front() == '[';
+  if (!is_json) return sink_.on_event({{}, line, false, false, true}) ? Result::more : Result::stopped;
+  if (bare_.size() + 1 + line.size() > max_event_bytes_) return Result::too_large;
+  if (!bare_.empty()) bare_ += '\n';
+  bare_ += line;
+  return Result::more;
+}
+
+SseParser::Result SseParser::dispatch_bare(bool unterminated) {
+  if (bare_.empty()) return Result::more;
+  std::string bare;  // the sink may destroy the parser
+  bare.swap(bare_);
+  return sink_.on_event({{}, bare, false, unterminated, true}) ? Result::more : Result::stopped;
 }
 
 SseParser::Result SseParser::add_data(std::string_view value) {
@@ -116,7 +142,7 @@ void SseParser::keep_data() {
 
 SseParser::Result SseParser::dispatch(bool unterminated) {
   const std::string_view data = data_is_view_ ? data_view_ : std::string_view(data_);
-  if (has_data_ && !data.empty() && !sink_.on_event({name_, data, false, unterminated})) return Result::stopped;
+  if (has_data_ && !data.empty() && !sink_.on_event({name_, data, false, unterminated, false})) return Result::stopped;
   has_data_ = data_is_view_ = false;
   forget(data_);
   name_.clear();

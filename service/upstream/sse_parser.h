@@ -1,5 +1,6 @@
 // Parses server-sent events as upstreams really send them (WHATWG HTML 9.2.6, and more liberally): any line ends, split
-// anywhere; a BOM; comments; llama.cpp's `error:` lines.
+// anywhere; a BOM; comments; llama.cpp's `error:` lines; bare lines, which are no field at all: JSON on lines of its own
+// (an error that a gateway writes into the stream), or a proxy's words.
 //
 // Promise: an event that arrives whole in one read is not copied. Bounds: an event or a line is at most
 // max_event_bytes; for a larger one feed() returns too_large. The sink may destroy the parser inside on_event and must
@@ -17,6 +18,7 @@ struct SseEvent {
   std::string_view data;       // its data lines joined by LF; never empty
   bool is_error_line = false;  // `error: …`: data is what follows
   bool unterminated = false;   // the body ended before its blank line
+  bool is_bare = false;        // data is what stands there without a field: one line, or the lines of a JSON value
 };
 
 class SseSink {
@@ -38,6 +40,8 @@ class SseParser {
  private:
   Result take_line(std::string_view line);  // a whole line, in the input or in line_
   Result take_field(std::string_view name, std::string_view value);
+  Result add_bare(std::string_view line);
+  Result dispatch_bare(bool unterminated = false);
   Result add_data(std::string_view value);
   Result dispatch(bool unterminated);
   void keep_data();
@@ -53,6 +57,7 @@ class SseParser {
   std::string line_;            // the start of a line whose end has not arrived
   std::string name_;
   std::string data_;  // once it cannot stay a view
+  std::string bare_;  // the lines so far of a JSON value without a field
 };
 
 }  // namespace tokenrelay::upstream

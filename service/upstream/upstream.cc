@@ -25,6 +25,8 @@ std::string_view name_of(ErrorCode code) {
       return "upstream_auth";
     case ErrorCode::upstream_bad_request:
       return "upstream_bad_request";
+    case ErrorCode::upstream_empty:
+      return "upstream_empty";
   }
   return "upstream_error";
 }

@@ -55,6 +55,12 @@ struct Usage {
   // As the provider reports them; absent: not reported. Cached is the part of the input that was read from a cache,
   // reasoning the part of the output that was thought.
   std::optional<uint64_t> input_tokens, output_tokens, cached_tokens, reasoning_tokens;
+
+  // A later report: each half that it counts replaces what was known. A zero is no count where there was one.
+  void update(const Usage& later) {
+    if (later.input_tokens && (*later.input_tokens > 0 || !input_tokens)) input_tokens = later.input_tokens;
+    if (later.output_tokens && (*later.output_tokens > 0 || !output_tokens)) output_tokens = later.output_tokens;
+  }
 };
 
 // Codes are what clients see in done.error.code.
@@ -68,6 +74,7 @@ enum class ErrorCode {
   upstream_overloaded,    // 503, 529
   upstream_auth,          // 401, 403: the relay's credential was refused
   upstream_bad_request,   // 400, 404, 413, 422: the request was refused
+  upstream_empty,         // the model stopped of its own accord and had said nothing
 };
 std::string_view name_of(ErrorCode code);
 

@@ -26,7 +26,7 @@ class AnthropicCall final : public SseCall {
  private:
   bool take_event(const SseEvent& event) override;
   bool take_document(std::string_view document, const client::TransferEnd& end) override;
-  bool marked() const override { return false; }  // message_stop completes the call at once
+  bool stopped() const override { return false; }  // message_stop completes the call at once
   bool begun() const override { return answer_.begun(); }
   bool flush() override { return answer_.flush(); }
   Outcome outcome() const override { return answer_.outcome(); }

@@ -37,7 +37,7 @@ class OpenAiCall final : public SseCall {
   void post();
   bool take_event(const SseEvent& event) override;
   bool take_document(std::string_view document, const client::TransferEnd& end) override;
-  bool marked() const override { return answer_.marked(); }
+  bool stopped() const override { return answer_.marked(); }
   bool begun() const override { return answer_.begun(); }
   bool flush() override { return answer_.flush(); }
   Outcome outcome() const override { return answer_.outcome(); }
@@ -85,7 +85,7 @@ bool OpenAiCall::take_event(const SseEvent& event) {
       return false;
     case ChatAnswer::Taken::not_json:
       if (event.unterminated) return true;
-      fail(protocol_error("the upstream sent an event that is not JSON", head().status));
+      not_json(event.data);
       return false;
     case ChatAnswer::Taken::chunk:
       break;

@@ -30,7 +30,7 @@ class GeminiCall final : public SseCall {
  private:
   bool take_event(const SseEvent& event) override;
   bool take_document(std::string_view document, const client::TransferEnd& end) override;
-  bool marked() const override { return answer_.marked(); }
+  bool stopped() const override { return answer_.marked(); }
   bool begun() const override { return answer_.begun(); }
   bool flush() override { return answer_.flush(); }
   Outcome outcome() const override { return answer_.outcome(); }
