@@ -5,6 +5,7 @@
 #include "service/json/sax.h"
 #include "service/json/utf8.h"
 #include "service/json/write.h"
+#include "service/upstream/token_count.h"
 
 namespace tokenrelay::upstream {
 namespace {
@@ -15,6 +16,7 @@ using Taken = AnthropicAnswer::Taken;
 constexpr size_t max_open_blocks = 64;
 constexpr int max_tools = 1024;
 constexpr size_t max_opaque_bytes = 1 << 20;
+constexpr size_t max_left_out_bytes = 200;
 
 FinishReason reason_of(std::string_view raw) {
   if (raw == "end_turn" || raw == "stop_sequence") return FinishReason::stop;
@@ -34,8 +36,8 @@ Taken alive(bool is_alive) {
 
 }  // namespace
 
-Taken AnthropicAnswer::take(std::string_view payload) {
-  const AnthropicEvent event = read_anthropic_event(payload, scratch_);
+Taken AnthropicAnswer::take(std::string_view payload, std::string_view name) {
+  const AnthropicEvent event = read_anthropic_event(payload, name, scratch_);
   begun_ |= event.kind != AnthropicEvent::Kind::not_json && event.kind != AnthropicEvent::Kind::other;
   switch (event.kind) {
     case AnthropicEvent::Kind::not_json:
@@ -58,7 +60,7 @@ Taken AnthropicAnswer::take(std::string_view payload) {
     case AnthropicEvent::Kind::message:
       return take_whole(event.what);
     case AnthropicEvent::Kind::message_stop:
-      return finish_all() ? Taken::end : Taken::gone;
+      return Taken::end;
     case AnthropicEvent::Kind::other:
       return Taken::event;
   }
@@ -66,20 +68,24 @@ Taken AnthropicAnswer::take(std::string_view payload) {
 }
 
 void AnthropicAnswer::take_message(const AnthropicMessage& message, bool ended) {
-  if (message.stop_reason) stop_reason_ = *message.stop_reason;
+  if (message.stop_reason) {
+    stop_reason_ = *message.stop_reason;
+    mark_.reason();
+  }
   take_usage(message.usage, ended);
 }
 
 // Counters are cumulative: a later value replaces the earlier one.
 void AnthropicAnswer::take_usage(std::string_view raw, bool ended) {
+  if (raw.empty()) return;
   const AnthropicUsage now = read_anthropic_usage(raw, scratch_);
-  if (now.input) counted_.input = now.input;
-  if (now.cache_creation) counted_.cache_creation = now.cache_creation;
-  if (now.cache_read) counted_.cache_read = now.cache_read;
-  if (counted_.input) {
-    usage_.input_tokens = *counted_.input + counted_.cache_creation.value_or(0) + counted_.cache_read.value_or(0);
-  }
-  if (ended && now.output) usage_.output_tokens = now.output;
+  update_count(counted_.input, now.input);
+  update_count(counted_.cache_creation, now.cache_creation);
+  update_count(counted_.cache_read, now.cache_read);
+  const uint64_t input =
+      counted_.input.value_or(0) + counted_.cache_creation.value_or(0) + counted_.cache_read.value_or(0);
+  if (input > 0) usage_.input_tokens = input;  // no prompt has none
+  if (ended) update_count(usage_.output_tokens, now.output);
 }
 
 AnthropicAnswer::Block* AnthropicAnswer::open_block(int64_t index) {
@@ -96,66 +102,122 @@ AnthropicAnswer::Block* AnthropicAnswer::add_block(int64_t index, Kind kind) {
   return &blocks_.back();
 }
 
+// The only open block of a kind; null if there are none or several.
+AnthropicAnswer::Block* AnthropicAnswer::only_open(Kind kind) {
+  Block* only = nullptr;
+  for (Block& block : blocks_) {
+    if (block.kind != kind) continue;
+    if (only) return nullptr;
+    only = &block;
+  }
+  return only;
+}
+
 std::string_view AnthropicAnswer::text_of(std::string_view raw) {
   return json::Reader(raw, scratch_).string();
 }
 
 Taken AnthropicAnswer::start_block(int64_t index, std::string_view raw) {
-  if (open_block(index) && stop_block(index) == Taken::gone) return Taken::gone;
   const AnthropicBlock start = read_anthropic_block(raw, scratch_);
+  if (start.kind == Kind::tool_use) return start_tool(index, start);
+  if (open_block(index) && stop_block(index) == Taken::gone) return Taken::gone;
   Block* block = add_block(index, start.kind);
   if (!block) return Taken::too_large;
-  if (start.kind == Kind::text || start.kind == Kind::thinking) {
-    if (start.kind == Kind::thinking) block->opaque = text_of(start.signature);
-    if (block->opaque.size() > max_opaque_bytes) return Taken::too_large;
-    return alive(say(*block, text_of(start.text)));
-  }
+  if (start.kind == Kind::other) leave_out(start.type);
+  if (start.kind == Kind::thinking) block->opaque = text_of(start.signature);
   if (start.kind == Kind::redacted_thinking) block->opaque = text_of(start.data);
-  if (start.kind != Kind::tool_use) return block->opaque.size() > max_opaque_bytes ? Taken::too_large : Taken::event;
+  if (block->opaque.size() > max_opaque_bytes) return Taken::too_large;
+  if (start.kind != Kind::text && start.kind != Kind::thinking) return Taken::event;
+  block->start = text_of(start.text);
+  const std::string text = block->start;
+  if (!text.empty()) mark_.content();
+  return alive(say(*block, start.kind == Kind::text ? Said::text : Said::reasoning, text));
+}
+
+Taken AnthropicAnswer::start_tool(int64_t index, const AnthropicBlock& start) {
+  if (start.name.empty()) return Taken::nameless;
+  if (open_block(index) && stop_block(index) == Taken::gone) return Taken::gone;
+  Block* block = add_block(index, Kind::tool_use);
+  if (!block) return Taken::too_large;
   block->tool = tools_++;
   if (has_members(start.input)) block->input = start.input;
-  const std::string id = start.id;
+  mark_.content();
   transport::Lifeline::Watch watch(line_);
-  handler_.on_tool_call(block->tool, id, start.name, {});
+  handler_.on_tool_call(block->tool, start.id, start.name, {});
   return alive(!watch.gone());
 }
 
 Taken AnthropicAnswer::take_delta(int64_t index, std::string_view raw) {
   const AnthropicDelta delta = read_anthropic_delta(raw, scratch_);
+  switch (delta.kind) {
+    case AnthropicDelta::Kind::text:
+    case AnthropicDelta::Kind::thinking:
+      return take_text(index, delta);
+    case AnthropicDelta::Kind::signature:
+      return take_signature(index, delta);
+    case AnthropicDelta::Kind::input_json:
+      return take_input(index, delta);
+    case AnthropicDelta::Kind::other:
+      break;
+  }
+  return Taken::event;
+}
+
+Taken AnthropicAnswer::take_text(int64_t index, const AnthropicDelta& delta) {
+  const bool is_text = delta.kind == AnthropicDelta::Kind::text;
   Block* block = open_block(index);
   // Some servers do not send the start of a plain block.
-  if (!block && delta.kind == AnthropicDelta::Kind::text) block = add_block(index, Kind::text);
-  if (!block && delta.kind == AnthropicDelta::Kind::thinking) block = add_block(index, Kind::thinking);
-  return block ? take_piece(*block, delta) : Taken::event;
-}
-
-Taken AnthropicAnswer::take_piece(Block& block, const AnthropicDelta& delta) {
-  const auto fits = [&](AnthropicDelta::Kind kind, Kind of) { return delta.kind == kind && block.kind == of; };
-  if (fits(AnthropicDelta::Kind::text, Kind::text) || fits(AnthropicDelta::Kind::thinking, Kind::thinking)) {
-    return alive(say(block, text_of(delta.piece)));
-  }
-  if (fits(AnthropicDelta::Kind::signature, Kind::thinking)) {
-    block.opaque += text_of(delta.piece);
-    return block.opaque.size() > max_opaque_bytes ? Taken::too_large : Taken::event;
-  }
-  if (!fits(AnthropicDelta::Kind::input_json, Kind::tool_use)) return Taken::event;
+  if (!block) block = add_block(index, is_text ? Kind::text : Kind::thinking);
+  if (!block) return Taken::too_large;
   const std::string_view piece = text_of(delta.piece);
-  block.has_input |= !piece.empty();
-  return alive(say(block, piece));
+  if (piece.empty()) return Taken::event;
+  mark_.content();
+  if (!block->start.empty()) {
+    const bool repeats = piece == block->start;
+    block->start.clear();
+    if (repeats) return Taken::event;
+  }
+  return alive(say(*block, is_text ? Said::text : Said::reasoning, piece));
 }
 
+Taken AnthropicAnswer::take_signature(int64_t index, const AnthropicDelta& delta) {
+  const std::string_view piece = text_of(delta.piece);
+  if (piece.empty()) return Taken::event;
+  Block* block = open_block(index);
+  if (!block || block->kind != Kind::thinking) block = only_open(Kind::thinking);
+  if (!block) block = add_block(index, Kind::thinking);
+  if (!block) return Taken::too_large;
+  block->opaque += piece;
+  return block->opaque.size() > max_opaque_bytes ? Taken::too_large : Taken::event;
+}
+
+Taken AnthropicAnswer::take_input(int64_t index, const AnthropicDelta& delta) {
+  const std::string_view piece = text_of(delta.piece);
+  if (piece.empty()) return Taken::event;
+  Block* block = open_block(index);
+  if (block && block->kind == Kind::other) return Taken::event;  // a server tool's
+  if (!block || block->kind != Kind::tool_use) block = only_open(Kind::tool_use);
+  if (!block) return Taken::homeless;
+  // Some servers send {} and then the arguments. If none come, finish() says it.
+  if (!block->has_input && piece == "{}") return Taken::event;
+  block->has_input = true;
+  mark_.content();
+  return alive(say(*block, Said::arguments, piece));
+}
+
+// There are two of one index where a signature came in a block of text.
 Taken AnthropicAnswer::stop_block(int64_t index) {
-  Block* found = open_block(index);
-  if (!found) return Taken::event;
-  Block block = std::move(*found);
-  blocks_.erase(blocks_.begin() + (found - blocks_.data()));
-  return alive(finish(std::move(block)));
+  while (Block* found = open_block(index)) {
+    Block block = std::move(*found);
+    blocks_.erase(blocks_.begin() + (found - blocks_.data()));
+    if (!finish(std::move(block))) return Taken::gone;
+  }
+  return Taken::event;
 }
 
 // A whole message: each block is started and stopped.
 Taken AnthropicAnswer::take_whole(std::string_view raw) {
   const AnthropicMessage message = read_anthropic_message(raw, scratch_);
-  take_message(message, true);
   Taken taken = Taken::event;
   std::string scratch;
   json::Reader in(message.content, scratch);
@@ -167,31 +229,50 @@ Taken AnthropicAnswer::take_whole(std::string_view raw) {
     if (taken != Taken::event) in.stop();
   });
   if (watch.gone()) return Taken::gone;
+  take_message(message, true);
   return taken == Taken::event ? Taken::end : taken;
 }
 
-bool AnthropicAnswer::say(Block& block, std::string_view piece) {
-  return hand_on(block, block.joiner.next(piece, joined_));
+void AnthropicAnswer::leave_out(std::string_view type) {
+  const std::string known = json::repaired(type);
+  if (known.empty() || left_out_.size() + known.size() > max_left_out_bytes) return;
+  if (left_out_.find(known) != left_out_.npos) return;
+  if (!left_out_.empty()) left_out_ += ", ";
+  left_out_ += known;
 }
 
-bool AnthropicAnswer::hand_on(const Block& block, std::string_view whole) {
+bool AnthropicAnswer::say(Block& block, Said what, std::string_view piece) {
+  json::Joiner& joiner =
+      what == Said::text ? block.text : (what == Said::reasoning ? block.reasoning : block.arguments);
+  return hand_on(what, block.tool, joiner.next(piece, joined_));
+}
+
+bool AnthropicAnswer::hand_on(Said what, int tool, std::string_view whole) {
   if (whole.empty()) return true;
   transport::Lifeline::Watch watch(line_);
-  if (block.kind == Kind::text)
+  if (what == Said::text)
     handler_.on_text(whole);
-  else if (block.kind == Kind::thinking)
+  else if (what == Said::reasoning)
     handler_.on_reasoning(whole);
   else
-    handler_.on_tool_call(block.tool, {}, {}, whole);
+    handler_.on_tool_call(tool, {}, {}, whole);
   return !watch.gone();
+}
+
+// What the joiners of a block that is no longer among the open ones have held back.
+bool AnthropicAnswer::hand_on_rest(Block& block) {
+  return hand_on(Said::reasoning, block.tool, block.reasoning.flush()) &&
+         hand_on(Said::text, block.tool, block.text.flush()) &&
+         hand_on(Said::arguments, block.tool, block.arguments.flush());
 }
 
 // Takes a block that has ended; it is no longer among the open ones.
 bool AnthropicAnswer::finish(Block block) {
   if (block.kind == Kind::tool_use && !block.has_input) {
-    if (!say(block, block.input.empty() ? std::string_view("{}") : std::string_view(block.input))) return false;
+    const std::string_view input = block.input.empty() ? std::string_view("{}") : std::string_view(block.input);
+    if (!say(block, Said::arguments, input)) return false;
   }
-  if (!hand_on(block, block.joiner.flush())) return false;
+  if (!hand_on_rest(block)) return false;
   if (block.opaque.empty()) return true;
   return say_opaque(block.kind == Kind::redacted_thinking ? "redacted_thinking" : "signature", block.opaque);
 }
@@ -212,14 +293,26 @@ bool AnthropicAnswer::say_opaque(std::string_view type, std::string_view data) {
   return !watch.gone();
 }
 
-// Blocks that never ended: an incomplete signature is dropped; arguments stay as far as they arrived.
+// A server may leave out the last stops. But of an answer that was cut, an incomplete signature is dropped, and
+// arguments stay as far as they arrived.
 bool AnthropicAnswer::flush() {
+  if (mark_.stopped()) return finish_all();
   while (!blocks_.empty()) {
     Block block = std::move(blocks_.front());
     blocks_.erase(blocks_.begin());
-    if (!hand_on(block, block.joiner.flush())) return false;
+    if (!hand_on_rest(block)) return false;
   }
   return true;
+}
+
+std::string_view AnthropicAnswer::left_out() const {
+  return explained() ? std::string_view() : std::string_view(left_out_);
+}
+
+bool AnthropicAnswer::explained() const {
+  const FinishReason reason = reason_of(stop_reason_);
+  return reason == FinishReason::length || reason == FinishReason::content_filter || stop_reason_ == "pause_turn" ||
+         stop_reason_ == "stop_sequence" || stop_reason_ == "compaction";
 }
 
 Outcome AnthropicAnswer::outcome() const {
@@ -230,6 +323,10 @@ Outcome AnthropicAnswer::outcome() const {
     outcome.finish_reason_raw = raw_reason(stop_reason_);
   }
   outcome.usage = usage_;
+  if (stop_reason_ == "error" || stop_reason_ == "network_error") {
+    const std::string said = "the upstream stopped with the reason " + stop_reason_;
+    outcome.failure = Error{ErrorCode::upstream_error, said, true, std::nullopt, 0};
+  }
   return outcome;
 }
 

@@ -1,10 +1,12 @@
 // AnthropicAnswer: puts the events of one Messages answer together: whole characters, numbered tool calls, what the
 // model wants back unchanged, the finish reason. It is independent of SSE and HTTP.
 //
-// A signature is joined and passed on when its block ends, byte for byte. A tool call without arguments gets "{}".
-// Blocks of server tools and of unknown types are skipped. `output_tokens` is taken only at the message's end: the
-// value in message_start is a guess, and would be reported as the count of an answer that was cut. Bounds: 64 open
-// blocks, 1,024 tool calls, 1 MiB of one signature.
+// A delta says what it is, whatever kind its block has: text in a block of a tool is text. Arguments go to the open call
+// of their index, else to the only open one; others end the run, as they would be lost. A signature is joined and passed
+// on when its block ends, byte for byte. A tool call without arguments gets "{}". Blocks of server tools and of unknown
+// types are skipped; left_out() names them. `output_tokens` is taken only at the message's end: the value in
+// message_start is a guess, and would be reported as the count of an answer that was cut. Bounds: 64 open blocks, 1,024
+// tool calls, 1 MiB of one signature.
 #pragma once
 
 #include <string>
@@ -14,6 +16,7 @@
 #include "service/json/joiner.h"
 #include "service/transport/lifeline.h"
 #include "service/upstream/anthropic/event.h"
+#include "service/upstream/end_mark.h"
 #include "service/upstream/upstream.h"
 
 namespace tokenrelay::upstream {
@@ -27,15 +30,22 @@ class AnthropicAnswer final {
     end,  // message_stop, or a whole message
     not_json,
     error,      // the payload has the details
+    nameless,   // a tool call without a name
+    homeless,   // arguments that belong to no open tool call
     too_large,  // more than the bounds allow
     gone,       // a handler destroyed the answer
   };
-  Taken take(std::string_view payload);
+  // `name` is the event's, "" without one.
+  Taken take(std::string_view payload, std::string_view name = {});
 
   // At the end: passes on what was held back. False: the answer was destroyed.
   bool flush();
 
+  const EndMark& mark() const { return mark_; }
   bool begun() const { return begun_; }
+  // The kinds of blocks that were skipped, where the reason does not explain an answer without others; else "".
+  std::string_view left_out() const;
+  bool explained() const;   // the reason says why an answer may be empty
   Outcome outcome() const;  // of an answer that is complete
   const Usage& usage() const { return usage_; }
 
@@ -47,23 +57,31 @@ class AnthropicAnswer final {
     std::string opaque;      // thinking: the signature; redacted_thinking: the data
     std::string input;       // tool_use: from its start; used at its end unless pieces have arrived
     bool has_input = false;  // a piece has arrived
-    json::Joiner joiner;
+    std::string start;       // the text of its start; a first delta that repeats it is dropped
+    json::Joiner text, reasoning, arguments;
   };
+  enum class Said { text, reasoning, arguments };
 
   Taken start_block(int64_t index, std::string_view raw);
   Taken take_delta(int64_t index, std::string_view raw);
-  Taken take_piece(Block& block, const AnthropicDelta& delta);
+  Taken take_text(int64_t index, const AnthropicDelta& delta);
+  Taken take_signature(int64_t index, const AnthropicDelta& delta);
+  Taken take_input(int64_t index, const AnthropicDelta& delta);
+  Taken start_tool(int64_t index, const AnthropicBlock& start);
   Taken stop_block(int64_t index);
   Taken take_whole(std::string_view raw);
   Block* open_block(int64_t index);
+  Block* only_open(AnthropicBlock::Kind kind);
   Block* add_block(int64_t index, AnthropicBlock::Kind kind);
   std::string_view text_of(std::string_view raw);  // the text of a JSON string; valid until the next call
   void take_message(const AnthropicMessage& message, bool ended);
   void take_usage(std::string_view raw, bool ended);
+  void leave_out(std::string_view type);
 
   // False: the answer was destroyed.
-  bool say(Block& block, std::string_view piece);
-  bool hand_on(const Block& block, std::string_view whole);
+  bool say(Block& block, Said what, std::string_view piece);
+  bool hand_on(Said what, int tool, std::string_view whole);
+  bool hand_on_rest(Block& block);
   bool finish(Block block);
   bool finish_all();
   bool say_opaque(std::string_view type, std::string_view data);
@@ -75,7 +93,9 @@ class AnthropicAnswer final {
   std::vector<Block> blocks_;
   int tools_ = 0;
   bool begun_ = false;
+  EndMark mark_;
   std::string stop_reason_;
+  std::string left_out_;
   AnthropicUsage counted_;
   Usage usage_;
 };

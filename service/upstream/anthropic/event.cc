@@ -6,6 +6,8 @@
 
 #include "service/json/joiner.h"
 #include "service/json/sax.h"
+#include "service/upstream/error.h"
+#include "service/upstream/token_count.h"
 
 namespace tokenrelay::upstream {
 namespace {
@@ -46,25 +48,33 @@ constexpr std::array<Named, 4> deltas = {{{"text_delta", "text", AnthropicDelta:
 
 }  // namespace
 
-AnthropicEvent read_anthropic_event(std::string_view payload, std::string& scratch) {
+AnthropicEvent read_anthropic_event(std::string_view payload, std::string_view name, std::string& scratch) {
   AnthropicEvent event;
   Reader in(payload, scratch);
-  if (in.peek() != Reader::Kind::object) return event;
+  if (in.peek() != Reader::Kind::object) {
+    if (payload == "null") event.kind = Event::other;
+    if (error_without_name(payload)) event.kind = Event::error;
+    return event;
+  }
   Event kind = Event::other;
-  bool has_error = false;
+  bool has_error = false, has_type = false;
   in.object([&](std::string_view key) {
-    if (key == "type")
+    if (key == "type") {
       kind = kind_of(in.string(), events);
-    else if (key == "index")
+      has_type = true;
+    } else if (key == "index") {
       event.index = in.integer().value_or(0);
-    else if (key == "delta" || key == "content_block" || key == "message")
+    } else if (key == "delta" || key == "content_block" || key == "message") {
       event.what = in.raw();
-    else if (key == "usage")
+    } else if (key == "usage") {
       event.usage = in.raw();
-    else if (key == "error")
-      has_error = in.peek() != Reader::Kind::null;
+    } else if (key == "error") {
+      has_error = read_error(in).has_value();
+    }
   });
   if (!in.at_end()) return event;
+  if (!has_type) kind = kind_of(name, events);
+  if (kind == Event::other) has_error |= error_without_name(payload).has_value();
   event.kind = has_error ? Event::error : kind;
   if (event.kind == Event::message) event.what = payload;
   return event;
@@ -74,20 +84,23 @@ AnthropicBlock read_anthropic_block(std::string_view raw, std::string& scratch) 
   AnthropicBlock block;
   Reader in(raw, scratch);
   in.object([&](std::string_view key) {
-    if (key == "type")
-      block.kind = kind_of(in.string(), blocks);
-    else if (key == "id")
+    if (key == "type") {
+      const std::string_view type = in.string();
+      block.kind = kind_of(type, blocks);
+      if (block.kind == AnthropicBlock::Kind::other) block.type = type;
+    } else if (key == "id") {
       block.id = json::repaired(in.string());
-    else if (key == "name")
+    } else if (key == "name") {
       block.name = json::repaired(in.string());
-    else if (key == "text" || key == "thinking")
+    } else if (key == "text" || key == "thinking") {
       block.text = in.raw();
-    else if (key == "signature")
+    } else if (key == "signature") {
       block.signature = in.raw();
-    else if (key == "data")
+    } else if (key == "data") {
       block.data = in.raw();
-    else if (key == "input")
+    } else if (key == "input") {
       block.input = in.raw();
+    }
   });
   return block;
 }
@@ -117,12 +130,14 @@ AnthropicMessage read_anthropic_message(std::string_view raw, std::string& scrat
   AnthropicMessage message;
   Reader in(raw, scratch);
   in.object([&](std::string_view key) {
-    if (key == "stop_reason" && in.peek() == Reader::Kind::string)
-      message.stop_reason = std::string(in.string());
-    else if (key == "content")
+    if (key == "stop_reason" && in.peek() == Reader::Kind::string) {
+      const std::string_view reason = in.string();
+      if (!reason.empty() && reason != "null") message.stop_reason = std::string(reason);
+    } else if (key == "content") {
       message.content = in.raw();
-    else if (key == "usage")
+    } else if (key == "usage") {
       message.usage = in.raw();
+    }
   });
   return message;
 }
@@ -130,19 +145,15 @@ AnthropicMessage read_anthropic_message(std::string_view raw, std::string& scrat
 AnthropicUsage read_anthropic_usage(std::string_view raw, std::string& scratch) {
   AnthropicUsage usage;
   Reader in(raw, scratch);
-  const auto count = [&in](std::optional<uint64_t>& into) {
-    const auto value = in.integer();
-    if (value && *value >= 0) into = static_cast<uint64_t>(*value);
-  };
   in.object([&](std::string_view key) {
     if (key == "input_tokens")
-      count(usage.input);
+      usage.input = read_count(in);
     else if (key == "cache_creation_input_tokens")
-      count(usage.cache_creation);
+      usage.cache_creation = read_count(in);
     else if (key == "cache_read_input_tokens")
-      count(usage.cache_read);
+      usage.cache_read = read_count(in);
     else if (key == "output_tokens")
-      count(usage.output);
+      usage.output = read_count(in);
   });
   return usage;
 }

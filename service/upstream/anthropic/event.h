@@ -13,7 +13,7 @@ namespace tokenrelay::upstream {
 
 struct AnthropicEvent {
   enum class Kind {
-    not_json,  // or not an object
+    not_json,  // or neither an object nor an error in an array
     message_start,
     block_start,
     block_delta,
@@ -29,11 +29,14 @@ struct AnthropicEvent {
   std::string_view what;   // block_start: the block; *_delta: the delta; message_start: the message; message: itself
   std::string_view usage;  // message_delta
 };
-AnthropicEvent read_anthropic_event(std::string_view payload, std::string& scratch);
+// `name` is the event's name, which counts where the payload has no type. "error" says nothing where it is null, false
+// or empty.
+AnthropicEvent read_anthropic_event(std::string_view payload, std::string_view name, std::string& scratch);
 
 struct AnthropicBlock {
   enum class Kind { text, thinking, redacted_thinking, tool_use, other };
   Kind kind = Kind::other;
+  std::string type;                               // other: its own word
   std::string id, name;                           // tool_use
   std::string_view text, signature, data, input;  // raw; text: also that of thinking
 };
@@ -48,8 +51,8 @@ AnthropicDelta read_anthropic_delta(std::string_view raw, std::string& scratch);
 
 // The message of message_start, the delta of message_delta, or a whole message.
 struct AnthropicMessage {
-  std::optional<std::string> stop_reason;
-  std::string_view content, usage;  // raw
+  std::optional<std::string> stop_reason;  // never "" or "null", which some servers send before there is one
+  std::string_view content, usage;         // raw
 };
 AnthropicMessage read_anthropic_message(std::string_view raw, std::string& scratch);
 

@@ -1,8 +1,12 @@
 // The `anthropic` kind: Messages, streaming (DIALECTS.md, Messages).
 //
-// An answer is complete with message_stop, or with one whole message instead of a stream (servers that ignore
-// `stream`); any other end is a truncation. A 429 that does not say when to retry is a spend cap, and is not retried.
+// An answer is complete with a stop_reason and message_stop, the body's end, or end_of_body_ms without either; or with one
+// whole message instead of a stream (servers that ignore `stream`). A 429 that speaks of spending is not retried.
 
+#include <algorithm>
+#include <array>
+
+#include "service/text/ascii.h"
 #include "service/upstream/anthropic/answer.h"
 #include "service/upstream/anthropic/request.h"
 #include "service/upstream/http_provider.h"
@@ -10,6 +14,14 @@
 
 namespace tokenrelay::upstream {
 namespace {
+
+// What the body of a 429 says of a budget that is used up: no wait helps.
+bool speaks_of_spending(std::string_view body) {
+  static constexpr std::array<std::string_view, 5> words = {"spend", "billing", "credit balance", "insufficient_quota",
+                                                            "usage limit"};
+  const std::string text = text::lower(body);
+  return std::any_of(words.begin(), words.end(), [&](auto word) { return text.find(word) != text.npos; });
+}
 
 class AnthropicCall final : public SseCall {
  public:
@@ -26,7 +38,11 @@ class AnthropicCall final : public SseCall {
  private:
   bool take_event(const SseEvent& event) override;
   bool take_document(std::string_view document, const client::TransferEnd& end) override;
-  bool stopped() const override { return false; }  // message_stop completes the call at once
+  bool stopped() const override { return answer_.mark().stopped(); }
+  bool marked() const override { return answer_.mark().marked(); }
+  bool empty() const override { return !answer_.mark().has_content(); }
+  std::string_view left_out() const override { return answer_.left_out(); }
+  bool explained(const Outcome&) const override { return answer_.explained(); }
   bool begun() const override { return answer_.begun(); }
   bool flush() override { return answer_.flush(); }
   Outcome outcome() const override { return answer_.outcome(); }
@@ -50,30 +66,41 @@ tl::expected<HttpPrepared, UnsupportedField> AnthropicCall::prepare(const ModelR
 }
 
 bool AnthropicCall::take_event(const SseEvent& event) {
-  const auto taken = answer_.take(event.data);
+  if (event.name == "ping") return true;  // not always JSON
+  if (event.name == "error") {
+    stop(AnthropicAnswer::Taken::error, event.data);
+    return false;
+  }
+  if (event.data == "[DONE]") {  // of servers of another school
+    end_of_stream();
+    return false;
+  }
+  const auto taken = answer_.take(event.data, event.name);
   switch (taken) {
     case AnthropicAnswer::Taken::event:
       return true;
     case AnthropicAnswer::Taken::end:
-      complete(true);
+      end_of_stream();
       return false;
     case AnthropicAnswer::Taken::not_json:
       if (event.unterminated) return true;
-      break;
+      not_json(event.data);
+      return false;
     case AnthropicAnswer::Taken::gone:
       return false;
     default:
-      break;
+      stop(taken, event.data);
+      return false;
   }
-  stop(taken, event.data);
-  return false;
 }
 
 bool AnthropicCall::take_document(std::string_view document, const client::TransferEnd& end) {
   const auto taken = answer_.take(document);
   if (taken == AnthropicAnswer::Taken::gone) return false;
-  if (taken == AnthropicAnswer::Taken::end) return true;
-  if (taken == AnthropicAnswer::Taken::not_json && end.cause != client::TransferEnd::Cause::clean) {
+  if (taken == AnthropicAnswer::Taken::end) {
+    if (stopped()) return true;
+    end_of_stream();
+  } else if (taken == AnthropicAnswer::Taken::not_json && end.cause != client::TransferEnd::Cause::clean) {
     fail(error_of_transfer(end, head().status));
   } else if (taken == AnthropicAnswer::Taken::event) {
     fail(protocol_error("the upstream's response is not a message", head().status));
@@ -84,18 +111,25 @@ bool AnthropicCall::take_document(std::string_view document, const client::Trans
 }
 
 void AnthropicCall::stop(AnthropicAnswer::Taken taken, std::string_view payload) {
-  if (taken == AnthropicAnswer::Taken::error) return fail(error_in_stream(parse_error_body(payload), head().status));
-  const bool is_json = taken == AnthropicAnswer::Taken::too_large;
-  fail(protocol_error(
-      is_json ? "a part of the upstream's response is too large" : "the upstream sent data that is not JSON",
-      head().status));
+  const int status = head().status;
+  switch (taken) {
+    case AnthropicAnswer::Taken::error:
+      return fail(error_in_stream(parse_error_body(payload), status));
+    case AnthropicAnswer::Taken::nameless:
+      return fail(protocol_error("the upstream sent a tool call without a name", status));
+    case AnthropicAnswer::Taken::homeless:
+      return fail(protocol_error("the upstream sent arguments of a tool call that had not begun or was over", status));
+    case AnthropicAnswer::Taken::too_large:
+      return fail(protocol_error("a part of the upstream's response is too large", status));
+    default:
+      return fail(protocol_error("the upstream sent data that is not JSON", payload, status));
+  }
 }
 
 bool AnthropicCall::refused(const client::HttpHead& head, std::string_view body) {
   if (head.status != 429) return false;
   Error failure = error_of_status(head, parse_error_body(body));
-  const bool waits = head.retry_after_ms && body.find("spend_limit") == body.npos;
-  if (!waits && head.should_retry != true) failure.retryable = false;
+  if (speaks_of_spending(body) && head.should_retry != true) failure.retryable = false;
   fail(std::move(failure));
   return true;
 }

@@ -14,6 +14,7 @@ using Taken = GeminiAnswer::Taken;
 
 constexpr int max_tools = 1024;
 constexpr size_t max_signature_bytes = 1 << 20;
+constexpr size_t max_left_out_bytes = 200;
 
 FinishReason reason_of(std::string_view raw) {
   static constexpr std::array<std::string_view, 9> filtered = {
@@ -26,6 +27,13 @@ FinishReason reason_of(std::string_view raw) {
   return FinishReason::other;
 }
 
+// The model did something wrong. Where it had said nothing before, there is no answer; the next try may have one.
+bool is_fault(std::string_view raw) {
+  static constexpr std::array<std::string_view, 4> faults = {"MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL",
+                                                             "TOO_MANY_TOOL_CALLS", "MALFORMED_RESPONSE"};
+  return std::find(faults.begin(), faults.end(), raw) != faults.end();
+}
+
 }  // namespace
 
 Taken GeminiAnswer::take(std::string_view payload) {
@@ -33,17 +41,25 @@ Taken GeminiAnswer::take(std::string_view payload) {
   if (!chunk.is_json) return Taken::not_json;
   if (chunk.has_error) return Taken::error;
   begun_ |= chunk.is_response;
-  if (chunk.finish_reason) finish_reason_ = *chunk.finish_reason;
   blocked_ |= chunk.block_reason.has_value();
+  if (chunk.is_grounded) leave_out("groundingMetadata");
   take_usage(chunk.usage);
-  return take_parts(chunk.parts);
+  transport::Lifeline::Watch watch(line_);
+  const Taken taken = take_parts(chunk.parts);
+  if (watch.gone()) return Taken::gone;
+  if (!chunk.finish_reason) return taken;
+  finish_reason_ = *chunk.finish_reason;
+  finish_message_ = chunk.finish_message;
+  mark_.reason();
+  return taken;
 }
 
 // Counters are cumulative: a later value replaces the earlier one.
 void GeminiAnswer::take_usage(std::string_view raw) {
   if (raw.empty()) return;
   read_gemini_usage(raw, scratch_, counted_);
-  if (counted_.prompt) usage_.input_tokens = *counted_.prompt + counted_.tool_prompt.value_or(0);
+  const uint64_t input = counted_.prompt.value_or(0) + counted_.tool_prompt.value_or(0);
+  if (input > 0) usage_.input_tokens = input;  // no prompt has none
   if (counted_.candidates || counted_.thoughts) {
     usage_.output_tokens = counted_.candidates.value_or(0) + counted_.thoughts.value_or(0);
   }
@@ -64,11 +80,21 @@ Taken GeminiAnswer::take_parts(std::string_view raw) {
 Taken GeminiAnswer::take_part(const GeminiPart& part) {
   if (part.kind == GeminiPart::Kind::function_call) return take_call(part);
   if (part.kind == GeminiPart::Kind::text && !say(part)) return Taken::gone;
+  if (part.kind == GeminiPart::Kind::other) leave_out(part.type);
   return say_signature(part.signature, -1);
+}
+
+void GeminiAnswer::leave_out(std::string_view type) {
+  const std::string known = json::repaired(type);
+  if (known.empty() || left_out_.size() + known.size() > max_left_out_bytes) return;
+  if (left_out_.find(known) != left_out_.npos) return;
+  if (!left_out_.empty()) left_out_ += ", ";
+  left_out_ += known;
 }
 
 bool GeminiAnswer::say(const GeminiPart& part) {
   const std::string_view piece = json::Reader(part.text, scratch_).string();
+  if (!piece.empty()) mark_.content();
   const std::string_view whole = (part.is_thought ? reasoning_ : text_).next(piece, joined_);
   if (whole.empty()) return true;
   transport::Lifeline::Watch watch(line_);
@@ -81,13 +107,12 @@ bool GeminiAnswer::say(const GeminiPart& part) {
 
 Taken GeminiAnswer::take_call(const GeminiPart& part) {
   if (part.is_partial) return Taken::partial;
-  if (part.name.empty()) return Taken::chunk;
+  if (part.name.empty()) return part.args.empty() ? Taken::chunk : Taken::nameless;
   if (tools_ == max_tools) return Taken::too_large;
   const int number = tools_++;
-  const std::string id = part.id;
-  const std::string arguments = part.args.empty() ? "{}" : json::repaired(part.args);
+  mark_.content();
   transport::Lifeline::Watch watch(line_);
-  handler_.on_tool_call(number, id, part.name, arguments);
+  handler_.on_tool_call(number, part.id, part.name, part.args.empty() ? "{}" : std::string_view(part.args));
   return watch.gone() ? Taken::gone : say_signature(part.signature, number);
 }
 
@@ -113,6 +138,16 @@ bool GeminiAnswer::flush() {
   return !watch.gone();
 }
 
+std::string_view GeminiAnswer::left_out() const {
+  return explained() ? std::string_view() : std::string_view(left_out_);
+}
+
+bool GeminiAnswer::explained() const {
+  if (finish_reason_.empty()) return blocked_;
+  const FinishReason reason = reason_of(finish_reason_);
+  return reason == FinishReason::length || reason == FinishReason::content_filter;
+}
+
 Outcome GeminiAnswer::outcome() const {
   Outcome outcome;
   outcome.finish_reason = finish_reason_.empty() && blocked_ ? FinishReason::content_filter : reason_of(finish_reason_);
@@ -121,6 +156,11 @@ Outcome GeminiAnswer::outcome() const {
     outcome.finish_reason_raw = raw_reason(finish_reason_);
   }
   outcome.usage = usage_;
+  if (empty() && is_fault(finish_reason_)) {
+    const std::string said = "the upstream stopped with the reason " + outcome.finish_reason_raw;
+    const std::string why = finish_message_.empty() ? "" : ": " + finish_message_;
+    outcome.failure = Error{ErrorCode::upstream_error, said + why, true, std::nullopt, 0};
+  }
   return outcome;
 }
 

@@ -2,8 +2,9 @@
 // the model wants back, the finish reason. It is independent of SSE and HTTP.
 //
 // A function call arrives whole, and its arguments are passed on in one piece. A signature follows the part it belongs
-// to. Parts that are neither text nor a call (inlineData, executableCode, codeExecutionResult, …) are skipped: the log
-// has no event for them, and requests that ask for images or audio are refused (request.h).
+// to. Parts that are neither text nor a call (inlineData, executableCode, codeExecutionResult, …) are skipped, and
+// left_out() names them: the log has no event for them, and requests that ask for images or audio are refused
+// (request.h).
 // Bounds: 1,024 tool calls, 1 MiB of one signature.
 #pragma once
 
@@ -12,6 +13,7 @@
 
 #include "service/json/joiner.h"
 #include "service/transport/lifeline.h"
+#include "service/upstream/end_mark.h"
 #include "service/upstream/gemini/chunk.h"
 #include "service/upstream/upstream.h"
 
@@ -26,6 +28,7 @@ class GeminiAnswer final {
     not_json,
     error,      // the payload has the details
     partial,    // a call in pieces, which the relay never asks for
+    nameless,   // a call without a name
     too_large,  // more than the bounds allow
     gone,       // a handler destroyed the answer
   };
@@ -34,8 +37,13 @@ class GeminiAnswer final {
   // At the end: passes on what was held back. False: the answer was destroyed.
   bool flush();
 
-  bool marked() const { return !finish_reason_.empty() || blocked_; }  // the stream may end now
+  bool stopped() const { return mark_.stopped() || blocked_; }  // the body's end completes the answer
+  bool marked() const { return mark_.marked() || blocked_; }    // and so does a while without more
+  bool empty() const { return !mark_.has_content(); }
   bool begun() const { return begun_; }
+  // The kinds of parts that were skipped, where the reason does not explain an answer without others; else "".
+  std::string_view left_out() const;
+  bool explained() const;   // the reason says why an answer may be empty
   Outcome outcome() const;  // of an answer that is complete
   const Usage& usage() const { return usage_; }
 
@@ -44,6 +52,7 @@ class GeminiAnswer final {
   Taken take_part(const GeminiPart& part);
   Taken take_call(const GeminiPart& part);
   void take_usage(std::string_view raw);
+  void leave_out(std::string_view type);
   bool say(const GeminiPart& part);  // false: the answer was destroyed
   Taken say_signature(std::string_view raw, int tool);
 
@@ -54,7 +63,9 @@ class GeminiAnswer final {
   json::Joiner text_, reasoning_;
   int tools_ = 0;
   bool begun_ = false, blocked_ = false;
-  std::string finish_reason_;
+  EndMark mark_;
+  std::string finish_reason_, finish_message_;
+  std::string left_out_;
   GeminiUsage counted_;
   Usage usage_;
 };

@@ -2,6 +2,8 @@
 
 #include "service/json/joiner.h"
 #include "service/json/sax.h"
+#include "service/upstream/error.h"
+#include "service/upstream/token_count.h"
 
 namespace tokenrelay::upstream {
 namespace {
@@ -12,7 +14,7 @@ using json::Reader;
 std::optional<std::string> reason(Reader& in, std::string_view unset) {
   if (in.peek() != Reader::Kind::string) return std::nullopt;
   std::string said(in.string());
-  if (said.empty() || said == unset) return std::nullopt;
+  if (said.empty() || said == "null" || said == unset) return std::nullopt;
   return said;
 }
 
@@ -20,6 +22,7 @@ void read_candidate(Reader& in, GeminiChunk& chunk) {
   int64_t index = 0;
   std::string_view content;
   std::optional<std::string> finish_reason;
+  std::string finish_message;
   in.object([&](std::string_view key) {
     if (key == "index")
       index = in.integer().value_or(0);
@@ -27,8 +30,13 @@ void read_candidate(Reader& in, GeminiChunk& chunk) {
       content = in.raw();
     else if (key == "finishReason")
       finish_reason = reason(in, "FINISH_REASON_UNSPECIFIED");
+    else if (key == "finishMessage")
+      finish_message = in.string();
+    else if (key == "groundingMetadata")
+      chunk.is_grounded |= in.raw().size() > std::string_view("{}").size();
   });
   if (index != 0) return;
+  if (!finish_message.empty()) chunk.finish_message = std::move(finish_message);
   if (finish_reason) chunk.finish_reason = std::move(finish_reason);
   if (!content.empty()) chunk.parts = content;
 }
@@ -43,6 +51,19 @@ std::string_view parts_of(std::string_view content, std::string& scratch) {
   return parts;
 }
 
+// An object, or the text of one. What is neither is handed on all the same: the client has to see it.
+std::string arguments(Reader& in) {
+  switch (in.peek()) {
+    case Reader::Kind::string:
+      return json::repaired(in.string());
+    case Reader::Kind::null:
+      in.skip();
+      return {};
+    default:
+      return json::repaired(in.raw());
+  }
+}
+
 void read_call(Reader& in, GeminiPart& part) {
   part.kind = GeminiPart::Kind::function_call;
   in.object([&](std::string_view key) {
@@ -50,8 +71,8 @@ void read_call(Reader& in, GeminiPart& part) {
       part.id = json::repaired(in.string());
     else if (key == "name")
       part.name = json::repaired(in.string());
-    else if (key == "args" && in.peek() == Reader::Kind::object)
-      part.args = in.raw();
+    else if (key == "args")
+      part.args = arguments(in);
     else if (key == "partialArgs")
       part.is_partial = true;
     else if (key == "willContinue")
@@ -59,29 +80,43 @@ void read_call(Reader& in, GeminiPart& part) {
   });
 }
 
+void read_response(Reader& in, GeminiChunk& chunk);
+
+void read_member(std::string_view key, Reader& in, GeminiChunk& chunk) {
+  if (key == "candidates") {
+    chunk.is_response = true;
+    in.array([&] { read_candidate(in, chunk); });
+  } else if (key == "promptFeedback") {
+    chunk.is_response = true;
+    in.object([&](std::string_view member) {
+      if (member == "blockReason") chunk.block_reason = reason(in, "BLOCK_REASON_UNSPECIFIED");
+    });
+  } else if (key == "usageMetadata") {
+    chunk.is_response = true;
+    chunk.usage = in.raw();
+  } else if (key == "error") {
+    chunk.has_error |= read_error(in).has_value();
+  } else if (key == "response" && in.peek() == Reader::Kind::object) {
+    read_response(in, chunk);
+  }
+}
+
+void read_response(Reader& in, GeminiChunk& chunk) {
+  in.object([&](std::string_view key) { read_member(key, in, chunk); });
+}
+
 }  // namespace
 
 GeminiChunk read_gemini_chunk(std::string_view payload, std::string& scratch) {
   GeminiChunk chunk;
   Reader in(payload, scratch);
-  if (in.peek() != Reader::Kind::object) return chunk;
-  in.object([&](std::string_view key) {
-    if (key == "candidates") {
-      chunk.is_response = true;
-      in.array([&] { read_candidate(in, chunk); });
-    } else if (key == "promptFeedback") {
-      chunk.is_response = true;
-      in.object([&](std::string_view member) {
-        if (member == "blockReason") chunk.block_reason = reason(in, "BLOCK_REASON_UNSPECIFIED");
-      });
-    } else if (key == "usageMetadata") {
-      chunk.is_response = true;
-      chunk.usage = in.raw();
-    } else if (key == "error") {
-      chunk.has_error = in.peek() != Reader::Kind::null;
-    }
-  });
+  if (in.peek() != Reader::Kind::object) {
+    chunk.is_json = payload == "null";
+    return chunk;
+  }
+  read_response(in, chunk);
   chunk.is_json = in.at_end();
+  if (chunk.is_json && !chunk.is_response) chunk.has_error |= error_without_name(payload).has_value();
   if (!chunk.parts.empty()) chunk.parts = parts_of(chunk.parts, scratch);
   return chunk;
 }
@@ -99,6 +134,8 @@ GeminiPart read_gemini_part(std::string_view raw, std::string& scratch) {
       part.signature = in.raw();
     } else if (key == "functionCall" && in.peek() == Reader::Kind::object) {
       read_call(in, part);
+    } else if (in.peek() == Reader::Kind::object) {
+      part.type = key;  // inlineData, executableCode, …
     }
   });
   return part;
@@ -106,19 +143,15 @@ GeminiPart read_gemini_part(std::string_view raw, std::string& scratch) {
 
 void read_gemini_usage(std::string_view raw, std::string& scratch, GeminiUsage& usage) {
   Reader in(raw, scratch);
-  const auto count = [&in](std::optional<uint64_t>& into) {
-    const auto value = in.integer();
-    if (value && *value >= 0) into = static_cast<uint64_t>(*value);
-  };
   in.object([&](std::string_view key) {
     if (key == "promptTokenCount")
-      count(usage.prompt);
+      update_count(usage.prompt, read_count(in));
     else if (key == "toolUsePromptTokenCount")
-      count(usage.tool_prompt);
+      update_count(usage.tool_prompt, read_count(in));
     else if (key == "candidatesTokenCount")
-      count(usage.candidates);
+      update_count(usage.candidates, read_count(in));
     else if (key == "thoughtsTokenCount")
-      count(usage.thoughts);
+      update_count(usage.thoughts, read_count(in));
   });
 }
 

@@ -13,20 +13,24 @@ namespace tokenrelay::upstream {
 
 struct GeminiChunk {
   bool is_json = false;
-  bool has_error = false;
+  bool has_error = false;                                  // "error" says nothing where it is null, false or empty
   bool is_response = false;                                // it has a member of a GenerateContentResponse
   std::string_view parts;                                  // raw, of candidate 0
   std::optional<std::string> finish_reason, block_reason;  // of candidate 0; of the prompt
+  std::string finish_message;                              // what the model did wrong, beside some finish reasons
+  bool is_grounded = false;                                // it cites what it rests on
   std::string_view usage;                                  // raw
 };
+// A response inside {"response":…} is read as if it stood alone.
 GeminiChunk read_gemini_chunk(std::string_view payload, std::string& scratch);
 
 struct GeminiPart {
   enum class Kind { text, function_call, other } kind = Kind::other;
   bool is_thought = false;
   std::string_view text, signature;  // raw
+  std::string type;                  // other: the part's own word
   std::string id, name;              // function_call
-  std::string_view args;             // raw; "" if absent
+  std::string args;                  // "" if there are none
   bool is_partial = false;           // function_call: in pieces, which Vertex sends on request
 };
 GeminiPart read_gemini_part(std::string_view raw, std::string& scratch);

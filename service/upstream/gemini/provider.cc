@@ -1,7 +1,7 @@
 // The `gemini` kind: streamGenerateContent (DIALECTS.md, Gemini).
 //
-// An answer is complete with a finishReason (or a blocked prompt) and the body's clean end, or end_of_body_ms without
-// it; or with one whole response, or an array of them, instead of a stream (servers that ignore alt=sse).
+// An answer is complete with a finishReason (or a blocked prompt) and the body's end, or end_of_body_ms without it; or with
+// one whole response, or an array of them, instead of a stream (servers that ignore alt=sse).
 
 #include "service/json/sax.h"
 #include "service/upstream/gemini/answer.h"
@@ -30,13 +30,18 @@ class GeminiCall final : public SseCall {
  private:
   bool take_event(const SseEvent& event) override;
   bool take_document(std::string_view document, const client::TransferEnd& end) override;
-  bool stopped() const override { return answer_.marked(); }
+  bool stopped() const override { return answer_.stopped(); }
+  bool marked() const override { return answer_.marked(); }
+  bool empty() const override { return answer_.empty(); }
+  std::string_view left_out() const override { return answer_.left_out(); }
+  bool explained(const Outcome&) const override { return answer_.explained(); }
   bool begun() const override { return answer_.begun(); }
   bool flush() override { return answer_.flush(); }
   Outcome outcome() const override { return answer_.outcome(); }
   const Usage& usage() const override { return answer_.usage(); }
   bool refused(const client::HttpHead& head, std::string_view body) override;
   bool take_whole(std::string_view payload);
+  bool take_array(std::string_view array, bool may_be_cut);
   void stop(Taken taken, std::string_view payload);
 
   const std::shared_ptr<Shared> shared_;
@@ -55,7 +60,16 @@ tl::expected<HttpPrepared, UnsupportedField> GeminiCall::prepare(const ModelRequ
 }
 
 bool GeminiCall::take_event(const SseEvent& event) {
-  if (event.data == "[DONE]") return true;  // some proxies add it; only the body's end counts
+  if (event.name == "ping") return true;  // of servers of another school, and not always JSON
+  if (event.name == "error") {
+    stop(Taken::error, event.data);
+    return false;
+  }
+  if (event.data == "[DONE]") {  // some proxies add it
+    end_of_stream();
+    return false;
+  }
+  if (event.data.front() == '[') return take_array(event.data, event.unterminated);
   const Taken taken = answer_.take(event.data);
   if (taken == Taken::chunk || (taken == Taken::not_json && event.unterminated)) return true;
   if (taken != Taken::gone) stop(taken, event.data);
@@ -70,29 +84,37 @@ bool GeminiCall::take_whole(std::string_view payload) {
   return false;
 }
 
+// An array of responses.
+bool GeminiCall::take_array(std::string_view array, bool may_be_cut) {
+  std::string scratch;
+  json::Reader check(array, scratch);
+  check.skip();
+  if (!check.at_end()) {
+    if (!may_be_cut) not_json(array);
+    return may_be_cut;
+  }
+  json::Reader in(array, scratch);
+  bool going = true;
+  in.array([&] {
+    going = take_whole(in.raw());
+    if (!going) in.stop();
+  });
+  return going;
+}
+
 bool GeminiCall::take_document(std::string_view document, const client::TransferEnd& end) {
   std::string scratch;
   json::Reader check(document, scratch);
+  const bool is_array = check.peek() == json::Reader::Kind::array;
   check.skip();
-  if (!check.at_end() && end.cause != client::TransferEnd::Cause::clean) {
-    fail(error_of_transfer(end, head().status));
-    return false;
-  }
   if (!check.at_end()) {
-    stop(Taken::not_json, document);
+    const bool clean = end.cause == client::TransferEnd::Cause::clean;
+    fail(clean ? protocol_error("the upstream's response is not JSON", document, head().status)
+               : error_of_transfer(end, head().status));
     return false;
   }
-  json::Reader in(document, scratch);
-  bool going = true;
-  if (in.peek() != json::Reader::Kind::array) {
-    going = take_whole(document);
-  } else {
-    in.array([&] {
-      going = take_whole(in.raw());
-      if (!going) in.stop();
-    });
-  }
-  if (!going || answer_.marked()) return going;
+  const bool going = is_array ? take_array(document, false) : take_whole(document);
+  if (!going || answer_.stopped()) return going;
   fail(protocol_error("the upstream's response is not a finished one", head().status));
   return false;
 }
@@ -104,10 +126,12 @@ void GeminiCall::stop(Taken taken, std::string_view payload) {
     case Taken::partial:
       return fail(protocol_error("the upstream sent a function call in pieces, which the relay does not support",
                                  head().status));
+    case Taken::nameless:
+      return fail(protocol_error("the upstream sent a function call without a name", head().status));
     case Taken::too_large:
       return fail(protocol_error("a part of the upstream's response is too large", head().status));
     default:
-      return fail(protocol_error("the upstream sent data that is not JSON", head().status));
+      return not_json(payload);
   }
 }
 

@@ -78,7 +78,7 @@ TEST_CASE("a small Messages stream, split in two at every byte") {
       script::chunk(anthropic_sse(
           {R"({"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}})",
            R"({"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"\ud83d\ude00 ÷"}})",
-           R"({"type":"message_stop"})"})) +
+           R"({"type":"message_delta","delta":{"stop_reason":"end_turn"}})", R"({"type":"message_stop"})"})) +
       script::last_chunk;
   check_cut_in_two<AnthropicRun>(stream, "\xF0\x9F\x98\x80 \xC3\xB7");
 }

@@ -251,7 +251,8 @@ TEST_CASE("Messages: the wire, its address and its headers") {
   CHECK(upstream::anthropic_url("https://a/") == "https://a/v1/messages");
   CHECK(upstream::anthropic_url("https://a/v1") == "https://a/v1/messages");
   CHECK(upstream::anthropic_url("https://a/proxy/v1/") == "https://a/proxy/v1/messages");
-  const std::string sse = anthropic_sse({R"({"type":"message_stop"})"});
+  const std::string sse =
+      anthropic_sse({R"({"type":"message_delta","delta":{"stop_reason":"refusal"}})", R"({"type":"message_stop"})"});
   const auto head_of = [&](AnthropicRun& run, const json& parameters) {
     run.server.answer(script::raw_stream(sse));
     run.run({"m", hi.dump(), parameters.dump(), "req_1"});

@@ -57,9 +57,12 @@ TEST_CASE("stop reasons of Messages") {
     CHECK(got.outcome->finish_reason == reason);
     CHECK(got.outcome->finish_reason_raw == raw);
   }
-  const Recorder unsaid = anthropic_events({text_start, text_of("hi"), message_stop});
-  CHECK_FALSE(unsaid.outcome->failure);
-  CHECK(unsaid.outcome->finish_reason == FinishReason::other);
+  for (const char* error : {"error", "network_error"}) {
+    const Recorder broken = text_with_end(finish_of(error));
+    CHECK(failure_of(broken).code == ErrorCode::upstream_error);
+    CHECK(failure_of(broken).retryable);
+    CHECK(broken.text == "hi");
+  }
   const Recorder refused = anthropic_events({finish_of("refusal"), message_stop});
   CHECK(refused.outcome->finish_reason == FinishReason::content_filter);
   CHECK(refused.text.empty());
@@ -85,6 +88,17 @@ TEST_CASE("usage of Messages: input with its caches, output of the end") {
   CHECK(later.outcome->usage.input_tokens == 9u);
   CHECK(later.outcome->usage.output_tokens == 11u);
   CHECK(later.outcome->finish_reason == FinishReason::stop);
+  // Zero is no count of a prompt, and no later one takes a count away; a number may be a float or a text.
+  const Recorder zero = anthropic_events(
+      {start({{"input_tokens", "25"}, {"cache_read_input_tokens", 100}, {"output_tokens", 1}}), text_start,
+       text_of("x"),
+       finish_of("end_turn", {{"input_tokens", 0}, {"cache_read_input_tokens", 0}, {"output_tokens", 8.0}}),
+       finish_of("end_turn", {{"output_tokens", 0}}), message_stop});
+  CHECK(zero.outcome->usage.input_tokens == 125u);
+  CHECK(zero.outcome->usage.output_tokens == 8u);
+  const Recorder never = anthropic_events({start({{"input_tokens", 0}}), text_start, text_of("x"),
+                                           finish_of("end_turn", {{"input_tokens", 0}}), message_stop});
+  CHECK_FALSE(never.outcome->usage.input_tokens);
   // Of a cut answer, message_start's guess is no count.
   const Recorder cut = anthropic_events({start(cached), text_start, text_of("a long answer that is cut")});
   CHECK(failure_of(cut).code == ErrorCode::upstream_truncated);
@@ -164,7 +178,7 @@ TEST_CASE("Messages: what is unknown is skipped, what is cut in two is joined") 
   CHECK(got.text == "\xF0\x9F\x98\x80no start");
   const Recorder lone = anthropic_events(
       {text_start, R"({"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"\ud83d"}})",
-       stop_of(), message_stop});
+       stop_of(), finish_of("end_turn"), message_stop});
   CHECK(lone.text == "\xEF\xBF\xBD");
 }
 
@@ -199,7 +213,7 @@ TEST_CASE("Messages: refusals by status") {
       {403, "permission_error", ErrorCode::upstream_auth, false},
       {404, "not_found_error", ErrorCode::upstream_bad_request, false},
       {413, "request_too_large", ErrorCode::upstream_bad_request, false},
-      {429, "rate_limit_error", ErrorCode::upstream_rate_limited, false},
+      {429, "rate_limit_error", ErrorCode::upstream_rate_limited, true},
       {500, "api_error", ErrorCode::upstream_error, true},
       {504, "timeout_error", ErrorCode::upstream_error, true},
       {529, "overloaded_error", ErrorCode::upstream_overloaded, true}};
@@ -225,31 +239,189 @@ TEST_CASE("Messages: a 429 that is worth waiting for, and those that are not") {
   spent["details"] = {{"error_code", "enforced_spend_limit_reached"}};
   CHECK(result(slow, {{"retry-after", "7"}}).retryable);
   CHECK(result(slow, {{"retry-after", "7"}}).retry_after_ms == 7000);
-  CHECK_FALSE(result(slow, {}).retryable);
+  CHECK(result(slow, {}).retryable);
   CHECK(result(slow, {{"x-should-retry", "true"}}).retryable);
   CHECK_FALSE(result(slow, {{"retry-after", "7"}, {"x-should-retry", "false"}}).retryable);
   CHECK_FALSE(result(spent, {}).retryable);
   CHECK_FALSE(result(spent, {{"retry-after", "7"}}).retryable);
+  for (const char* words : {"You have reached your monthly spend limit.", "Your credit balance is too low.",
+                            "Usage limit reached for 5 hours.", "Check your plan and billing details."}) {
+    INFO(words);
+    CHECK_FALSE(result({{"type", "rate_limit_error"}, {"message", words}}, {}).retryable);
+  }
 }
 
-TEST_CASE("Messages: an end without message_stop is none") {
-  const std::string so_far = anthropic_sse({text_start, text_of("so far"), stop_of(), finish_of("end_turn")});
+TEST_CASE("Messages: an end without a stop reason is none") {
+  const std::string so_far = anthropic_sse({text_start, text_of("so far"), stop_of()});
   const Recorder clean = anthropic_result(script::raw_stream(so_far));
   CHECK(failure_of(clean).code == ErrorCode::upstream_truncated);
   CHECK(clean.text == "so far");
   const Recorder reset =
       anthropic_result({script::send(script::head() + script::chunk(so_far)), script::pause(20), script::cut()});
   CHECK(failure_of(reset).code == ErrorCode::upstream_truncated);
-  CHECK(failure_of(anthropic_events({})).code == ErrorCode::upstream_truncated);
-  // The mark without its blank line.
-  CHECK_FALSE(
-      anthropic_result(script::raw_stream(so_far + "event: message_stop\ndata: " + message_stop)).outcome->failure);
-  CHECK(failure_of(anthropic_result(script::raw_stream(so_far + "data: {\"type\":\"mess"))).code ==
-        ErrorCode::upstream_truncated);
-  // What comes after the mark, a cut included, changes nothing.
-  CHECK_FALSE(anthropic_result({script::send(script::head() + script::chunk(so_far + anthropic_event(message_stop))),
-                                script::pause(20), script::cut()})
-                  .outcome->failure);
+  const std::string stop = anthropic_event(message_stop);
+  const std::string ends[] = {"",
+                              stop,
+                              script::done,
+                              "data: {\"type\":\"mess",
+                              anthropic_event(finish_of("")) + stop,
+                              anthropic_event(finish_of("null")) + stop};
+  for (const std::string& end : ends) {
+    INFO(end);
+    CHECK(failure_of(anthropic_result(script::raw_stream(end))).code == ErrorCode::upstream_truncated);
+    CHECK(failure_of(anthropic_result(script::raw_stream(so_far + end))).code == ErrorCode::upstream_truncated);
+  }
+}
+
+TEST_CASE("Messages: after a stop reason every end is one") {
+  const std::string so_far = anthropic_sse({text_start, text_of("so far"), stop_of(), finish_of("end_turn")});
+  const std::string stop = anthropic_event(message_stop);
+  const std::string head = script::head();
+  const support::Script ends[] = {
+      script::raw_stream(so_far + stop),
+      script::raw_stream(so_far),
+      script::raw_stream(so_far + script::done),
+      script::raw_stream(so_far + "data: that was it\n\n" + anthropic_event(text_of("never"))),
+      // The mark without its blank line.
+      script::raw_stream(so_far + "event: message_stop\ndata: " + message_stop),
+      script::raw_stream(so_far + "data: {\"type\":\"mess"),
+      {script::send(head + script::chunk(so_far)), script::pause(20), script::cut()},
+      {script::send(head + script::chunk(so_far)), script::stall()},
+      {script::send(head + script::chunk(so_far + stop)), script::pause(20), script::cut()}};
+  for (const auto& end : ends) {
+    const Recorder got = anthropic_result(end);
+    REQUIRE(got.outcome);
+    CHECK_FALSE(got.outcome->failure);
+    CHECK(got.text == "so far");
+    CHECK(got.outcome->usage.output_tokens == 7u);
+  }
+  // A block that was not stopped is whole all the same.
+  const Recorder open = anthropic_events(
+      {tool_of("t", "f", 0), tool_of("u", "g", 1), input_of("{", 1), input_of("}", 1), finish_of("tool_use")});
+  REQUIRE(open.tools.size() == 2);
+  CHECK(open.tools[0].arguments == "{}");
+  CHECK(open.tools[1].arguments == "{}");
+  // Content lifts the mark until there is another reason.
+  const std::string more = anthropic_event(text_of(" more", 1));
+  CHECK(failure_of(anthropic_result(script::raw_stream(so_far + more))).code == ErrorCode::upstream_truncated);
+  const Recorder again = anthropic_result(
+      {script::send(head + script::chunk(so_far)), script::pause(100), script::send(script::chunk(more)),
+       script::pause(600), script::send(script::chunk(anthropic_sse({text_of(".", 1), finish_of("end_turn")}))),
+       script::pause(600), script::send(script::chunk(stop) + script::last_chunk)});
+  CHECK_FALSE(again.outcome->failure);
+  CHECK(again.text == "so far more.");
+}
+
+TEST_CASE("Messages: an empty answer is one only where its reason or its count explains it") {
+  const auto empty = [](const char* reason, int tokens) {
+    return anthropic_events({text_start, stop_of(), finish_of(reason, {{"output_tokens", tokens}}), message_stop});
+  };
+  for (const char* reason : {"max_tokens", "refusal", "pause_turn", "stop_sequence"}) {
+    INFO(reason);
+    CHECK_FALSE(empty(reason, 0).outcome->failure);
+  }
+  CHECK_FALSE(empty("end_turn", 3).outcome->failure);
+  CHECK(failure_of(empty("end_turn", 0)).code == ErrorCode::upstream_empty);
+  CHECK(failure_of(empty("tool_use", 0)).code == ErrorCode::upstream_empty);
+  const std::string search =
+      start_of({{"type", "server_tool_use"}, {"id", "srv_1"}, {"name", "web_search"}, {"input", json::object()}});
+  const Recorder hosted = anthropic_events({search, stop_of(), finish_of("end_turn"), message_stop});
+  CHECK(failure_of(hosted).code == ErrorCode::upstream_error);
+  CHECK(failure_of(hosted).message.find("server_tool_use") != std::string::npos);
+  CHECK_FALSE(anthropic_events({search, stop_of(), finish_of("pause_turn"), message_stop}).outcome->failure);
+}
+
+TEST_CASE("Messages: a delta is what it says, wherever it stands") {
+  const auto thinking_of = [](const char* piece, int index) {
+    return delta_of({{"type", "thinking_delta"}, {"thinking", piece}}, index);
+  };
+  const auto signature_of = [](const char* piece, int index) {
+    return delta_of({{"type", "signature_delta"}, {"signature", piece}}, index);
+  };
+  const Recorder mixed = anthropic_events(
+      {text_start, thinking_of("hm", 0), text_of("in text"), signature_of("s1", 0), stop_of(),
+       start_of({{"type", "thinking"}, {"thinking", ""}}, 1), text_of(", in thinking", 1), thinking_of(" hm", 1),
+       signature_of("s2", 7), stop_of(1), tool_of("t", "f", 2), text_of(", in a tool", 2), input_of("{}", 2),
+       stop_of(2), text_of(", after a stop", 0), signature_of("s3", 9), finish_of("tool_use"), message_stop});
+  REQUIRE_FALSE(mixed.outcome->failure);
+  CHECK(mixed.text == "in text, in thinking, in a tool, after a stop");
+  CHECK(mixed.reasoning == "hm hm");
+  REQUIRE(mixed.opaque.size() == 3);
+  CHECK(mixed.opaque[0] == R"({"provider":"anthropic","type":"signature","data":"s1"})");
+  CHECK(mixed.opaque[1] == R"({"provider":"anthropic","type":"signature","data":"s2"})");
+  REQUIRE(mixed.tools.size() == 1);
+  CHECK(mixed.tools[0].arguments == "{}");
+}
+
+TEST_CASE("Messages: arguments find their call, or the run fails") {
+  const auto arguments = [](const std::vector<std::string>& events) {
+    std::vector<std::string> all = events;
+    all.insert(all.end(), {finish_of("tool_use"), message_stop});
+    return anthropic_events(all);
+  };
+  const Recorder misnumbered =
+      arguments({text_start, stop_of(), tool_of("t", "f", 1), input_of("{\"a\":", 0), input_of("1}", 5), stop_of(1),
+                 tool_of("u", "g", 2), input_of("{}", 1), input_of("{\"b\":2}", 1), stop_of(2)});
+  REQUIRE(misnumbered.tools.size() == 2);
+  CHECK(misnumbered.tools[0].arguments == R"({"a":1})");
+  CHECK(misnumbered.tools[1].arguments == R"({"b":2})");
+  const std::vector<std::string> homeless[] = {{tool_of("t", "f", 0), stop_of(), input_of("{\"a\":1}", 0)},
+                                               {input_of("{\"a\":1}", 0)},
+                                               {tool_of("t", "f", 0), tool_of("u", "g", 1), input_of("{\"a\":1}", 2)}};
+  for (const auto& events : homeless) CHECK(failure_of(arguments(events)).code == ErrorCode::upstream_protocol);
+  const Recorder nameless = arguments({tool_of("t", "", 0), input_of("{\"a\":1}", 0)});
+  CHECK(failure_of(nameless).code == ErrorCode::upstream_protocol);
+  CHECK(nameless.tools.empty());
+}
+
+TEST_CASE("Messages: what the start of a block says is said once") {
+  const std::string hello = start_of({{"type", "text"}, {"text", "Hello"}});
+  const auto said = [&](const std::string& next) {
+    return anthropic_events({hello, next, text_of(" Hello"), stop_of(), finish_of("end_turn"), message_stop}).text;
+  };
+  CHECK(said(text_of("Hello")) == "Hello Hello");
+  CHECK(said(text_of(", Hello")) == "Hello, Hello Hello");
+  CHECK(said(ping) == "Hello Hello");
+}
+
+TEST_CASE("Messages: what is no error, and errors without the usual frame") {
+  for (const char* nothing : {"null", "false", "\"\"", "{}", "[]"}) {
+    INFO(nothing);
+    const Recorder got =
+        anthropic_events({text_start,
+                          std::string(R"({"error":)") + nothing +
+                              R"(,"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"hi"}})",
+                          finish_of("end_turn"), message_stop});
+    REQUIRE_FALSE(got.outcome->failure);
+    CHECK(got.text == "hi");
+  }
+  const std::string so_far = anthropic_sse({text_start, text_of("so far")});
+  const std::pair<const char*, ErrorCode> errors[] = {
+      {"event: error\ndata: its words\n\n", ErrorCode::upstream_error},
+      {"event: error\ndata: {\"type\":\"overloaded_error\",\"message\":\"its words\"}\n\n",
+       ErrorCode::upstream_overloaded},
+      {"data: {\"type\":\"overloaded_error\",\"message\":\"its words\"}\n\n", ErrorCode::upstream_overloaded},
+      {"data: {\"code\":429,\"message\":\"its words\"}\n\n", ErrorCode::upstream_rate_limited},
+      {"data: [{\"error\":{\"type\":\"overloaded_error\",\"message\":\"its words\"}}]\n\n",
+       ErrorCode::upstream_overloaded},
+      {"{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"its words\"}}\n\n",
+       ErrorCode::upstream_overloaded}};
+  for (const auto& [event, code] : errors) {
+    INFO(event);
+    const Recorder got = anthropic_result(script::raw_stream(so_far + event + anthropic_event(message_stop)));
+    CHECK(got.text == "so far");
+    CHECK(failure_of(got).code == code);
+    CHECK(failure_of(got).message == "its words");
+  }
+  // The event's name counts where the payload has no type, and a ping may be anything.
+  const Recorder named = anthropic_result(script::raw_stream(
+      "event: content_block_start\ndata: {\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n"
+      "event: ping\ndata: alive\n\n"
+      "event: content_block_delta\ndata: {\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"hi\"}}\n\n"
+      "event: message_delta\ndata: {\"delta\":{\"stop_reason\":\"end_turn\"}}\n\n"
+      "event: message_stop\ndata: {}\n\n"));
+  CHECK_FALSE(named.outcome->failure);
+  CHECK(named.text == "hi");
 }
 
 TEST_CASE("Messages: answers that are no stream") {
@@ -291,6 +463,11 @@ TEST_CASE("Messages: more than the bounds allow ends the call") {
   std::vector<std::string> blocks;
   for (int i = 0; i < 65; ++i) blocks.push_back(start_of({{"type", "text"}, {"text", ""}}, i));
   CHECK(failure_of(anthropic_events(blocks)).code == ErrorCode::upstream_protocol);
+  blocks.pop_back();
+  blocks.insert(blocks.end(), {text_of("kept", 63), text_of("lost", 64), finish_of("end_turn"), message_stop});
+  const Recorder full = anthropic_events(blocks);
+  CHECK(full.text == "kept");
+  CHECK(failure_of(full).code == ErrorCode::upstream_protocol);
   const std::string half(600'000, 's');
   CHECK(failure_of(anthropic_events({start_of({{"type", "thinking"}, {"thinking", ""}}),
                                      delta_of({{"type", "signature_delta"}, {"signature", half}}),

@@ -110,17 +110,132 @@ TEST_CASE("Gemini: an end without a finish reason is none") {
   CHECK(failure_of(gemini_result(script::raw_stream(reasoned))).code == ErrorCode::upstream_truncated);
 }
 
-TEST_CASE("Gemini: a finish reason and silence complete the call, a cut does not") {
+TEST_CASE("Gemini: after a finish reason every end is one") {
   const std::string stream = gemini_sse({gemini_parts(json::array({text_part}), "STOP")});
-  const Recorder silent = gemini_result({script::send(script::head() + script::chunk(stream)), script::stall()});
-  CHECK_FALSE(silent.outcome->failure);
-  CHECK(silent.text == "so far");
-  const Recorder cut =
-      gemini_result({script::send(script::head() + script::chunk(stream)), script::pause(20), script::cut()});
-  CHECK(failure_of(cut).code == ErrorCode::upstream_truncated);
-  // The last event without its blank line, and a mark of another school.
-  CHECK_FALSE(gemini_result(script::raw_stream(stream.substr(0, stream.size() - 2))).outcome->failure);
-  CHECK_FALSE(gemini_result(script::raw_stream(stream + script::done)).outcome->failure);
+  const std::string sent = script::head() + script::chunk(stream);
+  const support::Script ends[] = {
+      {script::send(sent), script::stall()},
+      {script::send(sent), script::pause(20), script::cut()},
+      // The last event without its blank line, and marks of other schools.
+      script::raw_stream(stream.substr(0, stream.size() - 2)),
+      script::raw_stream(stream + script::done + gemini_sse({gemini_parts(json::array({text_part}))})),
+      script::raw_stream(stream + "data: alive\n\n")};
+  for (const auto& end : ends) {
+    const Recorder got = gemini_result(end);
+    REQUIRE(got.outcome);
+    CHECK_FALSE(got.outcome->failure);
+    CHECK(got.text == "so far");
+  }
+  CHECK(failure_of(gemini_result(script::raw_stream(std::string(script::done)))).code == ErrorCode::upstream_truncated);
+}
+
+TEST_CASE("Gemini: a finish reason with every chunk ends nothing") {
+  const auto chunk_of = [](const char* text, const char* reason) {
+    return script::chunk(gemini_sse({gemini_parts(text ? json::array({{{"text", text}}}) : json::array(), reason)}));
+  };
+  const Recorder before = gemini_result({script::send(script::head() + chunk_of(nullptr, "STOP")), script::pause(600),
+                                         script::send(chunk_of("late", "STOP") + script::last_chunk)});
+  CHECK_FALSE(before.outcome->failure);
+  CHECK(before.text == "late");
+  const Recorder every = gemini_result({script::send(script::head() + chunk_of("a", "STOP")), script::pause(50),
+                                        script::send(chunk_of("b", "STOP")), script::pause(600),
+                                        script::send(chunk_of("c", "STOP")), script::pause(20), script::cut()});
+  CHECK_FALSE(every.outcome->failure);
+  CHECK(every.text == "abc");
+  const Recorder lifted = gemini_result({script::send(script::head() + chunk_of("a", "STOP") + chunk_of("b", nullptr)),
+                                         script::pause(20), script::cut()});
+  CHECK(failure_of(lifted).code == ErrorCode::upstream_truncated);
+}
+
+TEST_CASE("Gemini: an empty answer is one only where its reason or its count explains it") {
+  const auto ended = [](const char* reason, const json& parts, int tokens, const json& more = json::object()) {
+    json chunk = json::parse(gemini_parts(parts, reason));
+    chunk["candidates"][0].update(more);
+    chunk["usageMetadata"] = {{"promptTokenCount", 3}, {"candidatesTokenCount", tokens}};
+    return gemini_events({chunk.dump()});
+  };
+  const json nothing = json::array();
+  for (const char* reason : {"MAX_TOKENS", "SAFETY"}) CHECK_FALSE(ended(reason, nothing, 0).outcome->failure);
+  CHECK_FALSE(ended("STOP", nothing, 4).outcome->failure);
+  CHECK(failure_of(ended("STOP", nothing, 0)).code == ErrorCode::upstream_empty);
+  CHECK(failure_of(ended("STOP", {{{"functionCall", json::object()}}}, 0)).code == ErrorCode::upstream_empty);
+  for (const char* reason : {"MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL"}) {
+    INFO(reason);
+    const auto failure = failure_of(ended(reason, nothing, 4, {{"finishMessage", "what it did"}}));
+    CHECK(failure.code == ErrorCode::upstream_error);
+    CHECK(failure.message.find(reason) != std::string::npos);
+    CHECK(failure.message.find("what it did") != std::string::npos);
+    CHECK_FALSE(ended(reason, json::array({text_part}), 4).outcome->failure);
+  }
+  const json image = {{"inlineData", {{"mimeType", "image/png"}, {"data", "aGk="}}}};
+  const json code = {{"executableCode", {{"language", "PYTHON"}, {"code", "1"}}}};
+  for (const auto& [part, name] : {std::pair(image, "inlineData"), std::pair(code, "executableCode")}) {
+    INFO(name);
+    const auto failure = failure_of(ended("STOP", json::array({part}), 4));
+    CHECK(failure.message.find(name) != std::string::npos);
+    CHECK_FALSE(failure.retryable);
+    CHECK(ended("STOP", {part, text_part}, 4).text == "so far");
+  }
+  const json grounded = {{"groundingMetadata", {{"webSearchQueries", {"x"}}}}};
+  CHECK(failure_of(ended("STOP", nothing, 4, grounded)).message.find("grounding") != std::string::npos);
+  CHECK_FALSE(ended("STOP", json::array({text_part}), 4, grounded).outcome->failure);
+}
+
+TEST_CASE("Gemini: arguments as a text, calls without a name, responses in a wrapper") {
+  const auto call = [](const json& members) {
+    return gemini_events({gemini_parts(json::array({{{"functionCall", members}}}), "STOP")});
+  };
+  const std::pair<json, const char*> arguments[] = {
+      {"{\"a\":1}", "{\"a\":1}"}, {nullptr, "{}"}, {"", "{}"}, {{1, 2}, "[1,2]"}};
+  for (const auto& [args, said] : arguments) CHECK(call({{"name", "f"}, {"args", args}}).tools.at(0).arguments == said);
+  const Recorder nameless = call({{"args", {{"a", 1}}}});
+  CHECK(failure_of(nameless).code == ErrorCode::upstream_protocol);
+  CHECK(nameless.tools.empty());
+  const Recorder wrapped =
+      gemini_events({R"({"response":)" + gemini_parts(json::array({text_part}), "STOP") + R"(,"traceId":"t"})"});
+  CHECK(wrapped.text == "so far");
+  CHECK_FALSE(wrapped.outcome->failure);
+}
+
+TEST_CASE("Gemini: counts are not taken back by a zero") {
+  const auto counted = [](const std::vector<json>& reports) {
+    std::vector<std::string> chunks = {gemini_parts(json::array({text_part}), "STOP")};
+    for (const json& usage : reports) chunks.push_back(json{{"usageMetadata", usage}}.dump());
+    return gemini_events(chunks).outcome->usage;
+  };
+  const auto halves = counted({{{"promptTokenCount", 30}, {"candidatesTokenCount", 0}},
+                               {{"promptTokenCount", 0}, {"candidatesTokenCount", 4}, {"thoughtsTokenCount", "2"}},
+                               {{"promptTokenCount", 0}, {"candidatesTokenCount", 0}, {"thoughtsTokenCount", 0}}});
+  CHECK(halves.input_tokens == 30u);
+  CHECK(halves.output_tokens == 6u);
+  CHECK_FALSE(counted({{{"promptTokenCount", 0}}}).input_tokens);
+}
+
+TEST_CASE("Gemini: what is no error, and errors without the usual frame") {
+  for (const char* nothing : {"null", "false", "\"\"", "{}", "[]"}) {
+    INFO(nothing);
+    std::string chunk = gemini_parts(json::array({text_part}), "STOP");
+    chunk.insert(1, std::string(R"("error":)") + nothing + ',');
+    const Recorder got = gemini_events({"null", chunk});
+    CHECK_FALSE(got.outcome->failure);
+    CHECK(got.text == "so far");
+  }
+  const std::string so_far = gemini_sse({gemini_parts(json::array({text_part}))});
+  const std::pair<const char*, ErrorCode> errors[] = {
+      {"event: error\r\ndata: {\"message\":\"its words\",\"code\":503}\r\n\r\n", ErrorCode::upstream_overloaded},
+      {"event: error\r\ndata: its words\r\n\r\n", ErrorCode::upstream_error},
+      {"data: {\"error\":\"its words\"}\r\n\r\n", ErrorCode::upstream_error},
+      {"data: {\"code\":429,\"message\":\"its words\"}\r\n\r\n", ErrorCode::upstream_rate_limited},
+      {"data: [{\"error\":{\"code\":503,\"message\":\"its words\"}}]\r\n\r\n", ErrorCode::upstream_overloaded},
+      {"{\r\n  \"error\": {\r\n    \"code\": 429,\r\n    \"message\": \"its words\"\r\n  }\r\n}\r\n",
+       ErrorCode::upstream_rate_limited}};
+  for (const auto& [event, code] : errors) {
+    INFO(event);
+    const Recorder got = gemini_result(script::raw_stream(so_far + event));
+    CHECK(got.text == "so far");
+    CHECK(failure_of(got).code == code);
+    CHECK(failure_of(got).message == "its words");
+  }
 }
 
 TEST_CASE("Gemini: errors in the stream and under status 200") {
