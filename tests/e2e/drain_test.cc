@@ -128,7 +128,9 @@ TEST_CASE("SIGHUP takes a good file for what starts afterwards", "[drain]") {
   Relay relay({.config = config(first)});
   const std::string before = relay.create();
   REQUIRE(first.wait_calls(1));
-  write_text(relay.config_file(), config(second, "cors_origins = [\"https://new.example\"]\n"));
+  CHECK(relay.get("/v1/streams", {{"Host", "new.example"}}).status == 421);
+  write_text(relay.config_file(),
+             config(second, "cors_origins = [\"https://new.example\"]\nhosts = [\"new.example\"]\n"));
   relay.process().signal(SIGHUP);
   REQUIRE(wait_until(
       [&] {
@@ -136,6 +138,7 @@ TEST_CASE("SIGHUP takes a good file for what starts afterwards", "[drain]") {
                1;
       },
       5s));
+  CHECK(relay.get("/v1/streams", {{"Host", "new.example"}}).status == 200);
   const std::string after = relay.create();
   REQUIRE(relay.wait_status(after, "completed"));
   CHECK(relay.state(after).at("text") == "second");

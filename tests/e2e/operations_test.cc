@@ -64,6 +64,7 @@ TEST_CASE("an admin port takes them over", "[operations]") {
   for (const auto* path : {"/healthz", "/readyz", "/metrics"}) {
     INFO(path);
     CHECK(fetch(admin, {.target = path}).status == 200);
+    CHECK(fetch(admin, {.target = path, .fields = {{"Host", "10.1.2.3:9090"}}}).status == 200);
     CHECK(relay.get(path).status == 404);
   }
   CHECK(fetch(admin, {.target = "/v1/streams"}).status == 404);
