@@ -216,7 +216,8 @@ std::optional<ProviderError> error_without_name(std::string_view payload) {
   if (in.peek() == Kind::array) {
     std::optional<ProviderError> found;
     in.array([&] {
-      if (!found) found = error_without_name(in.raw());
+      // One level: deeper, each would be read once more for every array around it.
+      if (!found && in.peek() == Kind::object) found = error_without_name(in.raw());
     });
     return found;
   }

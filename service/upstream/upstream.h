@@ -54,13 +54,7 @@ enum class FinishReason { stop, length, tool_calls, content_filter, other };
 struct Usage {
   // As the provider reports them; absent: not reported. Cached is the part of the input that was read from a cache,
   // reasoning the part of the output that was thought.
-  std::optional<uint64_t> input_tokens, output_tokens, cached_tokens, reasoning_tokens;
-
-  // A later report: each half that it counts replaces what was known. A zero is no count where there was one.
-  void update(const Usage& later) {
-    if (later.input_tokens && (*later.input_tokens > 0 || !input_tokens)) input_tokens = later.input_tokens;
-    if (later.output_tokens && (*later.output_tokens > 0 || !output_tokens)) output_tokens = later.output_tokens;
-  }
+  std::optional<uint64_t> input_tokens, output_tokens, cached_tokens = {}, reasoning_tokens = {};
 };
 
 // Codes are what clients see in done.error.code.

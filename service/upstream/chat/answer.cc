@@ -1,35 +1,64 @@
 #include "service/upstream/chat/answer.h"
 
-#include <algorithm>
+#include <array>
+#include <utility>
 
-#include "service/json/utf8.h"
+#include "service/upstream/token_count.h"
 
 namespace tokenrelay::upstream {
 namespace {
 
-constexpr size_t max_tools = 1024;
+struct Reason {
+  std::string_view word;
+  FinishReason is;
+};
 
-FinishReason reason_of(const std::string& raw) {
-  if (raw == "stop") return FinishReason::stop;
-  if (raw == "length") return FinishReason::length;
-  if (raw == "tool_calls" || raw == "function_call") return FinishReason::tool_calls;
-  if (raw == "content_filter") return FinishReason::content_filter;
+// OpenAI's words, and those that servers behind its protocol have kept from others.
+constexpr std::array<Reason, 15> reasons = {{{"stop", FinishReason::stop},
+                                             {"STOP", FinishReason::stop},
+                                             {"eos", FinishReason::stop},
+                                             {"end_turn", FinishReason::stop},
+                                             {"stop_sequence", FinishReason::stop},
+                                             {"length", FinishReason::length},
+                                             {"max_tokens", FinishReason::length},
+                                             {"MAX_TOKENS", FinishReason::length},
+                                             {"model_context_window_exceeded", FinishReason::length},
+                                             {"tool_calls", FinishReason::tool_calls},
+                                             {"tool_use", FinishReason::tool_calls},
+                                             {"function_call", FinishReason::tool_calls},
+                                             {"content_filter", FinishReason::content_filter},
+                                             {"sensitive", FinishReason::content_filter},
+                                             {"SAFETY", FinishReason::content_filter}}};
+
+FinishReason reason_of(std::string_view raw) {
+  for (const Reason& reason : reasons) {
+    if (reason.word == raw) return reason.is;
+  }
   return FinishReason::other;
+}
+
+bool is_failure(std::string_view raw) {
+  return raw == "error" || raw == "network_error";
+}
+
+Error failure_of(ErrorCode code, std::string message) {
+  return {code, std::move(message), true, std::nullopt, 0};
 }
 
 }  // namespace
 
 ChatAnswer::Taken ChatAnswer::take(std::string_view payload) {
-  const auto delta = finish_known_ ? std::nullopt : shape_.match(payload);
+  const auto delta = shape_.match(payload);
   if (!delta) return take_whole(payload);
   if (delta->empty()) return Taken::chunk;
+  is_whole_ = false;
   return (shape_is_text_ ? on_content(*delta) : on_reasoning(*delta)) ? Taken::chunk : Taken::gone;
 }
 
 // Only the shape of a chunk that is one delta of choice 0 is remembered.
 void ChatAnswer::learn(std::string_view payload, const ChatChunk& chunk) {
-  const bool plain = said_ == 1 && chunk.seen == 1 && chunk.finished == 0 && !chunk.finish_reason && !chunk.usage &&
-                     !chunk.error && !last_said_.empty();
+  const bool plain = said_ == 1 && !is_whole_ && is_main_ && chunk.seen == 1 && chunk.finished == 0 &&
+                     !chunk.finish_reason && !chunk.usage && !chunk.error && !last_said_.empty();
   if (plain) shape_.learn(payload, last_said_);
 }
 
@@ -41,32 +70,57 @@ ChatAnswer::Taken ChatAnswer::take_whole(std::string_view payload) {
   if (!chunk.is_json) return Taken::not_json;
   learn(payload, chunk);
   seen_ |= chunk.seen;
-  // Some servers send "" instead of null: it is a finish_reason only in a chunk without content, and until more content
-  // follows.
-  const bool empty_reason = chunk.finish_reason && chunk.finish_reason->empty();
-  if (finish_known_ && finish_reason_.empty() && chunk.has_content) {
-    finished_ &= ~uint64_t{1};
-    finish_known_ = false;
-  }
-  if (empty_reason && chunk.has_content) {
-    chunk.finished &= ~uint64_t{1};
-    chunk.finish_reason.reset();
-  }
-  finished_ |= chunk.finished;
-  if (chunk.finish_reason && !(empty_reason && finish_known_)) {
-    finish_reason_ = std::move(*chunk.finish_reason);
-    finish_known_ = true;
-  }
-  if (chunk.usage) usage_ = *chunk.usage;
+  has_image_ |= chunk.has_image;
+  take_reason(chunk);
+  if (chunk.usage) take_usage(*chunk.usage);
   if (!chunk.error) return Taken::chunk;
   error_ = std::move(*chunk.error);
   return Taken::error;
 }
 
+// Of one chunk the content comes before its reason.
+void ChatAnswer::take_reason(ChatChunk& chunk) {
+  finished_ |= chunk.finished;
+  if (!chunk.finish_reason) return;
+  const bool of_main = !main_ || (chunk.finished >> std::min<int64_t>(*main_, 63) & 1) != 0;
+  if (of_main || finish_reason_.empty()) finish_reason_ = std::move(*chunk.finish_reason);
+  if ((seen_ & ~finished_) == 0) mark_.reason();
+}
+
+void ChatAnswer::take_usage(const Usage& usage) {
+  update_count(usage_.input_tokens, usage.input_tokens);
+  update_count(usage_.output_tokens, usage.output_tokens);
+  update_count(usage_.cached_tokens, usage.cached_tokens);
+  update_count(usage_.reasoning_tokens, usage.reasoning_tokens);
+}
+
+void ChatAnswer::on_choice(int64_t index, bool is_whole) {
+  is_whole_ = is_whole;
+  is_main_ = !main_ || *main_ == index;
+  choice_ = index;
+}
+
+// Of a stream in pieces a whole message at the end says nothing new; in a stream of messages each repeats the one
+// before it, or goes on from it.
+std::string_view ChatAnswer::unsaid(std::string_view piece, Said& said, bool by_pieces) {
+  if (by_pieces) return {};
+  const std::string_view rest = said.rest_of(piece).value_or(piece);
+  said.add(rest);
+  return rest;
+}
+
 bool ChatAnswer::on_content(std::string_view piece) {
+  if (!is_main_) return true;
+  if (is_whole_) {
+    piece = unsaid(piece, whole_text_, text_by_pieces_);
+    if (piece.empty()) return true;
+  }
+  text_by_pieces_ |= !is_whole_;
+  main_ = choice_;
   shape_is_text_ = true;
   ++said_;
   last_said_ = piece;
+  mark_.content();
   const std::string_view whole = text_.next(piece, joined_);
   if (whole.empty()) return true;
   transport::Lifeline::Watch watch(line_);
@@ -75,9 +129,17 @@ bool ChatAnswer::on_content(std::string_view piece) {
 }
 
 bool ChatAnswer::on_reasoning(std::string_view piece) {
+  if (!is_main_) return true;
+  if (is_whole_) {
+    piece = unsaid(piece, whole_reasoning_, reasoning_by_pieces_);
+    if (piece.empty()) return true;
+  }
+  reasoning_by_pieces_ |= !is_whole_;
+  main_ = choice_;
   shape_is_text_ = false;
   ++said_;
   last_said_ = piece;
+  mark_.content();
   const std::string_view whole = reasoning_.next(piece, joined_);
   if (whole.empty()) return true;
   transport::Lifeline::Watch watch(line_);
@@ -85,49 +147,12 @@ bool ChatAnswer::on_reasoning(std::string_view piece) {
   return !watch.gone();
 }
 
-// Which call a piece belongs to: by the upstream's index, else by its id, else the last call. A known index with
-// another id and a name is a new call (some servers number every call 0).
-size_t ChatAnswer::tool_of(const ToolPiece& piece) {
-  const auto continues = [&](const Tool& tool) {
-    if (piece.index ? tool.index != *piece.index : !piece.id.empty() && tool.id != piece.id) return false;
-    return piece.id.empty() || piece.name.empty() || tool.id.empty() || tool.id == piece.id;
-  };
-  const auto found = std::find_if(tools_.rbegin(), tools_.rend(), continues);
-  if (found != tools_.rend()) return static_cast<size_t>(tools_.rend() - found) - 1;
-  if (tools_.size() == max_tools) return max_tools - 1;
-  tools_.emplace_back();
-  tools_.back().index = piece.index.value_or(-1);
-  return tools_.size() - 1;
-}
-
 bool ChatAnswer::on_tool(const ToolPiece& piece) {
   said_ += 2;  // so that learn() ignores the chunk
-  const size_t number = tool_of(piece);
-  Tool& tool = tools_[number];
-  if (tool.announced) return hand_on(number, piece.arguments);
-  if (tool.id.empty()) tool.id = json::repaired(piece.id);
-  if (tool.name.empty()) tool.name = json::repaired(piece.name);
-  tool.held += tool.joiner.next(piece.arguments, joined_);
-  return tool.name.empty() || announce(number);
-}
-
-// The first piece has the call's id and name; later pieces do not.
-bool ChatAnswer::announce(size_t number) {
-  Tool& tool = tools_[number];
-  tool.announced = true;
-  const std::string arguments = std::move(tool.held);
-  const std::string id = tool.id, name = tool.name;  // the handler may destroy the answer
-  transport::Lifeline::Watch watch(line_);
-  handler_.on_tool_call(static_cast<int>(number), id, name, arguments);
-  return !watch.gone();
-}
-
-bool ChatAnswer::hand_on(size_t number, std::string_view arguments) {
-  const std::string_view whole = tools_[number].joiner.next(arguments, joined_);
-  if (whole.empty()) return true;
-  transport::Lifeline::Watch watch(line_);
-  handler_.on_tool_call(static_cast<int>(number), {}, {}, whole);
-  return !watch.gone();
+  if (is_whole_ && calls_by_pieces_) return true;
+  calls_by_pieces_ |= !is_whole_;
+  mark_.content();
+  return calls_.take(piece);
 }
 
 bool ChatAnswer::flush() {
@@ -135,32 +160,21 @@ bool ChatAnswer::flush() {
   if (const auto rest = reasoning_.flush(); !rest.empty()) handler_.on_reasoning(rest);
   if (watch.gone()) return false;
   if (const auto rest = text_.flush(); !rest.empty()) handler_.on_text(rest);
-  return !watch.gone() && flush_tools();
-}
-
-bool ChatAnswer::flush_tools() {
-  for (size_t number = 0; number < tools_.size(); ++number) {
-    const std::string_view rest = tools_[number].joiner.flush();
-    if (!tools_[number].announced) {
-      tools_[number].held += rest;
-      if (!announce(number)) return false;
-    } else if (!rest.empty()) {
-      transport::Lifeline::Watch watch(line_);
-      handler_.on_tool_call(static_cast<int>(number), {}, {}, rest);
-      if (watch.gone()) return false;
-    }
-  }
-  return true;
+  return !watch.gone() && calls_.flush();
 }
 
 Outcome ChatAnswer::outcome() const {
   Outcome outcome;
-  outcome.finish_reason = finish_known_ ? reason_of(finish_reason_) : FinishReason::other;
-  if (outcome.finish_reason == FinishReason::stop && !tools_.empty()) outcome.finish_reason = FinishReason::tool_calls;
-  if (outcome.finish_reason == FinishReason::other) {
-    outcome.finish_reason_raw = raw_reason(finish_reason_);
-  }
   outcome.usage = usage_;
+  outcome.finish_reason = reason_of(finish_reason_);
+  if (outcome.finish_reason == FinishReason::stop && calls_.any()) outcome.finish_reason = FinishReason::tool_calls;
+  if (outcome.finish_reason == FinishReason::other) outcome.finish_reason_raw = raw_reason(finish_reason_);
+  if (is_failure(finish_reason_)) {
+    outcome.failure =
+        failure_of(ErrorCode::upstream_error, "the model's answer ended with the reason \"" + finish_reason_ + "\"");
+  } else if (calls_.any_nameless()) {
+    outcome.failure = failure_of(ErrorCode::upstream_protocol, "the upstream sent a tool call without a name");
+  }
   return outcome;
 }
 

@@ -1,22 +1,25 @@
-// ChatAnswer: puts the chunks of one Chat Completions answer together: whole characters, numbered tool calls, the
-// finish reason. It is independent of SSE and HTTP.
+// ChatAnswer: puts the chunks of one Chat Completions answer together: whole characters, tool calls, the finish reason,
+// the usage. It is independent of SSE and HTTP.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "service/json/joiner.h"
 #include "service/json/shape.h"
 #include "service/transport/lifeline.h"
 #include "service/upstream/chat/chunk.h"
+#include "service/upstream/chat/tool_calls.h"
+#include "service/upstream/end_mark.h"
+#include "service/upstream/said.h"
 #include "service/upstream/upstream.h"
 
 namespace tokenrelay::upstream {
 
 class ChatAnswer final : private ChunkSink {
  public:
-  explicit ChatAnswer(CallHandler& handler) : handler_(handler) {}
+  explicit ChatAnswer(CallHandler& handler) : handler_(handler), calls_(handler) {}
 
   enum class Taken { chunk, not_json, error, gone };  // gone: a handler destroyed the answer
 
@@ -25,36 +28,36 @@ class ChatAnswer final : private ChunkSink {
   // At the end: passes on what was held back. False: the answer was destroyed.
   bool flush();
 
-  bool marked() const { return seen_ != 0 && (seen_ & ~finished_) == 0; }  // every choice has its finish_reason
+  bool stopped() const { return mark_.stopped(); }
+  bool marked() const { return mark_.marked(); }
   bool begun() const { return seen_ != 0; }
+  bool empty() const { return !mark_.has_content(); }
+  std::string_view left_out() const { return has_image_ ? "images or sound" : std::string_view(); }
   Outcome outcome() const;  // of an answer that is complete
   const Usage& usage() const { return usage_; }
   const ProviderError& error() const { return error_; }
 
  private:
-  struct Tool {
-    int64_t index;  // the upstream's, or -1
-    std::string id, name;
-    std::string held;  // arguments that arrived before the name
-    bool announced = false;
-    json::Joiner joiner;
-  };
-
+  void on_choice(int64_t index, bool is_whole) override;
   bool on_content(std::string_view piece) override;
   bool on_reasoning(std::string_view piece) override;
   bool on_tool(const ToolPiece& piece) override;
 
   Taken take_whole(std::string_view payload);
   void learn(std::string_view payload, const ChatChunk& chunk);
-  size_t tool_of(const ToolPiece& piece);
-  bool hand_on(size_t number, std::string_view arguments);
-  bool announce(size_t number);
-  bool flush_tools();
+  void take_reason(ChatChunk& chunk);
+  void take_usage(const Usage& usage);
+  // What a whole message adds to what was said; "": nothing.
+  std::string_view unsaid(std::string_view piece, Said& said, bool by_pieces);
 
   CallHandler& handler_;
   transport::Lifeline line_;
-  bool finish_known_ = false;
   bool shape_is_text_ = true;
+  int64_t choice_ = 0;  // being read
+  bool is_whole_ = false, is_main_ = true;
+  bool text_by_pieces_ = false, reasoning_by_pieces_ = false, calls_by_pieces_ = false;
+  bool has_image_ = false;
+  EndMark mark_;
   json::Joiner text_, reasoning_;
   int said_ = 0;                // pieces of the chunk being read
   std::string_view last_said_;  // the last of them
@@ -63,8 +66,10 @@ class ChatAnswer final : private ChunkSink {
   json::Shape shape_;
   std::string scratch_;  // the reader's
   std::string joined_;   // the joiners'
-  std::vector<Tool> tools_;
-  std::string finish_reason_;
+  ChatToolCalls calls_;
+  std::optional<int64_t> main_;        // the choice whose text is told: the first that says something
+  Said whole_text_, whole_reasoning_;  // of messages
+  std::string finish_reason_;          // "": none yet
   Usage usage_;
   ProviderError error_;
 };

@@ -1,8 +1,10 @@
 #include "service/upstream/chat/chunk.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "service/json/sax.h"
+#include "service/upstream/token_count.h"
 
 namespace tokenrelay::upstream {
 namespace {
@@ -19,7 +21,11 @@ class ChunkReader {
 
  private:
   void choice(Reader& in);
+  std::optional<std::string> reason(Reader& in);
+  void said(std::string_view piece, std::string_view whole, std::string_view legacy);
   void delta(std::string_view text);
+  static bool is_reasoning(std::string_view key);
+  void reasoning(Reader& in);
   void content(Reader& in);
   void content_part(Reader& in);
   void thinking(Reader& in);
@@ -28,6 +34,7 @@ class ChunkReader {
   void tool_piece(std::optional<int64_t> index, std::string_view id, std::string_view name,
                   std::string_view raw_arguments);
   void usage(Reader& in);
+  static std::optional<uint64_t> detail(Reader& in, std::string_view name);
 
   // Passes a piece on. After the sink has returned false, nothing more is passed on, and the payload, which may be
   // destroyed, is not read.
@@ -49,6 +56,7 @@ class ChunkReader {
   std::string& scratch_;
   ChunkSink& sink_;
   ChatChunk& chunk_;
+  int64_t choice_ = 0;
 };
 
 void ChunkReader::payload(std::string_view text) {
@@ -68,44 +76,73 @@ void ChunkReader::payload(std::string_view text) {
       is_error_object = in.string() == "error";
     }
   });
+  if (chunk_.stopped || chunk_.error) return;
   // Older vLLM: {"object":"error","message":…}, not inside "error".
-  if (!chunk_.stopped && is_error_object && !chunk_.error) chunk_.error = parse_error_body(text);
+  if (is_error_object) chunk_.error = parse_error_body(text);
+  if (chunk_.seen == 0 && !chunk_.usage && !is_error_object) chunk_.error = error_without_name(text);
 }
 
+// "" and "null" are no reasons yet.
+std::optional<std::string> ChunkReader::reason(Reader& in) {
+  const std::string_view word = in.string();
+  if (word.empty() || word == "null") return std::nullopt;
+  return std::string(word);
+}
+
+// `message` counts only where there is no `delta`: some servers send what was said so far beside what is new.
 void ChunkReader::choice(Reader& in) {
   int64_t index = 0;
-  std::string_view said;
+  std::string_view piece, whole, legacy;
   std::optional<std::string> finish_reason;
   in.object([&](std::string_view key) {
-    if (key == "index")
+    if (key == "index") {
       index = in.integer().value_or(0);
-    else if (key == "delta" || key == "message")
-      said = in.raw();
-    else if (key == "finish_reason" && in.peek() == Kind::string)
-      finish_reason = std::string(in.string());
+    } else if (key == "delta") {
+      piece = in.raw();
+    } else if (key == "message") {
+      whole = in.raw();
+    } else if (key == "text") {
+      legacy = in.raw();
+    } else if (key == "finish_reason") {
+      finish_reason = reason(in);
+    } else if (key == "usage") {
+      usage(in);
+    } else if (key == "error") {
+      if (auto error = read_error(in)) chunk_.error = std::move(error);
+    }
   });
   const uint64_t bit = uint64_t{1} << std::clamp<int64_t>(index, 0, 63);
   chunk_.seen |= bit;
   if (finish_reason) chunk_.finished |= bit;
-  if (index != 0) return;
-  if (finish_reason) chunk_.finish_reason = std::move(finish_reason);
-  if (!said.empty()) delta(said);
+  if (finish_reason && !chunk_.finish_reason) chunk_.finish_reason = std::move(finish_reason);
+  choice_ = index;
+  said(piece, whole, legacy);
+}
+
+void ChunkReader::said(std::string_view piece, std::string_view whole, std::string_view legacy) {
+  const bool is_piece = piece.starts_with('{');
+  sink_.on_choice(choice_, !is_piece && whole.starts_with('{'));
+  if (is_piece) return delta(piece);
+  if (whole.starts_with('{')) return delta(whole);
+  Reader in(legacy, scratch_);
+  if (legacy.starts_with('"')) say_content(in);
 }
 
 void ChunkReader::delta(std::string_view text) {
   Reader in(text, scratch_);
-  bool reasoned = false;  // newer vLLM sends the same text under both names
+  bool reasoned = false;  // some servers send the same text under two names
   in.object([&](std::string_view key) {
     if (key == "content") {
       content(in);
     } else if (key == "refusal") {
       say_content(in);
-    } else if ((key == "reasoning_content" || key == "reasoning") && in.peek() == Kind::string && !reasoned) {
-      const bool had = chunk_.has_content;
-      chunk_.has_content = false;
-      say_reasoning(in);
+    } else if (is_reasoning(key) && !reasoned) {
+      const bool had = std::exchange(chunk_.has_content, false);
+      reasoning(in);
       reasoned = chunk_.has_content;
       chunk_.has_content |= had;
+    } else if ((key == "images" || key == "audio") && in.peek() != Kind::null) {
+      chunk_.has_image |= in.raw().size() > 2;  // not [] or {}
     } else if (key == "tool_calls") {
       in.array([&] {
         tool_call(in);
@@ -121,19 +158,38 @@ void ChunkReader::delta(std::string_view text) {
   });
 }
 
+// A text, or OpenRouter's [{"type":"reasoning.text","text":"…"},{"type":"reasoning.summary","summary":"…"}].
+void ChunkReader::reasoning(Reader& in) {
+  if (in.peek() != Kind::array) return say_reasoning(in);
+  in.array([&] {
+    in.object([&](std::string_view key) {
+      if (key == "text" || key == "summary") say_reasoning(in);
+    });
+  });
+}
+
 void ChunkReader::content(Reader& in) {
+  if (in.peek() == Kind::object) return content_part(in);
   if (in.peek() != Kind::array) return say_content(in);
   in.array([&] { content_part(in); });
+}
+
+bool ChunkReader::is_reasoning(std::string_view key) {
+  return key.starts_with("reasoning") &&
+         (key == "reasoning_content" || key == "reasoning" || key == "reasoning_text" || key == "reasoning_details");
 }
 
 // Mistral's {"type":"text","text":"…"} and {"type":"thinking","thinking":[{"type":"text","text":"…"}]}.
 void ChunkReader::content_part(Reader& in) {
   if (in.peek() == Kind::string) return say_content(in);
   in.object([&](std::string_view key) {
-    if (key == "text" || key == "refusal")
+    if (key == "text" || key == "refusal") {
       say_content(in);
-    else if (key == "thinking")
+    } else if (key == "thinking") {
       thinking(in);
+    } else if (key == "image_url") {
+      chunk_.has_image = true;
+    }
   });
 }
 
@@ -151,12 +207,13 @@ void ChunkReader::tool_call(Reader& in) {
   std::string id, name;
   std::string_view arguments;
   in.object([&](std::string_view key) {
-    if (key == "index")
-      index = in.integer();
-    else if (key == "id")
+    if (key == "index") {
+      if (const auto number = read_count(in)) index = static_cast<int64_t>(*number);
+    } else if (key == "id") {
       id = in.string();
-    else if (key == "function")
+    } else if (key == "function") {
       function(in, name, arguments);
+    }
   });
   tool_piece(index, id, name, arguments);
 }
@@ -177,23 +234,32 @@ void ChunkReader::tool_piece(std::optional<int64_t> index, std::string_view id, 
   // Usually a string; some servers send the object itself.
   const std::string_view arguments = in.peek() == Kind::string ? in.string() : raw_arguments;
   chunk_.has_content = true;
-  if (!sink_.on_tool({index, id, name, arguments})) chunk_.stopped = true;
+  if (!sink_.on_tool({choice_, index, id, name, arguments})) chunk_.stopped = true;
 }
 
 void ChunkReader::usage(Reader& in) {
   if (in.peek() != Kind::object) return;
   Usage usage;
-  const auto count = [&in]() -> std::optional<uint64_t> {
-    const auto value = in.integer();
-    return value && *value >= 0 ? std::optional<uint64_t>(*value) : std::nullopt;
-  };
   in.object([&](std::string_view key) {
-    if (key == "prompt_tokens")
-      usage.input_tokens = count();
-    else if (key == "completion_tokens")
-      usage.output_tokens = count();
+    if (key == "prompt_tokens" || key == "input_tokens") {
+      update_count(usage.input_tokens, read_count(in));
+    } else if (key == "completion_tokens" || key == "output_tokens") {
+      update_count(usage.output_tokens, read_count(in));
+    } else if (key == "prompt_tokens_details") {
+      usage.cached_tokens = detail(in, "cached_tokens");
+    } else if (key == "completion_tokens_details") {
+      usage.reasoning_tokens = detail(in, "reasoning_tokens");
+    }
   });
   if (usage.input_tokens || usage.output_tokens) chunk_.usage = usage;
+}
+
+std::optional<uint64_t> ChunkReader::detail(Reader& in, std::string_view name) {
+  std::optional<uint64_t> count;
+  in.object([&](std::string_view key) {
+    if (key == name) count = read_count(in);
+  });
+  return count;
 }
 
 }  // namespace
@@ -201,10 +267,15 @@ void ChunkReader::usage(Reader& in) {
 ChatChunk read_chat_chunk(std::string_view payload, std::string& scratch, ChunkSink& sink) {
   ChatChunk chunk;
   Reader check(payload, scratch);
-  chunk.is_json = check.peek() == Kind::object;
+  const Kind kind = check.peek();
   check.skip();
-  chunk.is_json = check.at_end() && chunk.is_json;
-  if (chunk.is_json) ChunkReader(scratch, sink, chunk).payload(payload);
+  chunk.is_json = check.at_end();
+  if (!chunk.is_json) return chunk;
+  if (kind == Kind::object) {
+    ChunkReader(scratch, sink, chunk).payload(payload);
+  } else if (kind == Kind::array) {
+    chunk.error = error_without_name(payload);
+  }
   return chunk;
 }
 

@@ -1,10 +1,13 @@
 // The `openai` kind: Chat Completions, streaming (DIALECTS.md, Chat Completions).
 //
-// An answer is complete with `[DONE]`; with a finish_reason for every choice and the body's clean end, or
-// end_of_body_ms without it (a connection cut before that is a truncation); or with one whole `chat.completion` instead
-// of a stream (servers that ignore `stream`). If a server refuses `stream_options` (a 400 or 422 that names it), the
+// An answer is complete with a finish_reason for every choice that was seen and what ends it (sse_call.h), `[DONE]` in
+// this protocol; or with one whole `chat.completion` instead of a stream (servers that ignore `stream`). If a server refuses `stream_options` (a 400 or 422 that names it), the
 // request is sent again without it, and so are all later ones.
 
+#include <algorithm>
+
+#include "service/json/sax.h"
+#include "service/text/ascii.h"
 #include "service/upstream/chat/answer.h"
 #include "service/upstream/chat/request.h"
 #include "service/upstream/http_provider.h"
@@ -17,6 +20,19 @@ namespace {
 struct ChatShared : HttpShared {
   bool knows_stream_options = true;
 };
+
+// What some gateways send to keep a connection open, with a text of their own.
+bool is_pulse(std::string_view event_name) {
+  return event_name == "ping" || event_name == "heartbeat" || event_name == "keepalive" || event_name == "keep-alive";
+}
+
+bool is_event(std::string_view line) {
+  if (line == "[DONE]") return true;
+  std::string scratch;
+  json::Reader in(line, scratch);
+  in.skip();
+  return in.at_end();
+}
 
 class OpenAiCall final : public SseCall {
  public:
@@ -36,8 +52,12 @@ class OpenAiCall final : public SseCall {
  private:
   void post();
   bool take_event(const SseEvent& event) override;
+  bool take_lines(const SseEvent& event);
   bool take_document(std::string_view document, const client::TransferEnd& end) override;
-  bool stopped() const override { return answer_.marked(); }
+  bool stopped() const override { return answer_.stopped(); }
+  bool marked() const override { return answer_.marked(); }
+  bool empty() const override { return answer_.empty(); }
+  std::string_view left_out() const override { return answer_.left_out(); }
   bool begun() const override { return answer_.begun(); }
   bool flush() override { return answer_.flush(); }
   Outcome outcome() const override { return answer_.outcome(); }
@@ -73,8 +93,8 @@ bool OpenAiCall::take_event(const SseEvent& event) {
     fail(error_in_stream(parse_error_body(event.data), head().status));
     return false;
   }
-  if (event.data == "[DONE]") {
-    complete(true);
+  if (event.data == "[DONE]" || event.data == "\"[DONE]\"") {
+    end_of_stream();
     return false;
   }
   switch (answer_.take(event.data)) {
@@ -84,12 +104,29 @@ bool OpenAiCall::take_event(const SseEvent& event) {
       fail(error_in_stream(answer_.error(), head().status));
       return false;
     case ChatAnswer::Taken::not_json:
-      if (event.unterminated) return true;
-      not_json(event.data);
-      return false;
+      return event.unterminated || is_pulse(event.name) || take_lines(event);
     case ChatAnswer::Taken::chunk:
       break;
   }
+  return true;
+}
+
+// Some servers leave out the blank lines: the events of several `data` lines then come as one. False: the call has
+// ended or was destroyed.
+bool OpenAiCall::take_lines(const SseEvent& event) {
+  std::string_view rest = event.data;
+  SseEvent line = event;
+  do {
+    const size_t end = std::min(rest.find('\n'), rest.size());
+    line.data = text::strip(rest.substr(0, end));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    if (line.data.empty()) continue;
+    if (line.data.size() == event.data.size() || !is_event(line.data)) {
+      not_json(event.data);
+      return false;
+    }
+    if (!take_event(line)) return false;
+  } while (!rest.empty());
   return true;
 }
 
@@ -103,14 +140,18 @@ bool OpenAiCall::take_document(std::string_view document, const client::Transfer
       fail(error_in_stream(answer_.error(), head().status));
       return false;
     case ChatAnswer::Taken::not_json:
-      fail(clean ? protocol_error("the upstream's response is not JSON", head().status)
+      fail(clean ? protocol_error("the upstream's response is not JSON", document, head().status)
                  : error_of_transfer(end, head().status));
       return false;
     case ChatAnswer::Taken::chunk:
       break;
   }
-  if (answer_.begun()) return true;
-  fail(protocol_error("the upstream's response is not a chat completion", head().status));
+  if (answer_.stopped()) return true;
+  if (answer_.begun()) {
+    end_of_stream();
+  } else {
+    fail(protocol_error("the upstream's response is not a chat completion", head().status));
+  }
   return false;
 }
 
