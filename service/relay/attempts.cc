@@ -9,12 +9,21 @@ std::optional<int64_t> Attempts::again(const upstream::Error& failure, const Opt
                                        uint32_t spread) {
   if (!failure.retryable || tries_ > options.upstream_retries) return std::nullopt;
   int64_t wait_ms = options.retry_backoff_ms << (tries_ - 1);
+  if (!failure.retry_after_ms) wait_ms = std::max(wait_ms, place_of_retry(options, now_ms));
   wait_ms += static_cast<int64_t>(spread % static_cast<uint32_t>(wait_ms / 2 + 1));
   wait_ms = std::max(wait_ms, failure.retry_after_ms.value_or(0));
   if (now_ms - begun_ms_ + wait_ms > options.upstream_retry_ms) return std::nullopt;
   ++tries_;
   ++number_;
   return wait_ms;
+}
+
+// How long until the place of the next retry: the last is at 0.6 of the time, so that its spread fits in.
+int64_t Attempts::place_of_retry(const Options& options, int64_t now_ms) const {
+  const bool fallback_left = at_ < first_.fallbacks.size();
+  if (fallback_left || options.upstream_retries < 2) return 0;
+  const int64_t place_ms = options.upstream_retry_ms * 6 / 10 * (tries_ - 1) / (options.upstream_retries - 1);
+  return begun_ms_ + place_ms - now_ms;
 }
 
 bool Attempts::next_fallback(const upstream::Error& failure) {

@@ -29,7 +29,9 @@ class Attempts {
   void taken_up() { ++number_; }                          // the call continued over another connection
 
   // The wait before this upstream is tried again; nullopt: a retry would not help, or its tries or time are used up.
-  // `spread` is random.
+  // What the upstream asks for is waited. Else the first retry comes soon; the others are spread over the time there is
+  // if no fallback is left, since a server that starts again takes seconds and more, and come soon if one is. `spread`
+  // is random: what failed together does not come back together.
   std::optional<int64_t> again(const upstream::Error& failure, const Options& options, int64_t now_ms, uint32_t spread);
 
   // Goes to the next fallback; fallen_back(), if its dialect supports the request. False: none is left, or the request
@@ -38,6 +40,8 @@ class Attempts {
   void fallen_back();
 
  private:
+  int64_t place_of_retry(const Options& options, int64_t now_ms) const;
+
   Route first_;
   size_t at_ = 0;  // 0: the first, else a fallback
   uint32_t number_ = 1, tries_ = 1;

@@ -15,7 +15,7 @@ struct Options {
   int64_t stream_ms = 3600 * 1000;
   uint32_t upstream_retries = 2;
   int64_t upstream_retry_ms = 30'000;             // for all retries together
-  int64_t retry_backoff_ms = 500;                 // doubles, with jitter
+  int64_t retry_backoff_ms = 500;                 // the shortest wait; doubles, with jitter
   uint64_t uncommitted_stream_bytes = 256 << 10;  // above it the upstream is not read: only the log may slow it down
   uint64_t uncommitted_bytes = 64 << 20;
   uint64_t memory_bytes = 0;      // resident memory above which new streams are refused; 0: no limit

@@ -60,6 +60,30 @@ TEST_CASE("what a retry may cure is retried first, and each upstream has its own
   CHECK(f.model->calls.size() == 3);
 }
 
+TEST_CASE("retries wait for long only at the upstream that has no fallback", "[fallback]") {
+  Fallbacks f;
+  FallingBack owner(f);
+  owner.begin();
+  const auto fail_within = [&](auto& model, int64_t ms) {
+    for (size_t tries = 1; tries <= 3; ++tries) {
+      REQUIRE(model.calls.size() == tries);
+      model.last().fail(ErrorCode::upstream_overloaded, true);
+      if (tries < 3) f.time.advance(ms);
+    }
+  };
+  fail_within(*f.model, 1'010);
+  fail_within(*f.second_model, 1'010);
+  REQUIRE(f.third_model->model.calls.size() == 1);
+  f.third_model->model.last().fail(ErrorCode::upstream_overloaded, true);
+  f.time.advance(510);
+  REQUIRE(f.third_model->model.calls.size() == 2);
+  f.third_model->model.last().fail(ErrorCode::upstream_overloaded, true);
+  f.time.advance(17'000);
+  CHECK(f.third_model->model.calls.size() == 2);
+  f.time.advance(600);
+  CHECK(f.third_model->model.calls.size() == 3);
+}
+
 TEST_CASE("the window for retries is each upstream's own", "[fallback]") {
   Fallbacks f;
   FallingBack owner(f);

@@ -98,7 +98,7 @@ TEST_CASE("the request is let go once the upstream has accepted it, and prepared
   f.model->last().handler->on_first_byte();
   CHECK(request.use_count() == 1);
   f.model->last().fail(ErrorCode::upstream_overloaded, true);
-  f.time.advance(f.options.retry_backoff_ms * 4);
+  f.time.advance(f.options.upstream_retry_ms * 6 / 10);
   REQUIRE(f.model->calls.size() == 3);
   CHECK(owner.prepared_again == 1);
   CHECK(f.model->last().request.messages == "[]");
@@ -192,8 +192,8 @@ TEST_CASE("a try that failed before the first delta is repeated, visibly", "[gen
   CHECK(f.model->last().request.messages == "[]");  // the same request
   f.model->last().fail(ErrorCode::upstream_unreachable, true);
   CHECK(owner.events[1].second == R"({"attempt":3,"reason":"upstream_unreachable"})");
-  f.time.advance(990);
-  CHECK(f.model->calls.size() == 2);  // doubled
+  f.time.advance(17'480);
+  CHECK(f.model->calls.size() == 2);  // a server that starts again has 18 of the 30 seconds
   f.time.advance(20);
   REQUIRE(f.model->calls.size() == 3);
   f.model->last().fail(ErrorCode::upstream_unreachable, true);
@@ -211,6 +211,33 @@ TEST_CASE("the wait before a retry is spread by half of it", "[generation]") {
   CHECK(f.model->calls.size() == 1);
   f.time.advance(20);
   CHECK(f.model->calls.size() == 2);
+}
+
+TEST_CASE("retries are spread over their time, however many and however long the tries take", "[generation]") {
+  Options options;
+  options.upstream_retries = 4;
+  options.upstream_retry_ms = 10'000;
+  RelayFixture f(options);
+  f.spread = 1u << 20;
+  Owning owner(f);
+  owner.begin();
+  std::vector<int64_t> at;
+  int64_t now = 0;
+  while (owner.ends.empty() && now < 20'000) {
+    f.time.advance(300);  // a try takes so long
+    now += 300;
+    const size_t calls = f.model->calls.size();
+    f.model->last().fail(ErrorCode::upstream_unreachable, true);
+    for (; owner.ends.empty() && f.model->calls.size() == calls; now += 10) f.time.advance(10);
+    if (owner.ends.empty()) at.push_back(now);
+  }
+  REQUIRE(at.size() == 4);
+  CHECK(at[0] < 1'200);
+  for (size_t i = 1; i < at.size(); ++i) {
+    CHECK(at[i] >= static_cast<int64_t>(i) * 2'000);
+    CHECK(at[i] > at[i - 1]);
+  }
+  CHECK(at[3] <= 10'000);
 }
 
 TEST_CASE("what the provider asks to wait is waited, if it is within the window", "[generation]") {

@@ -27,6 +27,7 @@ void Relay::start() {
   if (!options_.upstream.empty()) argv.insert(argv.end(), {"--upstream", options_.upstream});
   argv.insert(argv.end(), options_.args.begin(), options_.args.end());
   auto env = options_.env;
+  env.try_emplace("TOKENRELAY_LIMITS_UPSTREAM_RETRY_MS", "2500");  // no test waits half a minute for the last retry
   const bool real_model = !options_.upstream.empty() || options_.config.find("kind = \"openai\"") != std::string::npos;
   if (real_model && options_.config.find("models = ") == std::string::npos) {
     env.try_emplace("TOKENRELAY_DEFAULT_MODEL", "test-model");
