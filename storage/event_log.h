@@ -122,8 +122,9 @@ struct LogFigures {
 // The decision about a stream that a dead process left unfinished, made before anything else can happen to it.
 struct RecoveryDecision {
   bool finish = true;
-  Ending ending;         // if finish
-  std::string upstream;  // else: payload of the `upstream` event that announces the continuation
+  Ending ending;             // if finish
+  std::string upstream;      // else: payload of the `upstream` event that announces the continuation
+  std::string continuation;  // else: what takes the place of the row's, durable with that event; "": it stays
 };
 
 class EventLog {

@@ -211,6 +211,8 @@ int Recovery::resume_or_end(StreamRow& row, Known& known) {
   rc = writes_.begin_run(row.key, seq, token);
   if (rc != SQLITE_OK) return rc;
   if (!decision.finish) {
+    if (!decision.continuation.empty()) rc = writes_.keep({row.key, std::move(decision.continuation)});
+    if (rc != SQLITE_OK) return rc;
     append(row.key, seq, EventKind::upstream, decision.upstream, known);
     recovered_.open[row.key] = {seq + 1, known.bytes};
     row.last_seq = seq;

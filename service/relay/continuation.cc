@@ -72,7 +72,10 @@ StreamError restarted_error() {
 storage::RecoveryDecision decide(const storage::StreamRow& row, const ModelTable& models, int64_t now_ms) {
   const auto from = read_continuation(row.continuation);
   if (from && route_of(*from, models, row.model)) {
-    return {false, {}, seam_payload(from->attempt + 1, "relay_restarted")};
+    // The next process, should this one die before it has the answer, must not number its seam the same.
+    Continuation renewed = *from;
+    ++renewed.attempt;
+    return {false, {}, seam_payload(renewed.attempt, "relay_restarted"), stored_continuation(renewed)};
   }
   storage::RecoveryDecision decision;
   decision.ending = {"interrupted",

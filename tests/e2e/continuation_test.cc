@@ -133,17 +133,7 @@ TEST_CASE("killed twice, and steered in between: the last generation is the one 
   read_until(relay, id, "Dear Hello wörld");
   relay.kill_now();
   relay.start();
-  read_until(relay, id, "Dear Hello wörld");
-  const auto taken_up = [&] {
-    for (size_t i = 0; i < upstream.calls(); ++i) {
-      if (upstream.call(i).head.starts_with("GET ")) return true;
-    }
-    return false;
-  };
-  REQUIRE(wait_until(taken_up, 10s));
-  // Durable once a later create is: that the second process has the answer, and at which attempt.
-  relay.create({{"model", "m"}, {"prompt", "p"}});
-  goes_on = true;
+  goes_on = true;  // killed again at once: it may not even have asked for the answer
   relay.kill_now();
   relay.start();
   const auto all = read_to_end(relay, id);

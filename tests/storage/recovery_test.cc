@@ -35,7 +35,8 @@ TEST_CASE("the stream's owner decides on recovery whether it goes on") {
   h.options().recover = [&](const StreamRow& row) {
     asked.push_back(row);
     bool finish = row.stream_id == "strm_ends";
-    return RecoveryDecision{finish, {"interrupted", "{\"i\":1}", 77}, finish ? "" : "{\"attempt\":2}"};
+    return RecoveryDecision{
+        finish, {"interrupted", "{\"i\":1}", 77}, finish ? "" : "{\"attempt\":2}", finish ? "" : "third"};
   };
   std::vector<StreamRow> continued;
   h.options().continued = [&](StreamRow row) { continued.push_back(std::move(row)); };
@@ -60,11 +61,15 @@ TEST_CASE("the stream's owner decides on recovery whether it goes on") {
   CHECK(continued[0].runs.back().token == row->runs[1].token);
   CHECK(continued[0].continuation == asked[1].continuation);
   CHECK(h.events(goes_on).back() == Event{3, EventKind::upstream, "{\"attempt\":2}"});
-  h.text(goes_on, 4, "y");
-  h.finish(goes_on, 5);
+  h.reopen();  // before anything was said
+  REQUIRE(asked.size() == 3);
+  CHECK(asked[2].continuation == "third");
+  CHECK(asked[2].last_seq == 3);
+  h.text(goes_on, 5, "y");
+  h.finish(goes_on, 6);
   auto events = h.events(goes_on);
   h.reopen();
-  CHECK(asked.size() == 2);  // nothing was unfinished
+  CHECK(asked.size() == 3);  // nothing was unfinished
   h.shut();
   CHECK(RawDatabase(h.database()).integer("SELECT count(*) FROM continuations") == 0);
   h.reopen();

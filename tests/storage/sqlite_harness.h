@@ -44,7 +44,7 @@ inline SqliteLogOptions plain_options(const std::string& directory) {
   o.wall_ms = [] { return int64_t{10'000}; };
   o.random = draw;
   o.recover = [](const StreamRow&) {
-    return RecoveryDecision{true, {"interrupted", "{\"status\":\"interrupted\"}", 3000}, ""};
+    return RecoveryDecision{true, {"interrupted", "{\"status\":\"interrupted\"}", 3000}, "", ""};
   };
   return o;
 }
