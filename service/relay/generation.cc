@@ -118,8 +118,9 @@ void Generation::fail(ErrorCode code, std::string message) {
   on_end(std::move(outcome));
 }
 
-void Generation::close() {
+void Generation::close(Answer what) {
   alive_.end();
+  if (call_ && what == Answer::keep) call_->keep_answer();
   call_.reset();
   timer_.cancel();
   leave_slot();

@@ -52,7 +52,9 @@ class Generation final : private upstream::CallHandler, private Slots::Waiter {
   void begin(upstream::PreparedPtr request);  // which is let go once the upstream has accepted it
   // Instead of a new call: continues the answer that `from` identifies, of which `said` is durable.
   void take_up(const Continuation& from, Progress said);
-  void close();  // cancels: the upstream's connection is closed when this returns
+  // The upstream's connection is closed when this returns. `keep`: an answer that another process can resume goes on.
+  enum class Answer { cancel, keep };
+  void close(Answer what = Answer::cancel);
   void pause();
   void resume();
   bool running() const { return call_ != nullptr; }

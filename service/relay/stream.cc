@@ -245,9 +245,9 @@ void Stream::end(std::string_view status, const upstream::Outcome* outcome, cons
 }
 
 // Closes its connection now and destroys it later, since this may run inside one of its calls.
-void Stream::retire_generation() {
+void Stream::retire_generation(Generation::Answer what) {
   if (!generation_) return;
-  generation_->close();
+  generation_->close(what);
   if (std::exchange(paused_, false)) --context_.paused_streams;
   tool_calls_ += generation_->tool_calls();
   context_.loop.post([old = std::shared_ptr<Generation>(std::move(generation_))] {});
@@ -282,7 +282,7 @@ void Stream::on_durable(Seq seq, int64_t wall_ms) {
 void Stream::on_log_failed() {
   assert(context_.loop.may_touch());
   if (phase_ == Phase::ended || broken_) return;
-  retire_generation();
+  retire_generation(Generation::Answer::keep);  // the next start finds its token in the log
   if (policy_) policy_->stop();
   if (time_limit_) time_limit_->cancel();
   broken_ = true;

@@ -101,7 +101,7 @@ class Stream final : public std::enable_shared_from_this<Stream>, private Genera
   void prepare_again(const Route& route, std::function<void(std::optional<upstream::Prepared>)> then) override;
   void on_generation_end(upstream::Outcome outcome) override;
   void end(std::string_view status, const upstream::Outcome* outcome, const std::optional<StreamError>& error);
-  void retire_generation();
+  void retire_generation(Generation::Answer what = Generation::Answer::cancel);
   void keep_watch(OnDisconnect on_disconnect, int64_t within_ms);
   void take_up(const Continuation& from, const std::optional<Progress>& said);
   void make_generation(uint64_t prompt_bytes);

@@ -115,8 +115,9 @@ class CallHandler {
 
 class Call {
  public:
-  virtual ~Call() = default;  // closes the connection at once
-  virtual void pause() = 0;   // stop reading the upstream's socket (only a slow log may ask for this)
+  virtual ~Call() = default;     // closes the connection at once, and cancels an answer that could be resumed
+  virtual void keep_answer() {}  // it is not cancelled then: another process will resume it
+  virtual void pause() = 0;      // stop reading the upstream's socket (only a slow log may ask for this)
   virtual void resume() = 0;
 };
 

@@ -128,6 +128,7 @@ TEST_CASE("cancel: the connection is closed at once, the answer waits for the co
   std::optional<Cancelled> answer;
   cancel(*stream, [&](tl::expected<Cancelled, Refusal> done) { answer = done.value(); });
   CHECK(f.model->last().closed());
+  CHECK_FALSE(f.model->last().kept);
   f.time.settle();
   CHECK_FALSE(answer);
   f.commit();
@@ -205,6 +206,7 @@ TEST_CASE("a failed log: what is durable is served, then readers are cut and com
   f.log->set_state(LogState::failed);
   f.time.settle();
   CHECK(f.model->open() == 0);
+  CHECK(f.model->last().kept);  // the next start may resume it
   CHECK(reader.text() == "durable");
   CHECK(reader.cut_off);
   CHECK(reader.reason == CutReason::log_failed);

@@ -12,7 +12,7 @@ namespace tokenrelay::support {
 struct ScriptedCall {
   upstream::ModelRequest request;
   upstream::CallHandler* handler = nullptr;  // null once the call is closed
-  bool paused = false;
+  bool paused = false, kept = false;
   int pauses = 0;
 
   bool closed() const { return handler == nullptr; }
@@ -65,6 +65,7 @@ class ScriptedProvider final : public upstream::Provider {
   struct Open final : upstream::Call {
     explicit Open(std::shared_ptr<ScriptedCall> call) : call_(std::move(call)) {}
     ~Open() override { call_->handler = nullptr; }
+    void keep_answer() override { call_->kept = true; }
     void pause() override {
       call_->paused = true;
       ++call_->pauses;

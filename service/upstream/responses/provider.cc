@@ -51,6 +51,7 @@ class ResponsesCall final : public SseCall {
   ~ResponsesCall() override;
 
   void take_up(std::string_view id);  // resumes one that exists
+  void keep_answer() override { id_.clear(); }
   void pause() override;
   void resume() override;
 

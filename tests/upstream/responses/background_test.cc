@@ -136,6 +136,20 @@ TEST_CASE("a call that is destroyed closes its connection and cancels the answer
   CHECK(cancel.head.find("Authorization: Bearer sk-test-secret\r\n") != std::string::npos);
 }
 
+TEST_CASE("an answer that is kept for another process is not cancelled") {
+  BackgroundRun run;
+  run.server.answer(
+      {script::send(script::head() + script::chunk(responses_sse({created(), text_delta("a", 1)}))), script::stall()});
+  run.start();
+  run.recorder.on_delta = [&] { run.loop.stop(); };
+  run.loop.run();
+  run.recorder.call->keep_answer();
+  run.recorder.call.reset();
+  CHECK(run.server.wait_closed(0, 1s));
+  run.run_for(100);
+  CHECK(run.server.calls() == 1);
+}
+
 TEST_CASE("an answer that another process began is taken up from its beginning") {
   BackgroundRun run;
   run.server.answer(cut_after({created(), text_delta("one ", 1)}));
