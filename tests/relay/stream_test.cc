@@ -256,6 +256,17 @@ TEST_CASE("a cut made by the relay does not arm on_disconnect for half a minute"
   CHECK(f.model->open() == 0);
 }
 
+TEST_CASE("who waits for the upstream's answer is told in the same moment, not at a timer's next tick", "[stream]") {
+  RelayFixture f;
+  const auto stream = f.stream();
+  bool told = false;
+  stream->when_answered(5'000, [&] { told = true; });
+  f.model->last().handler->on_first_byte();
+  CHECK_FALSE(told);  // not inside the upstream's call
+  f.time.settle();    // no time passes
+  CHECK(told);
+}
+
 TEST_CASE("steer: the generation is replaced on the same stream, with what was said", "[stream]") {
   RelayFixture f;
   const auto stream = f.stream();
