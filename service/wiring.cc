@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "service/config/on_disconnect.h"
 #include "service/surface/error.h"
 
 namespace tokenrelay {
@@ -41,6 +42,15 @@ std::shared_ptr<relay::Upstream> make_upstream(const UpstreamConfig& config, con
   for (const auto& [name, model] : config.fallbacks) made->fallbacks.push_back({name, model});
   made->only_fallback = config.only_fallback;
   return made;
+}
+
+// The text was checked when the configuration was loaded.
+relay::OnDisconnect policy_of(const std::string& text) {
+  using From = OnDisconnectConfig::Action;
+  using To = relay::OnDisconnect::Action;
+  const auto read = parse_on_disconnect(text).value_or(OnDisconnectConfig{});
+  if (read.action == From::cancel) return {To::cancel, 0};
+  return {read.action == From::cancel_after ? To::cancel_after : To::keep_going, read.after_ms};
 }
 
 }  // namespace
@@ -100,9 +110,12 @@ api::Settings api_settings(const Config& config, bool beyond_loopback) {
   out.write_stall_ms = config.limits.write_stall_ms;
   out.whole_read_bytes = config.limits.whole_read_bytes;
   out.log_prompts = config.log.prompts;
-  const bool goes_on = config.surfaces.on_disconnect == "continue";
-  using Action = relay::OnDisconnect::Action;
-  out.surface_on_disconnect = {goes_on ? Action::keep_going : Action::cancel, 0};
+  const auto& surfaces = config.surfaces;
+  out.chat_on_disconnect = policy_of(surfaces.chat_on_disconnect);
+  out.messages_on_disconnect = policy_of(surfaces.messages_on_disconnect);
+  out.gemini_on_disconnect = policy_of(surfaces.gemini_on_disconnect);
+  out.responses_on_disconnect = policy_of(surfaces.responses_on_disconnect);
+  out.ui_on_disconnect = policy_of(surfaces.ui_on_disconnect);
   out.list_allowed = !beyond_loopback || config.list;
   return out;
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "service/api/readers.h"
+#include "service/api/retries.h"
 #include "service/api/whole_reads.h"
 #include "service/http/problem.h"
 #include "service/http/router.h"
@@ -24,7 +25,9 @@ struct Settings {
   int64_t write_stall_ms = 60'000;
   uint64_t whole_read_bytes = 64 << 20;
   bool log_prompts = false;
-  relay::OnDisconnect surface_on_disconnect{relay::OnDisconnect::Action::cancel, 0};  // for clients that cannot resume
+  // What happens to a surface's answer when its client leaves, unless the request says it.
+  relay::OnDisconnect chat_on_disconnect, messages_on_disconnect, gemini_on_disconnect, responses_on_disconnect,
+      ui_on_disconnect;
   bool list_allowed = true;  // false: beyond loopback without authentication
 };
 
@@ -37,6 +40,7 @@ struct Api {
   std::function<bool()> overloaded;           // too many connections: only operators and running streams are served
   WholeReads whole_reads;
   Readers readers;
+  Retries retries = {};
 };
 
 // Routes for clients: streams, the page.

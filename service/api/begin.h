@@ -16,7 +16,8 @@
 namespace tokenrelay::api {
 
 inline constexpr size_t max_model_bytes = 256;
-inline constexpr size_t max_metadata_entries = 64;
+// OpenAI's limits.
+inline constexpr size_t max_metadata_entries = 16, max_metadata_name = 64, max_metadata_value = 512;  // characters
 inline constexpr int64_t max_cancel_after_ms = 24 * 3600 * 1000;
 
 // A request for an answer, in the neutral format (upstream/prompt.h).

@@ -96,11 +96,7 @@ tl::expected<void, std::string> read_parameters(const Value& body, StreamRequest
 tl::expected<void, std::string> read_metadata(const Value& body, StreamRequest& out) {
   const auto metadata = body.find("metadata");
   if (metadata == body.end()) return {};
-  if (!metadata->is_object()) return refuse("\"metadata\" must be an object of strings");
-  if (metadata->size() > max_metadata_entries) return refuse("\"metadata\" has more than 64 entries");
-  for (const auto& [name, value] : metadata->items()) {
-    if (!value.is_string()) return refuse("metadata." + shown(name) + " must be a string");
-  }
+  if (const auto checked = check_metadata(*metadata); !checked) return refuse("metadata" + checked.error());
   out.metadata = json::dump(*metadata);
   return {};
 }
@@ -123,7 +119,24 @@ tl::expected<void, std::string> read_on_disconnect(const Value& body, StreamRequ
   return {};
 }
 
+size_t characters(std::string_view text) {
+  return static_cast<size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+}
+
 }  // namespace
+
+tl::expected<void, std::string> check_metadata(const Value& metadata) {
+  if (!metadata.is_object()) return refuse(" must be an object of strings");
+  if (metadata.size() > max_metadata_entries) return refuse(" has more than 16 entries");
+  for (const auto& [name, value] : metadata.items()) {
+    if (characters(name) > max_metadata_name) return refuse(" has a name of more than 64 characters: " + shown(name));
+    if (!value.is_string()) return refuse("." + shown(name) + " must be a string");
+    if (characters(value.get_ref<const std::string&>()) > max_metadata_value)
+      return refuse("." + shown(name) + " has more than 512 characters");
+  }
+  return {};
+}
 
 tl::expected<uint64_t, std::string> check_messages(const Value& messages) {
   if (!messages.is_array() || messages.empty()) return refuse("\"messages\" must be a non-empty array");

@@ -10,6 +10,9 @@
 
 namespace tokenrelay::api {
 
+// An object of strings within the limits of begin.h. The error begins with the place in it: "" or ".name".
+tl::expected<void, std::string> check_metadata(const json::Value& metadata);
+
 // Chat messages: a non-empty array of {role, content}. Returns the bytes of their text.
 tl::expected<uint64_t, std::string> check_messages(const json::Value& messages);
 

@@ -1,6 +1,7 @@
 // Checks across keys, and of forms that a type does not show (addresses, origins).
 #include "service/config/address.h"
 #include "service/config/layers.h"
+#include "service/config/on_disconnect.h"
 #include "service/transport/tls_server.h"
 
 namespace tokenrelay {
@@ -60,6 +61,21 @@ Problem check_tls(const LayeredConfig& layered) {
                        "\"" + (key ? tls.key : tls.certificate) + "\" " + server.error().what);
 }
 
+Problem check_surfaces(const LayeredConfig& layered) {
+  const auto& surfaces = layered.config.surfaces;
+  const std::pair<const char*, const std::string&> keys[] = {{"chat", surfaces.chat_on_disconnect},
+                                                             {"messages", surfaces.messages_on_disconnect},
+                                                             {"gemini", surfaces.gemini_on_disconnect},
+                                                             {"responses", surfaces.responses_on_disconnect},
+                                                             {"ui", surfaces.ui_on_disconnect}};
+  for (const auto& [name, value] : keys) {
+    if (parse_on_disconnect(value)) continue;
+    return layered.wrong("surfaces." + std::string(name) + "_on_disconnect",
+                         "must be continue, cancel or cancel_after_ms=N with N from 0 to 86400000");
+  }
+  return {};
+}
+
 Problem check_limits(const LayeredConfig& layered) {
   const auto& limits = layered.config.limits;
   const auto at_most = [&](const char* key, uint64_t value, const char* other, uint64_t most) -> Problem {
@@ -89,6 +105,7 @@ Problem check_config(LayeredConfig& layered) {
   if (auto problem = check_hosts(layered)) return problem;
   if (auto problem = check_browsers(layered)) return problem;
   if (auto problem = check_tls(layered)) return problem;
+  if (auto problem = check_surfaces(layered)) return problem;
   return check_limits(layered);
 }
 

@@ -56,8 +56,11 @@ struct Config {
     bool prompts = false;        // log a new stream's messages; they are private, so off by default
   } log;
 
-  struct Surfaces {                        // [surfaces]
-    std::string on_disconnect = "cancel";  // continue, cancel: for clients that cannot resume
+  // What happens to an answer when its client leaves: continue, cancel, cancel_after_ms=N.
+  struct Surfaces {  // [surfaces]
+    std::string chat_on_disconnect = "cancel", messages_on_disconnect = "cancel", gemini_on_disconnect = "cancel";
+    std::string responses_on_disconnect = "cancel_after_ms=30000";  // not of background answers
+    std::string ui_on_disconnect = "continue";
   } surfaces;
 
   struct Storage {                       // [storage]

@@ -50,10 +50,15 @@ const Key<Config> keys[] = {
      "debug|info|warning|error"},
     {"log", "prompts", AT(log.prompts), "Log the messages of each new stream. They are private: only for debugging."},
 
-    {"surfaces", "on_disconnect", AT(surfaces.on_disconnect),
-     "Chat Completions, Messages, Gemini: what happens to an answer when its client disconnects, cancel or continue. A "
-     "request's On-Disconnect header overrides it.",
-     0, 0, "continue|cancel"},
+    {"surfaces", "chat_on_disconnect", AT(surfaces.chat_on_disconnect),
+     "What happens to an answer of this surface when its client disconnects: continue, cancel or cancel_after_ms=N. A "
+     "request's On-Disconnect header overrides it."},
+    {"surfaces", "messages_on_disconnect", AT(surfaces.messages_on_disconnect), "The same for Anthropic's Messages."},
+    {"surfaces", "gemini_on_disconnect", AT(surfaces.gemini_on_disconnect), "The same for Gemini."},
+    {"surfaces", "responses_on_disconnect", AT(surfaces.responses_on_disconnect),
+     "The same for Responses, whose clients can come back; a background answer always continues."},
+    {"surfaces", "ui_on_disconnect", AT(surfaces.ui_on_disconnect),
+     "The same for AI SDK UI messages, whose pages come back after a reload."},
 
     {"storage", "sync", AT(storage.sync),
      "full: an event that was shown survives a power cut. normal: it survives a killed process. Takes effect at a "

@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "service/api/await.h"
+#include "service/api/compute.h"
 #include "service/api/request_parts.h"
 
 namespace tokenrelay::surface {
@@ -52,11 +53,24 @@ Reply reply_of(const api::BeginError& why, const Request& request, Protocol prot
   return error_reply(protocol, error, request.request_id);
 }
 
+// The stream that an SDK asks for again. A large body is hashed on a worker.
+asio::awaitable<std::shared_ptr<relay::Stream>> repeated(api::Api& api, const Request& request) {
+  if (!api.retries.may_repeat(request)) co_return nullptr;
+  const std::function<std::string()> hash = [&request] { return api::sha256(request.body); };
+  const std::string body_hash = co_await api::compute<std::string>(api.shard.worker(), request.body.size(), hash);
+  co_return api.retries.find(request, body_hash);
+}
+
 // Not one expression: GCC 12 destroys what co_await gives in a conditional expression twice.
 asio::awaitable<api::Started> join_or_create(api::Api& api, const Request& request,
                                              const std::optional<relay::EventId>& cursor, SurfaceRequest wanted) {
   if (cursor) co_return co_await api::join(api, request, *cursor);
-  co_return co_await api::create(api, request, std::move(wanted));
+  if (auto running = co_await repeated(api, request)) {
+    co_return api::StartedStream{std::move(running), std::nullopt, true};
+  }
+  auto started = co_await api::create(api, request, std::move(wanted));
+  if (started) api.retries.remember(request, started->stream);
+  co_return started;
 }
 
 }  // namespace
@@ -71,8 +85,21 @@ std::optional<Reply> check_head(Protocol protocol, const Request& request) {
   return why ? std::optional(reply_of(*why, request, protocol, same_name)) : std::nullopt;
 }
 
-relay::OnDisconnect default_on_disconnect(api::Api& api) {
-  return api.settings().surface_on_disconnect;
+relay::OnDisconnect default_on_disconnect(const api::Api& api, Protocol protocol) {
+  const api::Settings& settings = api.settings();
+  switch (protocol) {
+    case Protocol::chat:
+      return settings.chat_on_disconnect;
+    case Protocol::responses:
+      return settings.responses_on_disconnect;
+    case Protocol::anthropic:
+      return settings.messages_on_disconnect;
+    case Protocol::gemini:
+      return settings.gemini_on_disconnect;
+    case Protocol::ui:
+      return settings.ui_on_disconnect;
+  }
+  return {};
 }
 
 asio::awaitable<tl::expected<api::StartedStream, Reply>> begin(api::Api& api, const Request& request, Protocol protocol,

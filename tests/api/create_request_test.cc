@@ -92,7 +92,7 @@ TEST_CASE("a bad body is refused with what is wrong and where", "[create_request
       {with("\"model\":\"" + long_model + "\""), "\"model\" must have 1 to 256 bytes"},
       {with("\"parameters\":[]"), "\"parameters\" must be an object"},
       {with("\"parameters\":null"), "\"parameters\" must be an object"},
-      {with("\"metadata\":\"x\""), "\"metadata\" must be an object of strings"},
+      {with("\"metadata\":\"x\""), "metadata must be an object of strings"},
       {with("\"metadata\":{\"a\":1}"), "metadata.a must be a string"},
       {with("\"on_disconnect\":\"stop\""), "\"on_disconnect\" must be"},
       {with("\"on_disconnect\":null"), "\"on_disconnect\" must be"},
@@ -124,12 +124,29 @@ TEST_CASE("what the relay sets itself cannot be given", "[create_request]") {
   }
 }
 
+TEST_CASE("metadata has the limits that OpenAI's clients know, in characters", "[create_request]") {
+  const auto fits = [](size_t entries, size_t name, size_t value) {
+    std::string members;
+    for (size_t i = 0; i < entries; ++i) {
+      std::string key(1, static_cast<char>('a' + i)), text;
+      for (size_t n = 1; n < name; ++n) key += "\xC3\xA4";
+      for (size_t n = 0; n < value; ++n) text += "\xE2\x82\xAC";
+      members += (i ? ",\"" : "\"") + key + "\":\"" + text + "\"";
+    }
+    return parse_create_request(with("\"metadata\":{" + members + "}"), 64).has_value();
+  };
+  CHECK(fits(16, 64, 512));
+  CHECK_FALSE(fits(17, 1, 1));
+  CHECK_FALSE(fits(1, 65, 1));
+  CHECK_FALSE(fits(1, 1, 513));
+}
+
 TEST_CASE("what is shown of a hostile body is short and printable", "[create_request]") {
   const auto parsed = parse_create_request(with("\"" + std::string(100'000, 'x') + "\":1"), 64);
   REQUIRE_FALSE(parsed);
   CHECK(parsed.error().size() < 200);
   std::string entries;
-  for (int i = 0; i < 65; ++i) entries += (i ? ",\"" : "\"") + std::to_string(i) + "\":\"\"";
+  for (int i = 0; i < 17; ++i) entries += (i ? ",\"" : "\"") + std::to_string(i) + "\":\"\"";
   CHECK_FALSE(parse_create_request(with("\"metadata\":{" + entries + "}"), 64));
 }
 

@@ -111,6 +111,21 @@ TEST_CASE("writes the sample anew", "[.write-sample]") {
   std::ofstream(TOKENRELAY_SOURCE_DIR "/deploy/tokenrelay.toml") << sample_config();
 }
 
+TEST_CASE("what happens when a client leaves is checked, surface by surface") {
+  Files files;
+  const auto good =
+      files.load("[surfaces]\nui_on_disconnect = \"cancel_after_ms=0\"\nchat_on_disconnect = \"continue\"\n");
+  REQUIRE(good);
+  CHECK(good->surfaces.ui_on_disconnect == "cancel_after_ms=0");
+  CHECK(good->surfaces.responses_on_disconnect == "cancel_after_ms=30000");
+  for (const std::string wrong : {"", "never", "cancel_after_ms=", "cancel_after_ms=-1", "cancel_after_ms=1s",
+                                  "cancel_after_ms=86400001", "Cancel"}) {
+    const auto refused = files.load("[surfaces]\nresponses_on_disconnect = \"" + wrong + "\"\n");
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().message.find("surfaces.responses_on_disconnect") != std::string::npos);
+  }
+}
+
 TEST_CASE("every number can be set from the file and from the environment") {
   Files files;
   // Their smallest value is below that of a limit that must fit into them.

@@ -184,3 +184,68 @@ TEST_CASE("a cursor alone streams; with stream=false it does not", "[surfaces]")
   CHECK(relay.get(path + "?starting_after=3&stream=false").json().at("object") == "response");
   CHECK(made.json().at("usage").at("input_tokens_details").at("cache_write_tokens") == 0);
 }
+
+TEST_CASE("what a surface does when its client leaves is its own, and the header overrides it", "[surfaces]") {
+  ModelServer model([](ModelServer::Call& call) { call.text("x"), call.wait_closed(60s); });
+  Relay relay(
+      {.upstream = model.upstream(), .config = "[surfaces]\nresponses_on_disconnect = \"cancel_after_ms=700\"\n"});
+  const auto leave = [&](const Surface& surface, const Fields& more = {}) {
+    INFO(surface.name);
+    Request request = request_of(surface);
+    for (const auto& field : more) request.fields.push_back(field);
+    HttpConnection connection(relay.port());
+    connection.send(request);
+    const auto head = connection.read_head();
+    REQUIRE(head);
+    std::string body;
+    while (body.find("\"x\"") == std::string::npos) REQUIRE(connection.read_some(body, 5s) == BodyEnd::open);
+    return head->get("Stream-Id").value_or("");
+  };
+  const auto left = Clock::now();
+  std::map<std::string, std::string> ids;
+  for (const Surface& surface : surfaces) ids[surface.name] = leave(surface);
+  const std::string kept = leave(surfaces[0], {{"On-Disconnect", "continue"}});
+  Surface in_background = surfaces[1];
+  in_background.body.insert(1, "\"background\":true,");
+  const std::string background = leave(in_background);
+  for (const char* name : {"chat", "messages", "gemini"}) CHECK(relay.wait_status(ids[name], "cancelled", 5s));
+  CHECK(relay.wait_status(ids["responses"], "cancelled", 5s));
+  CHECK(ms_since(left) >= 700);
+  for (const std::string& id : {ids["ui"], kept, background}) CHECK(relay.state(id).at("status") == "streaming");
+}
+
+TEST_CASE("a POST that an SDK repeats joins the answer that still runs", "[surfaces]") {
+  ModelServer model([](ModelServer::Call& call) {
+    call.text("x");
+    if (call.wait_released()) call.finish();
+  });
+  Relay relay({.upstream = model.upstream()});
+  const auto ask = [&](const Surface& surface, const std::string& retries) {
+    Request request = request_of(surface);
+    if (!retries.empty()) request.fields.emplace_back("X-Stainless-Retry-Count", retries);
+    auto connection = std::make_unique<HttpConnection>(relay.port());
+    connection->send(request);
+    const auto head = connection->read_head();
+    REQUIRE(head);
+    return std::pair(head->get("Stream-Id").value_or(""), std::move(connection));
+  };
+  const Surface& responses = surfaces[1];
+  const auto first = ask(responses, "0");
+  const auto second = ask(responses, "1"), third = ask(responses, "2");
+  CHECK(second.first == first.first);
+  CHECK(third.first == first.first);
+  CHECK(model.calls() == 1);
+  Surface other = responses;
+  other.body.insert(1, " ");
+  CHECK(ask(other, "1").first != first.first);        // another body
+  CHECK(ask(responses, "").first != first.first);     // no SDK: as often as it is asked
+  CHECK(ask(surfaces[0], "1").first != first.first);  // nothing to join
+  const auto again = ask(responses, "0");             // a new request of the same words
+  CHECK(again.first != first.first);
+  for (int i = 0; i < 8; ++i) model.release();
+  std::string body = second.second->read_body();
+  CHECK(body.find("response.created") != std::string::npos);  // from its beginning
+  CHECK(body.find("response.completed") != std::string::npos);
+  REQUIRE(relay.wait_status(again.first, "completed", 5s));
+  CHECK(ask(responses, "1").first != again.first);  // what has ended is not joined
+}

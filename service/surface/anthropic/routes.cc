@@ -39,7 +39,7 @@ asio::awaitable<Answer> message(api::Api& api, const Request& request) {
   };
   Parsed parsed = co_await api::compute<Parsed>(api.shard.worker(), request.body.size(), parse);
   if (!parsed) co_return error_reply(Protocol::anthropic, parsed.error(), request.request_id);
-  parsed->on_disconnect = default_on_disconnect(api);
+  parsed->on_disconnect = default_on_disconnect(api, Protocol::anthropic);
   const bool streams = parsed->stream;
   const FieldName field_name = parsed->field_name;
   auto started = co_await begin(api, request, Protocol::anthropic, std::move(*parsed), field_name);

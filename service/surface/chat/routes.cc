@@ -23,7 +23,7 @@ asio::awaitable<Answer> complete(api::Api& api, const Request& request) {
   };
   Parsed parsed = co_await api::compute<Parsed>(api.shard.worker(), request.body.size(), parse);
   if (!parsed) co_return error_reply(Protocol::chat, parsed.error(), request.request_id);
-  parsed->on_disconnect = default_on_disconnect(api);
+  parsed->on_disconnect = default_on_disconnect(api, Protocol::chat);
   const bool streams = parsed->stream, include_usage = parsed->include_usage;
   auto started = co_await begin(api, request, Protocol::chat, std::move(*parsed));
   if (!started) co_return std::move(started.error());

@@ -48,7 +48,7 @@ asio::awaitable<Answer> generate(api::Api& api, const Request& request, bool str
   Parsed parsed = co_await api::compute<Parsed>(api.shard.worker(), request.body.size(), read);
   if (!parsed) co_return error_reply(Protocol::gemini, parsed.error(), request.request_id);
   parsed->stream = streams;
-  parsed->on_disconnect = default_on_disconnect(api);
+  parsed->on_disconnect = default_on_disconnect(api, Protocol::gemini);
   const bool as_array = !wants_events(request);
   auto started = co_await begin(api, request, Protocol::gemini, std::move(*parsed), gemini_field);
   if (!started) co_return std::move(started.error());

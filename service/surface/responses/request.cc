@@ -95,12 +95,8 @@ class RequestReader {
   }
 
   Read metadata(const Value& value) {
-    if (!value.is_object() || value.size() > api::max_metadata_entries) {
-      return refuse("metadata", "must be an object of at most 64 strings");
-    }
-    for (const auto& entry : value) {
-      if (!entry.is_string()) return refuse("metadata", "must be an object of strings");
-    }
+    if (const auto checked = api::check_metadata(value); !checked)
+      return refuse("metadata", "metadata" + checked.error());
     out_.metadata = json::dump(value);
     return {};
   }

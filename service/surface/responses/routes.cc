@@ -87,6 +87,7 @@ asio::awaitable<Answer> create(api::Api& api, const Request& request) {
   Parsed parsed = co_await api::compute<Parsed>(api.shard.worker(), bytes, read);
   if (!parsed) co_return refused(parsed.error(), request);
   const bool streams = parsed->stream, background = parsed->background;
+  if (!background) parsed->on_disconnect = default_on_disconnect(api, Protocol::responses);
   auto started = co_await begin(api, request, Protocol::responses, std::move(*parsed), responses_field);
   if (!started) co_return std::move(started.error());
   *referred = nullptr;  // nobody waits for a share while holding one

@@ -95,7 +95,6 @@ tl::expected<UiRequest, Error> parse_ui_request(std::string_view text, json::Lim
   if (read) read = read_messages(*body, system, provider_of, out);
   if (!read) return tl::make_unexpected(read.error());
   out.stream = true;
-  out.on_disconnect = {relay::OnDisconnect::Action::keep_going, 0};
   return out;
 }
 

@@ -28,6 +28,7 @@ asio::awaitable<Answer> send(api::Api& api, Chats& chats, const Request& request
   };
   Parsed parsed = co_await api::compute<Parsed>(api.shard.worker(), request.body.size(), parse);
   if (!parsed) co_return error_reply(Protocol::ui, parsed.error(), request.request_id);
+  parsed->on_disconnect = default_on_disconnect(api, Protocol::ui);
   const std::string chat = parsed->chat;
   auto started = co_await begin(api, request, Protocol::ui, std::move(*parsed), ui_field);
   if (!started) co_return std::move(started.error());

@@ -132,6 +132,7 @@ TEST_CASE("Responses request: refusals name the client's field") {
       {R"({"input":"x","stream":"yes"})", "stream"},
       {R"({"input":"x","background":1})", "background"},
       {R"({"input":"x","metadata":{"a":1}})", "metadata"},
+      {R"({"input":"x","metadata":{"a":")" + std::string(513, 'x') + "\"}}", "metadata"},
       {R"({"input":"x","max_output_tokens":"9"})", "max_output_tokens"},
       {R"({"input":"x","previous_response_id":"resp_1"})", "previous_response_id"},
       {R"({"input":"x","conversation":"conv_1"})", "conversation"},
