@@ -7,6 +7,7 @@
 
 #include "service/api/await.h"
 #include "service/api/compute.h"
+#include "service/api/known_models.h"
 #include "service/api/request_parts.h"
 #include "service/relay/start_event.h"
 
@@ -54,11 +55,10 @@ ReadyStream prepare(const Request& request, relay::Route route, StreamRequest fr
   return what;
 }
 
+// `from` names a model.
 asio::awaitable<ReadyStream> prepared(Api& api, const Request& request, StreamRequest from) {
-  const auto& models = api.shard.models();
-  const std::string model = from.model.empty() ? models.default_model() : from.model;
-  if (model.empty()) co_return wrong(Code::invalid_request, "model", "is required: no default is configured");
-  auto route = models.find(model);
+  const std::string model = from.model;
+  auto route = api.shard.models().find(model);
   if (!route) co_return wrong(Code::unknown_model, "model", "no upstream serves the model " + model);
   const auto shared = std::make_shared<StreamRequest>(std::move(from));
   const std::function<ReadyStream()> work = [&request, route = *route, shared] {
@@ -114,6 +114,11 @@ asio::awaitable<Started> join(Api& api, const Request& request, relay::EventId c
 }
 
 asio::awaitable<Started> create(Api& api, const Request& request, StreamRequest from) {
+  if (from.model.empty()) {
+    auto model = co_await model_for_none(api);
+    if (!model) co_return wrong(Code::invalid_request, "model", std::move(model.error()));
+    from.model = std::move(*model);
+  }
   const std::string logged = api.settings().log_prompts ? from.messages : std::string();
   ReadyStream what = co_await prepared(api, request, std::move(from));
   if (!what) co_return tl::make_unexpected(std::move(what.error()));

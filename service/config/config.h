@@ -36,7 +36,7 @@ struct Config {
   std::string listen = "127.0.0.1:8080";
   std::string admin_listen;  // "": /metrics, /healthz, /readyz stay on `listen`
   std::string data = "./tokenrelay-data";
-  std::string default_model;  // "": the first upstream's first model, or "demo"
+  std::string default_model;  // "": the first configured name, else the only listed one
   std::vector<std::string> cors_origins;
   std::vector<std::string> trusted_proxies;
   std::vector<std::string> hosts;           // names that it answers to; on loopback those of loopback too

@@ -17,7 +17,8 @@ const Key<Config> keys[] = {
      "Another HOST:PORT for /metrics, /healthz and /readyz; empty: they are on `listen`. Takes effect at a restart."},
     {"", "data", AT(data), "Directory of the event log; only one process can use it. Takes effect at a restart."},
     {"", "default_model", AT(default_model),
-     "Model for requests without one; empty: the first model of the first upstream, or \"demo\"."},
+     "Model for requests without one; empty: the first that `models` of an upstream names, else the only one that the "
+     "upstream lists."},
     {"", "cors_origins", AT(cors_origins),
      "Origins of other sites whose pages may call the relay, such as [\"https://chat.example\"]; [\"*\"] allows all. "
      "Anything but a read, and every WebSocket, of a page that is neither on this list nor the relay's own is a 403."},

@@ -33,13 +33,8 @@ void Slots::give_back() {
 ModelTable::ModelTable(std::vector<std::shared_ptr<Upstream>> upstreams, std::string default_model)
     : upstreams_(std::move(upstreams)), default_model_(std::move(default_model)) {
   if (!default_model_.empty()) return;
-  // An upstream that accepts every name gets "default" if the request names none.
   const auto known = names();
   if (!known.empty()) default_model_ = known.front();
-  const auto by_themselves =
-      std::count_if(upstreams_.begin(), upstreams_.end(), [](const auto& u) { return !u->only_fallback; });
-  const auto any = serving("default");
-  if (known.empty() && by_themselves == 1 && any && any->models.empty()) default_model_ = "default";
 }
 
 std::shared_ptr<Upstream> ModelTable::serving(const std::string& model) const {

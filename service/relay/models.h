@@ -77,6 +77,7 @@ class ModelTable {
   const std::string& default_model() const { return default_model_; }  // "": none
   std::optional<Route> find(std::string_view model) const;             // exact names first, then globs, in order
   std::vector<std::string> names() const;                              // without the globs
+  const std::vector<std::shared_ptr<Upstream>>& upstreams() const { return upstreams_; }
   // For a list of models: the names, preceded by the default model if only a glob matches it.
   std::vector<KnownModel> known() const;
 

@@ -1,7 +1,8 @@
 // HttpProvider: a provider whose calls are HTTP requests. It holds what the calls share, prepares them and starts them.
 //
-// A dialect's call derives from SseCall and has `Shared` (HttpShared or derived from it), `kind`, prepare(), and a
-// constructor that takes (std::shared_ptr<Shared>, HttpPreparedPtr, CallHandler&) and sends the request.
+// A dialect's call derives from SseCall and has `Shared` (HttpShared or derived from it), `kind`, prepare(),
+// models_request(), and a constructor that takes (std::shared_ptr<Shared>, HttpPreparedPtr, CallHandler&) and sends the
+// request.
 #pragma once
 
 #include <memory>
@@ -9,6 +10,7 @@
 #include <utility>
 
 #include "service/client/http_client.h"
+#include "service/upstream/model_list.h"
 #include "service/upstream/providers.h"
 
 namespace tokenrelay::upstream {
@@ -28,10 +30,10 @@ struct HttpPrepared final : PreparedRequest {
 using HttpPreparedPtr = std::shared_ptr<const HttpPrepared>;
 
 template <class HttpCall>
-class HttpProvider : public Provider {
+class HttpProvider : public Provider, public ModelLister {
  public:
   HttpProvider(std::shared_ptr<client::HttpClient> client, ProviderOptions options)
-      : shared_(std::make_shared<typename HttpCall::Shared>()) {
+      : shared_(std::make_shared<typename HttpCall::Shared>()), models_(client) {
     shared_->client = std::move(client);
     shared_->options = std::move(options);
   }
@@ -47,9 +49,15 @@ class HttpProvider : public Provider {
   std::unique_ptr<Call> start(PreparedPtr request, CallHandler& handler) override {
     return std::make_unique<HttpCall>(shared_, std::static_pointer_cast<const HttpPrepared>(request), handler);
   }
+  void list_models(std::function<void(ModelList::Names)> done) override {
+    models_.list(HttpCall::models_request(shared_->options), std::move(done));
+  }
 
  protected:
   const std::shared_ptr<typename HttpCall::Shared> shared_;
+
+ private:
+  ModelList models_;
 };
 
 }  // namespace tokenrelay::upstream

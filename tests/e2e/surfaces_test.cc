@@ -249,3 +249,90 @@ TEST_CASE("a POST that an SDK repeats joins the answer that still runs", "[surfa
   REQUIRE(relay.wait_status(again.first, "completed", 5s));
   CHECK(ask(responses, "1").first != again.first);  // what has ended is not joined
 }
+
+namespace {
+
+// Answers GET …/models with `list`, and anything else with a word.
+ModelServer::Answer with_models(const std::string& list) {
+  return [list](ModelServer::Call& call) {
+    if (call.seen().head.starts_with("GET ")) return call.refuse(list.empty() ? 404 : 200, list.empty() ? "{}" : list);
+    call.text("x");
+    call.finish();
+  };
+}
+
+std::vector<std::string> ids_in(const Json& list, const char* array = "data", const char* name = "id") {
+  std::vector<std::string> ids;
+  for (const auto& model : list.at(array)) ids.push_back(model.at(name));
+  return ids;
+}
+
+using Ids = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("the list of models is the upstream's own, in each protocol's words", "[surfaces]") {
+  ModelServer model(with_models(R"({"object":"list","data":[{"id":"llama"},{"id":"qwen","object":"model"}]})"));
+  Relay relay({.upstream = model.upstream(), .env = {{"TOKENRELAY_DEFAULT_MODEL", ""}}});
+  const Json list = relay.get("/v1/models").json();
+  CHECK(ids_in(list) == Ids{"llama", "qwen"});
+  CHECK(list.at("object") == "list");
+  CHECK(list.at("data").at(0).at("lifecycle") == "active");
+  CHECK(list.at("last_id") == "qwen");
+  CHECK(ids_in(relay.get("/v1beta/models").json(), "models", "name") == Ids{"models/llama", "models/qwen"});
+  CHECK(relay.get("/v1beta/models/llama").json().at("displayName") == "llama");
+  CHECK(model.calls() == 1);  // asked once, then kept
+  CHECK(model.call(0).head.find("/v1/models HTTP/1.1") != std::string::npos);
+
+  const auto none = relay.post("/v1/streams", {{"prompt", "x"}});
+  CHECK(none.status == 400);
+  CHECK(none.json().at("detail").get<std::string>().find("llama, qwen") != std::string::npos);
+  const auto chat = relay.post("/v1/chat/completions", {{"messages", {{{"role", "user"}, {"content", "x"}}}}});
+  CHECK(chat.status == 400);
+  CHECK(chat.json().at("error").at("param") == "model");
+}
+
+TEST_CASE("a request without a model takes the only one that there is", "[surfaces]") {
+  ModelServer model(with_models(R"([{"id":"only"}])"));
+  Relay relay({.upstream = model.upstream(), .env = {{"TOKENRELAY_DEFAULT_MODEL", ""}}});
+  const std::string id = relay.create();
+  REQUIRE(relay.wait_status(id, "completed"));
+  CHECK(relay.state(id).at("model") == "only");
+  CHECK(model.call(1).request.at("model") == "only");
+}
+
+TEST_CASE("an upstream without a list has the models that are configured", "[surfaces]") {
+  ModelServer model(with_models(""));
+  SECTION("none") {
+    Relay relay({.upstream = model.upstream(), .env = {{"TOKENRELAY_DEFAULT_MODEL", ""}}});
+    CHECK(ids_in(relay.get("/v1/models").json()).empty());
+    const auto none = relay.post("/v1/streams", {{"prompt", "x"}});
+    CHECK(none.status == 400);
+    CHECK(none.json().at("detail").get<std::string>().find("default_model") != std::string::npos);
+    CHECK(relay.post("/v1/streams", {{"prompt", "x"}, {"model", "any"}}).status == 201);
+  }
+  SECTION("a name beside a glob") {
+    Relay relay({.config = "[[upstream]]\nkind = \"openai\"\nbase_url = \"" + model.base_url() +
+                           "\"\nmodels = [\"gpt-5\", \"o*\"]\n"});
+    CHECK(ids_in(relay.get("/v1/models").json()) == Ids{"gpt-5"});
+  }
+}
+
+TEST_CASE("globs choose from what an upstream lists; an upstream that hangs costs seconds, not for ever",
+          "[surfaces]") {
+  ModelServer openai(with_models(R"({"data":[{"id":"o3"},{"id":"gpt-5"},{"id":"whisper"}]})"));
+  ModelServer hangs;
+  const auto upstream = [](const std::string& kind, const std::string& name, const std::string& url,
+                           const std::string& models) {
+    return "[[upstream]]\nkind = \"" + kind + "\"\nname = \"" + name + "\"\nbase_url = \"" + url + "\"\nmodels = [" +
+           models + "]\n";
+  };
+  Relay relay(
+      {.config = upstream("openai", "a", openai.base_url(), "\"gpt-4\", \"gpt-*\", \"o3\"") +
+                 upstream("anthropic", "b", "http://127.0.0.1:" + std::to_string(hangs.port()), "\"claude-*\"")});
+  const auto from = Clock::now();
+  CHECK(ids_in(relay.get("/v1/models").json()) == Ids{"gpt-4", "o3", "gpt-5"});
+  CHECK(ms_since(from) < 8000);
+  CHECK(relay.get("/healthz").status == 200);
+  CHECK(hangs.call(0).head.starts_with("GET /v1/models?limit=1000 "));
+}

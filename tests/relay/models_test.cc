@@ -115,10 +115,10 @@ TEST_CASE("models: a route knows its fallbacks, asked for their own name or the 
   CHECK_FALSE(table.find("what only a fallback would take"));
 }
 
-TEST_CASE("models: an upstream that takes every name is asked for \"default\", whoever stands behind it", "[models]") {
+TEST_CASE("models: without a name in the configuration there is no default, and none is made up", "[models]") {
   const auto any = serving("any", {}), behind = serving("behind", {});
   behind->only_fallback = true;
-  CHECK(ModelTable({any, behind}, "").default_model() == "default");
+  CHECK(ModelTable({any, behind}, "").default_model().empty());
   CHECK(ModelTable({serving("glob", {"*"})}, "").default_model().empty());
 }
 
@@ -133,5 +133,5 @@ TEST_CASE("models: those that are known, with who serves them", "[models]") {
         std::vector<std::string>{"gpt-5 globs scripted", "a exact scripted"});
   CHECK(list(ModelTable({globs, exact}, "a")) == std::vector<std::string>{"a exact scripted"});
   CHECK(list(ModelTable({globs}, "")).empty());
-  CHECK(list(ModelTable({serving("any", {})}, "")) == std::vector<std::string>{"default any scripted"});
+  CHECK(list(ModelTable({serving("any", {})}, "")).empty());
 }

@@ -29,6 +29,7 @@ class AnthropicCall final : public SseCall {
   static constexpr std::string_view kind = "anthropic";
   static tl::expected<HttpPrepared, UnsupportedField> prepare(const ModelRequest& request,
                                                               const ProviderOptions& options);
+  static client::HttpRequest models_request(const ProviderOptions& options);
 
   AnthropicCall(std::shared_ptr<Shared> shared, const HttpPreparedPtr& request, CallHandler& handler)
       : SseCall(shared->client, shared->options, handler), shared_(std::move(shared)), answer_(handler) {
@@ -132,6 +133,15 @@ bool AnthropicCall::refused(const client::HttpHead& head, std::string_view body)
   if (speaks_of_spending(body) && head.should_retry != true) failure.retryable = false;
   fail(std::move(failure));
   return true;
+}
+
+client::HttpRequest AnthropicCall::models_request(const ProviderOptions& options) {
+  client::HttpRequest http;
+  http.method = client::HttpRequest::Method::get;
+  http.url = anthropic_url(options.base_url);
+  http.url.replace(http.url.rfind('/') + 1, std::string::npos, "models?limit=1000");
+  http.headers = anthropic_headers({}, options);
+  return http;
 }
 
 }  // namespace

@@ -40,6 +40,7 @@ class OpenAiCall final : public SseCall {
   static constexpr std::string_view kind = "openai";
   static tl::expected<HttpPrepared, UnsupportedField> prepare(const ModelRequest& request,
                                                               const ProviderOptions& options);
+  static client::HttpRequest models_request(const ProviderOptions& options);
 
   OpenAiCall(std::shared_ptr<Shared> shared, HttpPreparedPtr request, CallHandler& handler)
       : SseCall(shared->client, shared->options, handler),
@@ -161,6 +162,14 @@ bool OpenAiCall::refused(const client::HttpHead& head, std::string_view body) {
   shared_->knows_stream_options = false;
   post();
   return true;
+}
+
+client::HttpRequest OpenAiCall::models_request(const ProviderOptions& options) {
+  client::HttpRequest http;
+  http.method = client::HttpRequest::Method::get;
+  http.url = joined_url(options.base_url, "/models");
+  http.headers = request_headers({}, options, {{"Authorization", bearer(options)}}, false);
+  return http;
 }
 
 }  // namespace

@@ -21,6 +21,7 @@ class GeminiCall final : public SseCall {
   static constexpr std::string_view kind = "gemini";
   static tl::expected<HttpPrepared, UnsupportedField> prepare(const ModelRequest& request,
                                                               const ProviderOptions& options);
+  static client::HttpRequest models_request(const ProviderOptions& options);
 
   GeminiCall(std::shared_ptr<Shared> shared, const HttpPreparedPtr& request, CallHandler& handler)
       : SseCall(shared->client, shared->options, handler), shared_(std::move(shared)), answer_(handler) {
@@ -138,6 +139,15 @@ void GeminiCall::stop(Taken taken, std::string_view payload) {
 bool GeminiCall::refused(const client::HttpHead& head, std::string_view body) {
   fail(gemini_error(head, body));
   return true;
+}
+
+client::HttpRequest GeminiCall::models_request(const ProviderOptions& options) {
+  client::HttpRequest http;
+  http.method = client::HttpRequest::Method::get;
+  const std::string url = gemini_url(options.base_url, "m");
+  http.url = url.substr(0, url.rfind("/models/")) + "/models?pageSize=1000";
+  http.headers = gemini_headers({}, options);
+  return http;
 }
 
 }  // namespace

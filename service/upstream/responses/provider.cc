@@ -37,6 +37,7 @@ class ResponsesCall final : public SseCall {
   static constexpr std::string_view kind = "openai-responses";
   static tl::expected<HttpPrepared, UnsupportedField> prepare(const ModelRequest& request,
                                                               const ProviderOptions& options);
+  static client::HttpRequest models_request(const ProviderOptions& options);
 
   ResponsesCall(std::shared_ptr<Shared> shared, const HttpPreparedPtr& request, CallHandler& handler)
       : ResponsesCall(std::move(shared), request->request_id, handler) {
@@ -230,6 +231,14 @@ bool ResponsesCall::ended(ResponsesAnswer::Taken taken, bool whole) {
       break;
   }
   return false;
+}
+
+client::HttpRequest ResponsesCall::models_request(const ProviderOptions& options) {
+  client::HttpRequest http;
+  http.method = client::HttpRequest::Method::get;
+  http.url = joined_url(options.base_url, "/models");
+  http.headers = request_headers({}, options, {{"Authorization", bearer(options)}}, false);
+  return http;
 }
 
 class ResponsesProvider final : public HttpProvider<ResponsesCall> {

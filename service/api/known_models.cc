@@ -1,0 +1,90 @@
+#include "service/api/known_models.h"
+
+#include <algorithm>
+
+#include "service/api/await.h"
+#include "service/upstream/model_list.h"
+
+namespace tokenrelay::api {
+namespace {
+
+using Names = upstream::ModelList::Names;
+using Upstreams = std::vector<std::shared_ptr<relay::Upstream>>;
+
+constexpr size_t names_told = 20;
+
+// The lists of the upstreams that may have models beyond those that the configuration names; null where there is none.
+struct Lists {
+  std::vector<Names> of;
+  size_t missing = 0;
+};
+using ListsPtr = std::shared_ptr<Lists>;
+
+bool takes_more(const relay::Upstream& upstream) {
+  const bool globs = std::any_of(upstream.models.begin(), upstream.models.end(),
+                                 [](const auto& name) { return name.find_first_of("*?[") != name.npos; });
+  return globs || (upstream.models.empty() && !upstream.only_fallback);
+}
+
+// All are asked at once.
+void ask(const Upstreams& upstreams, const std::function<void(ListsPtr)>& done) {
+  auto lists = std::make_shared<Lists>();
+  lists->of.resize(upstreams.size());
+  lists->missing = 1;
+  const auto one_less = [lists, done] {
+    if (--lists->missing == 0) done(lists);
+  };
+  for (size_t i = 0; i < upstreams.size(); ++i) {
+    auto* lister = dynamic_cast<upstream::ModelLister*>(upstreams[i]->provider.get());
+    if (lister == nullptr || !takes_more(*upstreams[i])) continue;
+    ++lists->missing;
+    lister->list_models([lists, i, one_less](Names names) {
+      lists->of[i] = std::move(names);
+      one_less();
+    });
+  }
+  one_less();
+}
+
+void add_listed(const relay::ModelTable& table, const relay::Upstream& upstream, const std::vector<std::string>& names,
+                std::vector<relay::KnownModel>& out) {
+  for (const std::string& name : names) {
+    const auto route = table.find(name);
+    const bool twice = std::any_of(out.begin(), out.end(), [&](const auto& known) { return known.name == name; });
+    if (!route || route->upstream.get() != &upstream || twice) continue;
+    out.push_back({name, upstream.name, std::string(upstream.provider->kind())});
+  }
+}
+
+std::string told(const std::vector<relay::KnownModel>& models) {
+  std::string out;
+  for (size_t i = 0; i < std::min(models.size(), names_told); ++i) out += (i == 0 ? "" : ", ") + models[i].name;
+  return models.size() > names_told ? out + " …" : out;
+}
+
+}  // namespace
+
+asio::awaitable<std::vector<relay::KnownModel>> known_models(Api& api) {
+  const Upstreams upstreams = api.shard.models().upstreams();  // a reload may replace the table meanwhile
+  const ListsPtr lists = co_await until<ListsPtr>([&](auto then) { ask(upstreams, std::move(then)); });
+  const auto& table = api.shard.models();
+  std::vector<relay::KnownModel> out = table.known();
+  for (size_t i = 0; i < upstreams.size(); ++i) {
+    if (lists->of[i]) add_listed(table, *upstreams[i], *lists->of[i], out);
+  }
+  co_return out;
+}
+
+asio::awaitable<tl::expected<std::string, std::string>> model_for_none(Api& api) {
+  using Refused = tl::unexpected<std::string>;
+  std::string configured = api.shard.models().default_model();
+  if (!configured.empty()) co_return configured;
+  const auto models = co_await known_models(api);
+  if (models.size() == 1) co_return models.front().name;
+  if (models.empty()) {
+    co_return Refused("is required: no default_model is configured, and the upstream's list of models cannot be read");
+  }
+  co_return Refused("is required, because there is more than one: " + told(models));
+}
+
+}  // namespace tokenrelay::api
