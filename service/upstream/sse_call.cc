@@ -8,8 +8,9 @@ namespace tokenrelay::upstream {
 namespace {
 
 constexpr size_t max_error_bytes = 64 << 10;
-// How many of the largest events an upstream may send in comments and empty events before one that says something.
-constexpr size_t max_idle_events = 4;
+// What an upstream may send without saying anything: comments and empty events, in sizes of the largest event, and
+// events that the dialect has no use for.
+constexpr size_t max_idle_sizes = 4, max_idle_events = 100'000;
 constexpr size_t max_words_bytes = 16 << 10;  // cut once its secrets are hidden
 
 bool is_json(std::string_view text) {
@@ -70,6 +71,10 @@ void SseCall::on_head(const client::HttpHead& head) {
 }
 
 void SseCall::on_body(std::string_view bytes) {
+  idle_bytes_ += bytes.size();
+  if (idle_bytes_ > max_idle_sizes * options_.max_event_bytes) {
+    return fail(protocol_error("the upstream sends only comments or white space", head_.status));
+  }
   if (body_ == Body::unknown && !recognise(bytes)) return;
   switch (body_) {
     case Body::unknown:
@@ -97,10 +102,6 @@ bool SseCall::recognise(std::string_view bytes) {
 }
 
 void SseCall::take_events(std::string_view bytes) {
-  idle_bytes_ += bytes.size();
-  if (idle_bytes_ > max_idle_events * options_.max_event_bytes) {
-    return fail(protocol_error("the upstream sends only comments", head_.status));
-  }
   if (parser_->feed(bytes) == SseParser::Result::too_large) {
     fail(protocol_error("the upstream sent an event that is too large", head_.status));
   }
@@ -122,6 +123,11 @@ bool SseCall::on_event(const SseEvent& event) {
   seen.data = text::strip(event.data);
   if (seen.data.empty() || (seen.is_bare && !take_bare(seen))) return true;
   idle_bytes_ = 0;
+  handler_.count_event();
+  if (handler_.idle_events() > max_idle_events) {
+    fail(protocol_error("the upstream sends only events that say nothing", head_.status));
+    return false;
+  }
   if (!take_event(seen)) return false;
   body_mark_changed();
   return true;

@@ -18,6 +18,7 @@
 #include "service/transport/lifeline.h"
 #include "service/transport/timer_wheel.h"
 #include "service/upstream/error.h"
+#include "service/upstream/progress.h"
 #include "service/upstream/providers.h"
 #include "service/upstream/sse_parser.h"
 
@@ -70,7 +71,7 @@ class SseCall : public Call, private client::TransferHandler, private SseSink {
   void not_json(std::string_view payload);
   void body_mark_changed();  // call it when marked() may have changed outside take_event()
 
-  CallHandler& handler() { return handler_; }
+  CallHandler& handler() { return handler_; }  // for the answer too, so that its silence is noticed
   transport::Lifeline& line() { return line_; }
   const client::HttpHead& head() const { return head_; }
   const ProviderOptions& options() const { return options_; }
@@ -94,7 +95,7 @@ class SseCall : public Call, private client::TransferHandler, private SseSink {
 
   const std::shared_ptr<client::HttpClient> client_;
   const ProviderOptions& options_;  // in the provider's shared state, which the dialect keeps alive
-  CallHandler& handler_;
+  Progress handler_;
   Body body_ = Body::unknown;
   transport::Lifeline line_;
   std::optional<SseParser> parser_;

@@ -290,18 +290,32 @@ TEST_CASE("a JSON answer over the limit fails") {
 }
 
 TEST_CASE("an upstream that sends only comments is left after a while", "[openai_chat]") {
-  const bool comments = GENERATE(true, false);
+  const std::string idle = GENERATE(": still here\n\n", "data:\n\nevent: ping\n\n", "\n", " ");
   OpenAiRun run;
   run.options.max_event_bytes = 4096;
   run.server.answer([&](support::ModelServer::Call& call) {
-    call.text("before ");
-    const std::string idle = comments ? ": still here\n\n" : "data:\n\nevent: ping\n\n";
+    if (idle.size() > 1) call.text("before ");
     while (call.send(idle)) {
     }
   });
   const upstream::Error failure = failure_of(run.run());
   CHECK(failure.code == ErrorCode::upstream_protocol);
-  CHECK(failure.message == "the upstream sends only comments");
+  CHECK(failure.message == "the upstream sends only comments or white space");
+  CHECK(run.recorder.text == (idle.size() > 1 ? "before " : ""));
+}
+
+TEST_CASE("an upstream that sends only empty chunks is left after a while", "[openai_chat]") {
+  OpenAiRun run;
+  run.server.answer([&](support::ModelServer::Call& call) {
+    call.text("before ");
+    std::string many;
+    for (int i = 0; i < 1000; ++i) many += script::event(R"({"choices":[{"index":0,"delta":{}}]})");
+    while (call.send(many)) {
+    }
+  });
+  const upstream::Error failure = failure_of(run.run());
+  CHECK(failure.code == ErrorCode::upstream_protocol);
+  CHECK(failure.message == "the upstream sends only events that say nothing");
   CHECK(run.recorder.text == "before ");
 }
 
