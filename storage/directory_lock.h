@@ -10,7 +10,7 @@ namespace tokenrelay::storage {
 
 class DirectoryLock {
  public:
-  // Creates the directory (0700) if it is missing and locks it. Errc::locked names the holder's pid.
+  // Locks an existing directory (claim_directory()). Errc::locked names the holder's pid.
   static Result<DirectoryLock> take(const std::string& directory);
 
   DirectoryLock(DirectoryLock&& other) noexcept;

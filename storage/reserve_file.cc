@@ -5,12 +5,15 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "storage/data_directory.h"
+
 namespace tokenrelay::storage {
 
 void ReserveFile::hold() {
   if (held_ || bytes_ == 0) return;
-  int fd = open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (fd < 0) return;
+  const auto opened = open_private_file(path_);
+  if (!opened) return;
+  const int fd = *opened;
   struct stat st {};
   if (fstat(fd, &st) == 0 && static_cast<uint64_t>(st.st_blocks) * 512 >= bytes_) held_ = true;
   struct statvfs disk {};

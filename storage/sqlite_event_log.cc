@@ -1,15 +1,12 @@
 #include "storage/sqlite_event_log.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cassert>
-#include <cerrno>
-#include <cstring>
 #include <thread>
 
 #include "storage/checkpointer.h"
+#include "storage/data_directory.h"
 #include "storage/directory_lock.h"
 #include "storage/journal.h"
 #include "storage/reader.h"
@@ -93,10 +90,9 @@ class SqliteEventLog final : public EventLog {
 
 // SQLite gives the WAL and its index the mode of the database, so only this file is created here.
 Result<void> make_file(const std::string& path) {
-  int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (fd < 0) return tl::unexpected(Error{Errc::io, "cannot open " + path + ": " + std::strerror(errno)});
-  fchmod(fd, 0600);
-  ::close(fd);
+  const auto fd = open_private_file(path);
+  if (!fd) return tl::unexpected(fd.error());
+  ::close(*fd);
   return {};
 }
 
@@ -258,6 +254,12 @@ void SqliteEventLog::close() {
 }  // namespace
 
 Result<std::unique_ptr<EventLog>> open_sqlite_log(SqliteLogOptions options, Observer& observer) {
+  auto directory = claim_directory(options.directory);
+  if (!directory) return tl::unexpected(directory.error());
+  if (options.report && *directory != options.directory) {
+    options.report(0, options.directory + " is not this process's own: the log is in " + *directory);
+  }
+  options.directory = std::move(*directory);
   auto lock = DirectoryLock::take(options.directory);
   if (!lock) return tl::unexpected(lock.error());
   auto log = std::make_unique<SqliteEventLog>(std::move(options), observer, std::move(*lock));

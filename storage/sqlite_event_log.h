@@ -18,7 +18,7 @@ struct CommitFigures {
 };
 
 struct SqliteLogOptions {
-  std::string directory;  // created 0700 if missing; locked for this process
+  std::string directory;  // the log's, or one in which it gets a subdirectory (data_directory.h); locked
   SyncLevel sync = SyncLevel::full;
   uint32_t commit_interval_us = 1000;        // between commits under load; 0..20000
   uint64_t journal_flush_bytes = 64u << 20;  // then tails become segments and their journal rows are deleted

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "storage/data_directory.h"
 #include "tests/storage/sqlite_harness.h"
 #include "tests/support/catch.h"
 
@@ -21,6 +22,7 @@ mode_t mode_of(const std::string& path) {
 TEST_CASE("a directory is made private and belongs to one holder, named by its pid") {
   TempDirectory parent;
   const std::string path = parent.path() + "/deep/data";
+  REQUIRE(claim_directory(path));
   {
     auto held = DirectoryLock::take(path);
     REQUIRE(held);
@@ -43,8 +45,8 @@ TEST_CASE("a pid left in the file by a dead process locks nobody out") {
 TEST_CASE("a directory that is a file, or cannot be made, is an error") {
   TempDirectory directory;
   std::ofstream(directory.path() + "/file") << "x";
-  CHECK(DirectoryLock::take(directory.path() + "/file").error().code == Errc::io);
-  CHECK(DirectoryLock::take(directory.path() + "/file/below").error().code == Errc::io);
+  CHECK(claim_directory(directory.path() + "/file").error().code == Errc::io);
+  CHECK(claim_directory(directory.path() + "/file/below").error().code == Errc::io);
 }
 
 TEST_CASE("a second log on the same directory is refused, and all files are private") {
