@@ -104,11 +104,14 @@ class Observer {
 
 enum class LogState { healthy, stalled, failed };
 
-// A commit that hangs for over 5 s also shows here as stalled. on_log_state() is not called for that, so poll.
+inline constexpr int64_t slow_commit_ms = 5'000;
+
+// Stalled or failed: stalled_ms says since when. Healthy: 0, or over slow_commit_ms if a commit hangs, which the disk
+// may yet complete. on_log_state() is not called for that, so poll.
 struct LogStatus {
   LogState state = LogState::healthy;
   std::string reason;              // for the operator
-  int64_t stalled_ms = 0;          // how long commits have been failing or hanging; 0 when healthy
+  int64_t stalled_ms = 0;          // how long commits have been failing, or the one under way has been hanging
   int64_t lag_ms = 0;              // how long the oldest event has waited for its commit
   uint64_t uncommitted_bytes = 0;  // of the whole process
 };

@@ -2,10 +2,10 @@
 
 #include <sqlite3.h>
 
+#include <algorithm>
+
 namespace tokenrelay::storage {
 namespace {
-
-constexpr auto hanging = std::chrono::seconds(5);
 
 int64_t ms_since(Clock::time_point t) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - t).count();
@@ -77,10 +77,9 @@ LogStatus Health::status(uint64_t uncommitted_bytes) const {
   s.reason = reason_;
   s.uncommitted_bytes = uncommitted_bytes;
   if (s.state != LogState::healthy) {
-    s.stalled_ms = ms_since(since_);
-  } else if (commit_ != Clock::time_point{} && Clock::now() - commit_ > hanging) {
+    s.stalled_ms = std::max<int64_t>(1, ms_since(since_));
+  } else if (commit_ != Clock::time_point{} && ms_since(commit_) > slow_commit_ms) {
     // The disk neither completes the commit nor fails it.
-    s.state = LogState::stalled;
     s.reason = "a commit does not return";
     s.stalled_ms = ms_since(commit_);
   }

@@ -59,18 +59,14 @@ void Writer::stop() {
 void Writer::run() {
   take_short_slices();  // else after each wait for the disk it waits for the busy loop
   for (;;) {
-    const bool failed = context_.health.state() == LogState::failed;
-    auto woken = queue_.wait(failed ? Clock::now() + milliseconds(100) : tidy_.next());
+    auto woken = queue_.wait(failed() ? Clock::now() + milliseconds(100) : tidy_.next());
     if (woken == AppendQueue::Woken::stop) return;
-    if (failed) {
-      if (auto batch = queue_.take()) {
-        queue_.settled(batch->waiting_bytes());
-        refuse(*batch, Errc::log_failed);
-      }
+    if (failed()) {
+      if (auto batch = queue_.take()) refuse_failed(*batch, batch->waiting_bytes());
       continue;
     }
     if (woken == AppendQueue::Woken::work) {
-      while (tidy_.due(Clock::now()) && Clock::now() < next_commit_) tidy_step();
+      while (!failed() && tidy_.due(Clock::now()) && Clock::now() < next_commit_) tidy_step();
       queue_.pause(next_commit_);
     }
     bound_wal();
@@ -91,8 +87,13 @@ void Writer::bound_wal() {
   wal_frames_ = 0;  // the hook sets the real value at the next commit
 }
 
+bool Writer::failed() const {
+  return context_.health.state() == LogState::failed;
+}
+
 void Writer::tidy_step() {
-  set_sync(SyncLevel::normal);
+  if (failed()) return;
+  static_cast<void>(set_sync(SyncLevel::normal));  // refused: it syncs more often than it must
   tidy_.step();
 }
 
@@ -101,11 +102,15 @@ void Writer::commit(std::unique_ptr<Batch> batch) {
   const size_t waiting = batch->waiting_bytes();
   const auto began = Clock::now();
   for (;;) {
+    // Tidying or a checkpoint may have met a failed sync a moment ago. The kernel tells of it once: this commit's own
+    // sync could succeed, and what it calls durable would lie behind a hole.
+    if (failed()) return refuse_failed(*batch, waiting);
     Outcome outcome;
     const auto tried = Clock::now();
     context_.health.commit_begins();
     int rc = write(*batch, outcome);
     context_.health.commit_ends();
+    if (rc == SQLITE_OK && failed()) continue;
     if (rc == SQLITE_OK) {
       const auto ended = Clock::now();
       queue_.settled(waiting);
@@ -232,6 +237,11 @@ bool Writer::try_again(int rc, const Error& error, Batch& batch, Clock::time_poi
   context_.report(2, "closing with events that could not be committed: " + error.message);
   refuse(batch, Errc::log_stalled);
   return false;
+}
+
+void Writer::refuse_failed(Batch& batch, size_t waiting_bytes) {
+  queue_.settled(waiting_bytes);
+  refuse(batch, Errc::log_failed);
 }
 
 void Writer::refuse(Batch& batch, Errc code) {

@@ -48,6 +48,8 @@ class Writer {
   int set_sync(SyncLevel level);
   void apply(Batch& batch, Outcome& outcome);
   bool try_again(int rc, const Error& error, Batch& batch, Clock::time_point since);
+  bool failed() const;
+  void refuse_failed(Batch& batch, size_t waiting_bytes);
   void refuse(Batch& batch, Errc code);
   void refuse_creates(std::vector<CreateOp> creates, Errc code);
   void pace(size_t events, Clock::time_point began);

@@ -8,14 +8,12 @@ namespace {
 using http::Reply;
 using http::Request;
 
-constexpr int64_t slow_commit_ms = 5'000;
-
 // Why no new work should be sent to this relay, or "".
 std::string_view not_ready(Api& api) {
   if (api.shard.draining()) return "draining";
   const auto status = api.shard.log().status();
   if (status.state != storage::LogState::healthy) return "log_unavailable";
-  return status.stalled_ms > slow_commit_ms ? "log_slow" : "";
+  return status.stalled_ms > 0 ? "log_slow" : "";
 }
 
 Reply text(int status, std::string body) {

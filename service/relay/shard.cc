@@ -283,8 +283,9 @@ void Shard::watch_log() {
   watch_timer_.arm(watch_ms);
   admission_.look();
   const auto status = log_->status();
-  if (status.state == storage::LogState::healthy) stall_timer_.cancel();
-  if (status.state == storage::LogState::stalled && !stall_timer_.armed() && !live_.empty()) {
+  if (status.stalled_ms == 0) stall_timer_.cancel();
+  const bool may_recover = status.stalled_ms > 0 && status.state != storage::LogState::failed;  // or the commit hangs
+  if (may_recover && !stall_timer_.armed() && !live_.empty()) {
     stall_timer_.arm(std::max<int64_t>(0, options_->log_stall_ms - status.stalled_ms));
   }
 }

@@ -1,5 +1,6 @@
 #include "service/api/api.h"
 #include "service/http/router.h"
+#include "tests/contract/log_status.h"
 #include "tests/relay/relay_fixture.h"
 
 using namespace tokenrelay;
@@ -48,12 +49,13 @@ TEST_CASE("healthz: the process lives, whatever else is wrong", "[operations]") 
 TEST_CASE("readyz: not while draining, nor with a log that cannot commit, nor with a slow commit", "[operations]") {
   Operated f;
   CHECK(f.ready() == Said{200, "ready\n"});
-  f.log->stalled_ms = 5'000;
-  CHECK(f.ready() == Said{200, "ready\n"});
-  f.log->stalled_ms = 5'001;
+  checked(f.log->status());
+  f.log->stalled_ms = slow_commit_ms + 1;  // a commit hangs
+  checked(f.log->status());
   CHECK(f.ready() == Said{503, "log_slow\n"});
   f.log->stalled_ms = 0;
   f.log->set_state(LogState::stalled);
+  checked(f.log->status());
   CHECK(f.ready() == Said{503, "log_unavailable\n"});
   f.log->set_state(LogState::healthy);
   CHECK(f.ready() == Said{200, "ready\n"});

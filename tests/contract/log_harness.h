@@ -64,13 +64,14 @@ inline std::ostream& operator<<(std::ostream& out, const Event& e) {
   return out << e.seq << ":" << static_cast<int>(e.kind) << ":" << e.payload.substr(0, 40);
 }
 
-// Derive, open the log into log_ with loop_.poster() and *this, and say how to open it again.
+// It throws at whatever no log may do. Derive, open the log into log_ with loop_.poster() and *this, and say how to open it again.
 class LogHarness : public Observer {
  public:
   virtual void reopen() = 0;  // as a restart does: what was durable is there, what was unfinished is interrupted
 
   void on_durable(std::span<const Durable> streams, int64_t) override {
     ++commits_;
+    if (!states_.empty() && states_.back() == LogState::failed) throw std::logic_error("durable after the log failed");
     for (const auto& d : streams) {
       if (d.seq <= durable_[d.key]) throw std::logic_error("durable went backwards");
       durable_[d.key] = d.seq;

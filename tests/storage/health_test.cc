@@ -6,6 +6,7 @@
 
 #include "storage/reserve_file.h"
 #include "storage/write_turn.h"
+#include "tests/contract/log_status.h"
 #include "tests/storage/sqlite_harness.h"
 #include "tests/support/catch.h"
 
@@ -29,6 +30,7 @@ TEST_CASE("health says each change once, and nothing comes after failed") {
   h.recover();
   CHECK(changes == 0);
   h.stall("full", Clock::now() - 3s);
+  checked(h.status(7));
   h.stall("full", Clock::now());
   CHECK(changes == 1);
   CHECK(h.status(7).stalled_ms >= 3000);
@@ -38,6 +40,7 @@ TEST_CASE("health says each change once, and nothing comes after failed") {
   CHECK(h.status(0).stalled_ms == 0);
   CHECK(changes == 2);
   h.fail("sync");
+  checked(h.status(0));
   h.recover();
   h.stall("full", Clock::now());
   CHECK(changes == 3);
@@ -49,10 +52,11 @@ TEST_CASE("a commit under way is no trouble, one that hangs is") {
   h.commit_begins();
   CHECK(h.status(0).state == LogState::healthy);
   const auto deadline = Clock::now() + 10s;
-  while (h.status(0).state == LogState::healthy && Clock::now() < deadline) std::this_thread::sleep_for(10ms);
-  CHECK(h.status(0).state == LogState::stalled);
-  h.commit_ends();
+  while (h.status(0).stalled_ms == 0 && Clock::now() < deadline) std::this_thread::sleep_for(10ms);
+  CHECK(checked(h.status(0)).stalled_ms > slow_commit_ms);
   CHECK(h.status(0).state == LogState::healthy);
+  h.commit_ends();
+  CHECK(checked(h.status(0)).stalled_ms == 0);
 }
 
 TEST_CASE("the reserve holds blocks, gives them back once, and can be taken again") {

@@ -217,7 +217,7 @@ void MemoryLog::expired(int64_t finished_before_ms, uint64_t max_bytes, size_t l
 storage::LogStatus MemoryLog::status() const {
   storage::LogStatus status;
   status.state = state_;
-  status.stalled_ms = stalled_ms;
+  status.stalled_ms = state_ == storage::LogState::healthy ? stalled_ms : std::max<int64_t>(1, stalled_ms);
   status.uncommitted_bytes = uncommitted_bytes_;
   return status;
 }
