@@ -18,6 +18,15 @@ std::optional<uint64_t> read_count(json::Reader& in) {
   return static_cast<uint64_t>(count);
 }
 
+std::optional<uint64_t> read_detail(json::Reader& in, std::string_view member) {
+  std::optional<uint64_t> count;
+  if (in.peek() != json::Reader::Kind::object) return in.skip(), count;
+  in.object([&](std::string_view key) {
+    if (key == member) count = read_count(in);
+  });
+  return count;
+}
+
 void update_count(std::optional<uint64_t>& known, std::optional<uint64_t> later) {
   if (later && (*later > 0 || !known)) known = later;
 }

@@ -85,6 +85,7 @@ void AnthropicAnswer::take_usage(std::string_view raw, bool ended) {
   const uint64_t input =
       counted_.input.value_or(0) + counted_.cache_creation.value_or(0) + counted_.cache_read.value_or(0);
   if (input > 0) usage_.input_tokens = input;  // no prompt has none
+  usage_.cached_tokens = counted_.cache_read;
   if (ended) update_count(usage_.output_tokens, now.output);
 }
 

@@ -34,7 +34,6 @@ class ChunkReader {
   void tool_piece(std::optional<int64_t> index, std::string_view id, std::string_view name,
                   std::string_view raw_arguments);
   void usage(Reader& in);
-  static std::optional<uint64_t> detail(Reader& in, std::string_view name);
 
   // Passes a piece on. After the sink has returned false, nothing more is passed on, and the payload, which may be
   // destroyed, is not read.
@@ -246,20 +245,12 @@ void ChunkReader::usage(Reader& in) {
     } else if (key == "completion_tokens" || key == "output_tokens") {
       update_count(usage.output_tokens, read_count(in));
     } else if (key == "prompt_tokens_details") {
-      usage.cached_tokens = detail(in, "cached_tokens");
+      usage.cached_tokens = read_detail(in, "cached_tokens");
     } else if (key == "completion_tokens_details") {
-      usage.reasoning_tokens = detail(in, "reasoning_tokens");
+      usage.reasoning_tokens = read_detail(in, "reasoning_tokens");
     }
   });
   if (usage.input_tokens || usage.output_tokens) chunk_.usage = usage;
-}
-
-std::optional<uint64_t> ChunkReader::detail(Reader& in, std::string_view name) {
-  std::optional<uint64_t> count;
-  in.object([&](std::string_view key) {
-    if (key == name) count = read_count(in);
-  });
-  return count;
 }
 
 }  // namespace

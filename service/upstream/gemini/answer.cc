@@ -63,6 +63,8 @@ void GeminiAnswer::take_usage(std::string_view raw) {
   if (counted_.candidates || counted_.thoughts) {
     usage_.output_tokens = counted_.candidates.value_or(0) + counted_.thoughts.value_or(0);
   }
+  usage_.cached_tokens = counted_.cached;
+  usage_.reasoning_tokens = counted_.thoughts;
 }
 
 Taken GeminiAnswer::take_parts(std::string_view raw) {

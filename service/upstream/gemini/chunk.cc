@@ -152,6 +152,8 @@ void read_gemini_usage(std::string_view raw, std::string& scratch, GeminiUsage& 
       update_count(usage.candidates, read_count(in));
     else if (key == "thoughtsTokenCount")
       update_count(usage.thoughts, read_count(in));
+    else if (key == "cachedContentTokenCount")
+      update_count(usage.cached, read_count(in));
   });
 }
 

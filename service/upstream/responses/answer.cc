@@ -138,6 +138,8 @@ ResponsesAnswer::Taken ResponsesAnswer::take_state(std::string_view raw, std::st
 void ResponsesAnswer::note_usage(const Usage& usage) {
   if (usage.input_tokens.value_or(0) > 0 || !usage_.input_tokens) usage_.input_tokens = usage.input_tokens;
   if (usage.output_tokens.value_or(0) > 0 || !usage_.output_tokens) usage_.output_tokens = usage.output_tokens;
+  if (usage.cached_tokens) usage_.cached_tokens = usage.cached_tokens;
+  if (usage.reasoning_tokens) usage_.reasoning_tokens = usage.reasoning_tokens;
 }
 
 bool ResponsesAnswer::take_item(const ResponsesEvent& event, bool done) {

@@ -1,8 +1,7 @@
 #include "service/upstream/responses/event.h"
 
-#include <charconv>
-
 #include "service/json/sax.h"
+#include "service/upstream/token_count.h"
 
 namespace tokenrelay::upstream {
 namespace {
@@ -27,15 +26,6 @@ std::string_view unless_null(Reader& in) {
   return {};
 }
 
-// A number, with or without a fraction, or one in a string.
-std::optional<uint64_t> read_count(Reader& in) {
-  const std::string text(in.peek() == Kind::string ? in.string() : in.number());
-  double value = 0;
-  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || stop != text.data() + text.size() || !(value >= 0 && value < 1e15)) return std::nullopt;
-  return static_cast<uint64_t>(value);
-}
-
 // A zero does not take the place of a count.
 void keep(std::optional<uint64_t>& known, std::optional<uint64_t> said) {
   if (said && (*said > 0 || !known)) known = said;
@@ -48,6 +38,10 @@ Usage read_usage(Reader& in) {
       keep(usage.input_tokens, read_count(in));
     else if (key == "output_tokens" || key == "completion_tokens")
       keep(usage.output_tokens, read_count(in));
+    else if (key == "input_tokens_details" || key == "prompt_tokens_details")
+      usage.cached_tokens = read_detail(in, "cached_tokens");
+    else if (key == "output_tokens_details" || key == "completion_tokens_details")
+      usage.reasoning_tokens = read_detail(in, "reasoning_tokens");
   });
   return usage;
 }

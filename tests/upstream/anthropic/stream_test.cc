@@ -81,6 +81,7 @@ TEST_CASE("usage of Messages: input with its caches, output of the end") {
       anthropic_events({start(cached), text_start, text_of("x"), finish_of("end_turn"), message_stop});
   CHECK(whole.outcome->usage.input_tokens == 1105u);
   CHECK(whole.outcome->usage.output_tokens == 7u);
+  CHECK(whole.outcome->usage.cached_tokens == 1000u);
   const Recorder later = anthropic_events(
       {start({{"input_tokens", 0}, {"output_tokens", 0}}), text_start,
        finish_of("end_turn", {{"input_tokens", 9}, {"cache_read_input_tokens", nullptr}, {"output_tokens", 8}}),

@@ -95,9 +95,11 @@ TEST_CASE("text: role-only first chunk, refusals, finish reasons, usage wherever
   CHECK(openai_chunks({finish_payload(odd)}).outcome->finish_reason_raw == std::string(99, 'x'));
   const Recorder with_usage = openai_chunks(
       {text_payload("x"),
-       R"({"choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":7,"completion_tokens":9}})"});
+       R"({"choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":7,"prompt_tokens_details":{"audio_tokens":1,"cached_tokens":3},"completion_tokens":9,"completion_tokens_details":{"reasoning_tokens":4},"total_tokens":16}})"});
   CHECK(with_usage.outcome->usage.input_tokens == 7u);
   CHECK(with_usage.outcome->usage.output_tokens == 9u);
+  CHECK(with_usage.outcome->usage.cached_tokens == 3u);
+  CHECK(with_usage.outcome->usage.reasoning_tokens == 4u);
   const Recorder without = openai_chunks({text_payload("x"), R"({"choices":[],"usage":null})", finish_payload()});
   CHECK_FALSE(without.outcome->usage.input_tokens);
 }

@@ -37,7 +37,7 @@ TEST_CASE("Gemini: text, thoughts, calls and signatures in their order") {
        R"({"candidates":[{"index":1,"content":{"parts":[{"text":"another candidate"}]},"finishReason":"SAFETY"}]})",
        gemini_parts({{{"functionCall", json::object()}}, {{"text", ""}, {"thoughtSignature", "s2\"/+="}}}),
        R"({"candidates":[{"finishReason":"STOP","index":0}],"modelVersion":"m"})",
-       R"({"usageMetadata":{"promptTokenCount":4,"toolUsePromptTokenCount":2,"candidatesTokenCount":5}})"});
+       R"({"usageMetadata":{"promptTokenCount":4,"toolUsePromptTokenCount":2,"candidatesTokenCount":3,"thoughtsTokenCount":2,"cachedContentTokenCount":1}})"});
   REQUIRE_FALSE(got.outcome->failure);
   CHECK(got.text == "Let me see.");
   CHECK(got.reasoning == "hm");
@@ -53,6 +53,8 @@ TEST_CASE("Gemini: text, thoughts, calls and signatures in their order") {
   CHECK(got.outcome->finish_reason == FinishReason::tool_calls);
   CHECK(got.outcome->usage.input_tokens == 6u);
   CHECK(got.outcome->usage.output_tokens == 5u);
+  CHECK(got.outcome->usage.cached_tokens == 1u);
+  CHECK(got.outcome->usage.reasoning_tokens == 2u);
 }
 
 TEST_CASE("Gemini: a character cut in two is joined, arguments stay valid UTF-8") {
