@@ -24,14 +24,23 @@ void TurnWatch::watch_thread(TurnWatch* watch) {
   watch_of_thread = watch;
 }
 
-void TurnWatch::begin() {
-  began_ns_ = read_ns(CLOCK_MONOTONIC);
+int64_t TurnWatch::monotonic_ns() {
+  return read_ns(CLOCK_MONOTONIC);
+}
+
+void TurnWatch::next() {
+  const int64_t now_ns = monotonic_ns();
+  end_at(now_ns);
+  begin_at(now_ns);
+}
+
+void TurnWatch::begin_at(int64_t now_ns) {
+  began_ns_ = now_ns;
   if (began_ns_ - cpu_read_ns_ >= fine_ns) read_cpu(began_ns_);
 }
 
-void TurnWatch::end() {
+void TurnWatch::end_at(int64_t now_ns) {
   if (began_ns_ == 0) return;
-  const int64_t now_ns = read_ns(CLOCK_MONOTONIC);
   Turn turn{now_ns - began_ns_, now_ns - began_ns_};
   if (turn.wall_ns >= fine_ns) {
     const int64_t before_ns = cpu_ns_;
@@ -50,6 +59,10 @@ void TurnWatch::read_cpu(int64_t now_ns) {
 int wait_for_events(int epoll, epoll_event* events, int most, int timeout_ms) {
   TurnWatch* const watch = watch_of_thread;
   if (!watch) return epoll_wait(epoll, events, most, timeout_ms);
+  if (timeout_ms == 0) {
+    watch->next();
+    return epoll_wait(epoll, events, most, timeout_ms);
+  }
   watch->end();
   const int count = epoll_wait(epoll, events, most, timeout_ms);
   watch->begin();

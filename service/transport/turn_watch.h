@@ -1,7 +1,7 @@
 // TurnWatch: how long each turn of a loop takes, from the return of its wait for events to its next wait. A long turn
 // holds up every connection of the loop.
 //
-// Cost: two readings of the monotonic clock a turn (no system call). The thread's CPU time, which is a system call, is
+// Cost: two readings of the monotonic clock a turn (no system call), one where the loop does not wait. The thread's CPU time, which is a system call, is
 // read at most once a millisecond, so `cpu_ns` of a turn may hold up to a millisecond of the turns before it.
 // Threads: the loop's; the observer is called on it.
 #pragma once
@@ -22,13 +22,17 @@ class TurnWatch {
  public:
   void tell(std::function<void(const Turn&)> observer) { observer_ = std::move(observer); }
 
-  void begin();  // the loop has something to do
-  void end();    // the loop waits
+  void begin() { begin_at(monotonic_ns()); }  // the loop has something to do
+  void end() { end_at(monotonic_ns()); }      // the loop waits
+  void next();                                // it looks for events without waiting
 
   // The watch of the calling thread, whose turns begin and end in wait_for_events(); null: nobody watches.
   static void watch_thread(TurnWatch* watch);
 
  private:
+  static int64_t monotonic_ns();
+  void begin_at(int64_t now_ns);
+  void end_at(int64_t now_ns);
   void read_cpu(int64_t now_ns);
 
   std::function<void(const Turn&)> observer_;
