@@ -185,6 +185,7 @@ void ControlSocket::on_gone(int close_code) {
   alive_.end();
   after_end_.cancel();
   if (subscriber_) subscriber_->detach(false);
+  if (socket_.stalled()) api_.metrics.cut("slow_reader");
   api_.metrics.websocket_closed(close_code);
   api_.readers.release(*this);
 }

@@ -205,6 +205,7 @@ void SseReader::on_room() {
 }
 
 void SseReader::on_gone() {
+  if (body_.stalled()) api_.metrics.cut("slow_reader");
   subscriber_.detach(false);
   over();
 }

@@ -31,6 +31,7 @@ struct StreamingBody::State : std::enable_shared_from_this<State> {
   bool head_due = true;
   bool blocked = false;  // the kernel took less than offered
   bool failed = false;   // the connection is broken, and the owner will be told
+  bool stalled = false;
   bool finished = false;
   bool closed = false;         // cut, gone, or given back
   std::string waiting;         // the head until it leaves; then what the kernel did not take of the last write
@@ -49,7 +50,11 @@ struct StreamingBody::State : std::enable_shared_from_this<State> {
         socket(std::move(taken.socket)),
         chunked(!taken.http10),
         head_only(taken.head_only),
-        stall(socket.loop().timers(), [this] { on_broken(); }),
+        stall(socket.loop().timers(),
+              [this] {
+                stalled = true;
+                on_broken();
+              }),
         stall_ms(options.write_stall_ms),
         unread_bytes(options.unread_bytes),
         unread(std::move(taken.unread)),
@@ -96,6 +101,7 @@ struct StreamingBody::State : std::enable_shared_from_this<State> {
     for (;;) {
       auto got = socket.read(scratch.data(), scratch.size());
       if (got.status == IoStatus::would_block) return true;
+      stalled |= got.timed_out;
       if (got.status != IoStatus::done || unread.size() + got.bytes > unread_bytes) return false;
       unread.append(scratch.data(), got.bytes);
       if (got.bytes < scratch.size()) return true;
@@ -133,6 +139,7 @@ struct StreamingBody::State : std::enable_shared_from_this<State> {
     for (const iovec& one : out) total += one.iov_len;
     const bool was_head_due = head_due;
     auto wrote = socket.write(out);
+    stalled |= wrote.timed_out;
     if (wrote.status == IoStatus::failed) return fail_later();
     if (!was_head_due && wrote.bytes == total) return true;
     keep_rest(out, wrote.bytes, total);
@@ -181,6 +188,7 @@ struct StreamingBody::State : std::enable_shared_from_this<State> {
   void on_writable() {
     iovec rest = piece(std::string_view(waiting).substr(taken));
     auto wrote = socket.write({&rest, 1});
+    stalled |= wrote.timed_out;
     if (wrote.status == IoStatus::failed) return on_broken();
     bool progress = wrote.bytes > 0;
     taken += wrote.bytes;  // erase() would move megabytes of a large answer at every write
@@ -273,6 +281,10 @@ void StreamingBody::finish(std::span<const std::string_view> parts, std::shared_
 
 void StreamingBody::cut() {
   state_->cut();
+}
+
+bool StreamingBody::stalled() const {
+  return state_->stalled;
 }
 
 bool StreamingBody::over() const {

@@ -53,7 +53,8 @@ class StreamingBody {
   // request. `held` is released once the kernel has taken everything, or the connection is over.
   void finish(std::span<const std::string_view> parts, std::shared_ptr<void> held = nullptr);
   void cut();
-  bool over() const;  // finished, cut or gone
+  bool over() const;     // finished, cut or gone
+  bool stalled() const;  // in on_gone(): the peer is there, as far as is known, but took no byte for write_stall_ms
 
  private:
   struct State;

@@ -49,9 +49,10 @@ struct WebSocket::State : std::enable_shared_from_this<State> {
   transport::Timer alive, stall;
   std::unique_ptr<Goodbye> goodbye;  // how it ends, once known; its close frame waits until no answer is due
   size_t turn_left = 0;
-  size_t queued = 0;                 // bytes that the peer's kernel had not taken, when last checked since the ping
-  int64_t progress_ms = 0;           // time of the ping, or when `queued` last fell
-  bool kept = false;                 // the kernel did not take all of the last write
+  size_t queued = 0;        // bytes that the peer's kernel had not taken, when last checked since the ping
+  int64_t progress_ms = 0;  // time of the ping, or when `queued` last fell
+  bool kept = false;        // the kernel did not take all of the last write
+  bool stalled = false;
   bool behind = false;               // since the ping there were bytes before it that the peer had not taken
   bool said = false, heard = false;  // our close frame, the peer's
   bool broken = false;               // the peer broke the protocol: nothing more is read from it
@@ -67,7 +68,7 @@ struct WebSocket::State : std::enable_shared_from_this<State> {
         ended(std::move(taken.ended)),
         reader(options.message_bytes, [this](uint8_t* into, size_t room) { return receive(into, room); }),
         alive(socket.loop().timers(), [this] { on_alive_timer(); }),
-        stall(socket.loop().timers(), [this] { end(true); }) {
+        stall(socket.loop().timers(), [this] { cut_slow(); }) {
     append_status_line(out, 101);
     append_headers(out, taken.head);
     append_headers(out, options.headers);
@@ -188,7 +189,7 @@ struct WebSocket::State : std::enable_shared_from_this<State> {
     if (left < std::exchange(queued, left) && behind) progress_ms = now_ms();
     const int64_t limit = behind ? std::max(options.write_stall_ms, options.pong_ms) : options.pong_ms;
     const int64_t rest = progress_ms + limit - now_ms();
-    if (rest <= 0) return end(true);
+    if (rest <= 0) return behind ? cut_slow() : end(true);
     alive.arm(std::min(rest, options.pong_ms));
   }
 
@@ -203,6 +204,7 @@ struct WebSocket::State : std::enable_shared_from_this<State> {
     const iovec part{out.data(), out.size()};
     const auto wrote = socket.write({&part, 1});
     if (wrote.status == IoStatus::failed) failed = true;
+    stalled |= wrote.timed_out;
     if (wrote.bytes > 0) stall.cancel();
     if (wrote.bytes > 0 && kept && pinged) progress_ms = now_ms();
     out.erase(0, wrote.bytes);
@@ -266,6 +268,11 @@ struct WebSocket::State : std::enable_shared_from_this<State> {
     watch();
   }
 
+  void cut_slow() {
+    stalled = true;
+    end(true);
+  }
+
   void end(bool by_cut) {
     if (closed) return;
     const auto keep = shared_from_this();
@@ -315,6 +322,10 @@ void WebSocket::close(uint16_t code, std::string_view reason) {
 
 void WebSocket::cut() {
   if (!state_->closed) state_->shut(true);
+}
+
+bool WebSocket::stalled() const {
+  return state_->stalled;
 }
 
 bool WebSocket::over() const {

@@ -59,7 +59,8 @@ class WebSocket {
   bool has_room() const;             // else wait for on_room() before sending more
   void close(uint16_t code, std::string_view reason);  // what was sent leaves first
   void cut();
-  bool over() const;  // closing, cut or gone: send() does nothing
+  bool over() const;     // closing, cut or gone: send() does nothing
+  bool stalled() const;  // in on_gone(): the peer took nothing in time although bytes were due
 
  private:
   struct State;

@@ -19,6 +19,7 @@
 namespace tokenrelay::transport {
 namespace {
 
+constexpr int backlog = 4096;
 constexpr int batch = 64;          // accepts per turn, so that a storm of connections does not starve the others
 constexpr int64_t pause_ms = 100;  // out of descriptors: try again after this
 constexpr int patience = 10;       // after this many pauses, refuse the waiting clients
@@ -52,7 +53,7 @@ std::pair<std::string, std::string> split(const std::string& address) {
   return {host, port};
 }
 
-int open_listening(const std::string& address) {
+int open_bound(const std::string& address) {
   auto [host, port] = split(address);
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
@@ -70,7 +71,7 @@ int open_listening(const std::string& address) {
     }
     int on = 1;
     (void)::setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (::bind(descriptor, at->ai_addr, at->ai_addrlen) == 0 && ::listen(descriptor, 4096) == 0) return descriptor;
+    if (::bind(descriptor, at->ai_addr, at->ai_addrlen) == 0) return descriptor;
     error = errno;
     ::close(descriptor);
   }
@@ -110,14 +111,17 @@ struct Listener::State : std::enable_shared_from_this<Listener::State> {
         max_connections(max),
         accepted(std::move(call)),
         io(owner.context()),
-        retry(owner.timers(), [this] { accept_some(); }) {}
+        retry(owner.timers(), [this] {
+          const auto keep = shared_from_this();  // what is called may destroy the listener
+          accept_some();
+        }) {}
 
   ~State() {
     if (spare >= 0) ::close(spare);
   }
 
   void bind(const std::string& address) {
-    io.assign(open_listening(address));
+    io.assign(open_bound(address));
     sockaddr_storage storage{};
     socklen_t size = sizeof storage;
     if (::getsockname(io.native_handle(), reinterpret_cast<sockaddr*>(&storage), &size) != 0)
@@ -216,6 +220,9 @@ void Listener::when_refused(std::function<void(std::string_view)> call) {
 }
 
 void Listener::start() {
+  if (::listen(state_->io.native_handle(), backlog) != 0) {
+    refuse(errno, "cannot listen on " + state_->host + ":" + std::to_string(state_->port));
+  }
   state_->started = true;
   state_->wait();
 }

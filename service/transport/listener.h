@@ -2,7 +2,8 @@
 //
 // Bounds: at most max_connections are open (the owner reports ends with closed()); further ones are refused by a reset.
 // Out of descriptors (EMFILE) it pauses, and in the end refuses clients with a spare one; it neither crashes nor spins.
-// No SO_REUSEPORT: two relays must not share a port unnoticed.
+// The constructor binds, so that a taken port is known before anything else is begun; clients can connect from start()
+// on. No SO_REUSEPORT: two relays must not share a port unnoticed.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +21,7 @@ class Listener {
   using Accepted = std::function<void(Socket)>;
 
   // "HOST:PORT", port 0 for any; "[::1]:8080" for IPv6; "localhost:8080" resolves. Throws std::system_error (start-up
-  // only).
+  // only), as start() may.
   Listener(Loop& loop, const std::string& address, size_t max_connections, Accepted accepted);
   ~Listener();
 

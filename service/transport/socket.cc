@@ -57,7 +57,7 @@ Address peer_of(int descriptor) {
 
 IoResult failure() {
   if (errno == EAGAIN || errno == EWOULDBLOCK) return {IoStatus::would_block};
-  return {IoStatus::failed};
+  return {IoStatus::failed, 0, errno == ETIMEDOUT};
 }
 
 }  // namespace

@@ -26,6 +26,7 @@ enum class IoStatus { done, would_block, eof, failed };
 struct IoResult {
   IoStatus status;
   size_t bytes = 0;
+  bool timed_out = false;  // failed: the peer acknowledged nothing in time (give_up_after())
 };
 
 class Socket {

@@ -118,11 +118,15 @@ tl::expected<TlsServer, TlsFault> TlsServer::open(const TlsFiles& files, size_t 
 }
 
 std::optional<TlsFault> TlsServer::reload(const TlsFiles& files) {
-  auto context = load(files);
-  if (!context) return context.error();
-  keep_ticket_keys(shared_->context.get(), context->get());
-  shared_->context = std::move(*context);
+  const auto opened = open(files);
+  if (!opened) return opened.error();
+  change_to(*opened);
   return std::nullopt;
+}
+
+void TlsServer::change_to(const TlsServer& opened) {
+  keep_ticket_keys(shared_->context.get(), opened.shared_->context.get());
+  shared_->context = opened.shared_->context;
 }
 
 void TlsServer::secure(Socket& socket) {

@@ -49,6 +49,7 @@ class TlsServer {
   static tl::expected<TlsServer, TlsFault> open(const TlsFiles& files, size_t max_handshakes = handshakes_at_once);
 
   std::optional<TlsFault> reload(const TlsFiles& files);  // on a fault the old certificate stays in use
+  void change_to(const TlsServer& opened);                // its certificate, which another thread may have read
   // Reasons: a handshake failed (tls), or there were too many (handshakes).
   void when_refused(std::function<void(std::string_view reason)> call) { shared_->refused = std::move(call); }
   void secure(Socket& socket);  // fresh from accept

@@ -219,6 +219,7 @@ TEST_CASE_METHOD(Streaming, "a peer that takes no byte is cut when bytes are due
   fill();
   SECTION("unfinished") {
     CHECK(support::wait_until([&] { return stream->gone.load(); }, 5s));
+    CHECK(stream->body->stalled());
   }
   SECTION("finished") {
     finish("end");

@@ -20,6 +20,7 @@ namespace {
 struct Echo final : WebSocket::Owner {
   std::unique_ptr<WebSocket> socket;
   std::atomic<int> messages{0}, rooms{0}, gone{0};
+  std::atomic<bool> stalled{false};
   std::atomic<bool> held{false};
 
   void on_message(std::string_view text) override {
@@ -31,7 +32,10 @@ struct Echo final : WebSocket::Owner {
   }
   void on_room() override { ++rooms; }
   bool answers_due() const override { return held; }
-  void on_gone(int code) override { gone = code; }
+  void on_gone(int code) override {
+    stalled = socket->stalled();
+    gone = code;
+  }
 };
 
 class WsServer {
@@ -352,6 +356,7 @@ TEST_CASE("a peer that takes nothing for the stall's time is cut", "[websocket]"
   Echo& echo = server.echo();
   // Again and again: a kernel that seems full may still find some room.
   CHECK(wait_until([&] { return server.flood(echo), echo.gone == 1006; }, 10s, 50ms));
+  CHECK(echo.stalled);
 }
 
 TEST_CASE("random bytes behind a handshake end in a close or a cut, and nothing worse", "[websocket]") {

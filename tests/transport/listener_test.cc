@@ -55,6 +55,16 @@ int64_t cpu_us() {
 
 }  // namespace
 
+TEST_CASE("it takes its port at once, and clients from start() on", "[listener]") {
+  Loop loop;
+  Listener first(loop, "127.0.0.1:0", 10, [](Socket) {});
+  CHECK(connect_to(first.port()) == -1);
+  first.start();
+  Clients clients;
+  CHECK(clients.add(first.port()));
+  CHECK_THROWS_AS(Listener(loop, "127.0.0.1:" + std::to_string(first.port()), 10, [](Socket) {}), std::system_error);
+}
+
 TEST_CASE("listens on what it is told and says where", "[listener]") {
   Loop loop;
   auto ignore = [](Socket) {};
