@@ -2,11 +2,6 @@
 
 namespace tokenrelay::metrics {
 
-// From half a millisecond (a local model's burst) to a minute, after which nobody waits any more.
-const std::array<uint64_t, 16> Metrics::inter_delta_bounds = {
-    500'000,       1'000'000,      2'500'000,      5'000'000,     10'000'000,    25'000'000,
-    50'000'000,    100'000'000,    250'000'000,    500'000'000,   1'000'000'000, 2'500'000'000,
-    5'000'000'000, 10'000'000'000, 30'000'000'000, 60'000'000'000};
 const std::array<uint64_t, 11> Metrics::lag_bounds = {0, 1, 4, 16, 64, 256, 1024, 4096, 16'384, 65'536, 262'144};
 const std::array<uint64_t, 15> Metrics::turn_bounds = {
     50'000,     100'000,    250'000,     500'000,     1'000'000,   2'500'000,     5'000'000,    10'000'000,
@@ -21,8 +16,6 @@ Histogram::BucketBoundaries scaled(const std::array<uint64_t, N>& bounds, double
   return scaled;
 }
 
-const Histogram::BucketBoundaries first_token_seconds_bounds = {0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75,
-                                                                1,    1.5,   2.5,  5,   10,  20,   30,  60};
 const Histogram::BucketBoundaries commit_seconds_bounds = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
                                                            0.05,   0.1,     0.25,   0.5,   1,      5,     30};
 const Histogram::BucketBoundaries commit_events_bounds = {1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000};
@@ -41,11 +34,17 @@ Metrics::Families::Families(std::string_view version)
       streams_queued(gauge("tokenrelay_streams_queued", "Streams waiting for an upstream slot.")),
       generations_active(gauge("tokenrelay_generations_active", "Upstream calls in progress.")),
       generations_started(counter("tokenrelay_generations_started_total", "Upstream calls started.")),
+      generations_ended(counters("tokenrelay_generations_ended_total",
+                                 "Upstream calls ended, by outcome (ok, cancelled or an error code).",
+                                 {"model", "upstream", "outcome"}, 512)),
+      tokens(counters("tokenrelay_tokens_total",
+                      "Tokens as the providers report them, by kind: cached is a part of input, reasoning of output.",
+                      {"kind", "model", "upstream"}, 4 * (ModelTallies::most + 1))),
       first_token(histograms("tokenrelay_first_token_seconds",
-                             "Time from the start of a generation to its first delta, by model.", {"model"}, 101,
-                             first_token_seconds_bounds)),
-      inter_delta(histogram("tokenrelay_inter_delta_seconds", "Time between consecutive deltas of a generation.",
-                            scaled(inter_delta_bounds, 1e9))),
+                             "Time from the start of a generation to its first delta.", {"model", "upstream"},
+                             ModelTallies::most + 1, scaled(first_token_bounds, 1e9))),
+      inter_delta(histograms("tokenrelay_inter_delta_seconds", "Time between consecutive deltas of a generation.",
+                             {"model", "upstream"}, ModelTallies::most + 1, scaled(inter_delta_bounds, 1e9))),
       deltas(counters("tokenrelay_deltas_total", "Deltas from upstream, by kind.", {"kind"}, 3)),
       delta_bytes(counters("tokenrelay_delta_bytes_total", "Bytes of deltas from upstream, by kind.", {"kind"}, 3)),
       commit_duration(histogram("tokenrelay_commit_duration_seconds",

@@ -43,8 +43,8 @@ struct Metrics::Families {
   Counters streams_ended, streams_failed;
   Gauge &streams_live, &streams_queued, &generations_active;
   Counter& generations_started;
-  Histograms first_token;
-  Histogram& inter_delta;
+  Counters generations_ended, tokens;
+  Histograms first_token, inter_delta;
   Counters deltas, delta_bytes;
 
   Histogram &commit_duration, &commit_wait, &commit_events, &commit_bytes;

@@ -13,6 +13,7 @@ constexpr const char* name_of(Transport transport) {
   return transport == Transport::sse ? "sse" : "websocket";
 }
 constexpr const char* kinds[] = {"text", "reasoning", "tool_call"};
+constexpr const char* token_kinds[] = {"input", "output", "cached", "reasoning"};
 constexpr const char* verdicts[] = {"start", "exact", "reset"};
 constexpr const char* log_states[] = {"healthy", "stalled", "failed"};
 
@@ -68,8 +69,12 @@ void Metrics::generation_ended() {
   families_->generations_active.Decrement();
 }
 
-void Metrics::first_token(std::string_view model, double seconds) {
-  families_->first_token.of({families_->model_label(model)}).Observe(seconds);
+ModelMetrics& Metrics::of_model(std::string_view model, std::string_view upstream) {
+  return models_.of(families_->model_label(model), upstream);
+}
+
+void Metrics::generation_outcome(std::string_view model, std::string_view upstream, std::string_view outcome) {
+  families_->generations_ended.of({families_->model_label(model), upstream, outcome}).Increment();
 }
 
 void Metrics::commit(double seconds, double waited_seconds, size_t events, size_t bytes) {
@@ -181,13 +186,25 @@ void Metrics::on_scrape(std::function<void(Metrics&)> sampler) {
   samplers_.push_back(std::move(sampler));
 }
 
+void Metrics::fold_models() {
+  models_.for_each([this](std::string_view model, std::string_view upstream, ModelMetrics& tally) {
+    const auto first = tally.first_token_.take();
+    families_->first_token.of({model, upstream}).ObserveMultiple(first.counts, first.sum / 1e9);
+    const auto gaps = tally.inter_delta_.take();
+    families_->inter_delta.of({model, upstream}).ObserveMultiple(gaps.counts, gaps.sum / 1e9);
+    for (size_t kind = 0; kind < std::size(token_kinds); ++kind) {
+      families_->tokens.of({token_kinds[kind], model, upstream})
+          .Increment(static_cast<double>(tally.tokens_[kind].take()));
+    }
+  });
+}
+
 void Metrics::fold() {
   for (size_t kind = 0; kind < deltas_.size(); ++kind) {
     families_->deltas.of({kinds[kind]}).Increment(static_cast<double>(deltas_[kind].count.take()));
     families_->delta_bytes.of({kinds[kind]}).Increment(static_cast<double>(deltas_[kind].bytes.take()));
   }
-  const auto gaps = inter_delta_.take();
-  families_->inter_delta.ObserveMultiple(gaps.counts, gaps.sum / 1e9);
+  fold_models();
   const auto lags = lag_.take();
   families_->lag.ObserveMultiple(lags.counts, lags.sum);
   const auto turns = turns_.take();

@@ -1,7 +1,7 @@
 // Metrics: everything the relay counts, in one place. All metrics are defined in metrics/definitions.cc, with names,
 // help, labels and buckets.
 //
-// Threads. Every method may be called from any thread. delta(), inter_delta(), lag() and loop_turn() are the token
+// Threads. Every method may be called from any thread. delta(), lag(), loop_turn() and ModelMetrics are the token
 // path: a few relaxed atomic adds, no lock, no lookup. The others take a mutex that is held for a map lookup.
 // Bounds. Labels never hold an id. A model that is not on the list of known models becomes "other", and so does a
 // status, code, reason or route beyond the bound of its family.
@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "metrics/longest.h"
+#include "metrics/model_metrics.h"
 #include "metrics/tally.h"
 
 namespace tokenrelay::metrics {
@@ -49,7 +50,9 @@ class Metrics {
   void stream_failed(std::string_view code);   // done.error.code, beside stream_ended("failed")
   void generation_began();
   void generation_ended();
-  void first_token(std::string_view model, double seconds);  // from the generation's start to its first delta
+  // By model and upstream: times and tokens, and how each generation ended (ok, cancelled, or an error code).
+  ModelMetrics& of_model(std::string_view model, std::string_view upstream);
+  void generation_outcome(std::string_view model, std::string_view upstream, std::string_view outcome);
 
   // The token path.
   void delta(DeltaKind kind, size_t bytes) {
@@ -57,7 +60,6 @@ class Metrics {
     of_kind.count.add();
     of_kind.bytes.add(bytes);
   }
-  void inter_delta(double seconds) { inter_delta_.observe(seconds > 0 ? static_cast<uint64_t>(seconds * 1e9) : 0); }
   void lag(uint64_t events_behind) { lag_.observe(events_behind); }  // at each write to a reader: durable minus written
 
   // The log. Called from the writer thread after each commit.
@@ -116,12 +118,13 @@ class Metrics {
   void fold();
   void long_turn(int64_t wall_ns, int64_t cpu_ns);
 
-  static const std::array<uint64_t, 16> inter_delta_bounds;  // nanoseconds
-  static const std::array<uint64_t, 11> lag_bounds;          // events
-  static const std::array<uint64_t, 15> turn_bounds;         // nanoseconds
+  void fold_models();
+
+  static const std::array<uint64_t, 11> lag_bounds;   // events
+  static const std::array<uint64_t, 15> turn_bounds;  // nanoseconds
 
   std::array<Deltas, 3> deltas_;
-  Spread<16> inter_delta_{inter_delta_bounds};
+  ModelTallies models_;
   Spread<11> lag_{lag_bounds};
   Spread<15> turns_{turn_bounds};
   Longest stall_, stall_cpu_;  // seconds

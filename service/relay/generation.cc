@@ -17,6 +17,8 @@ namespace {
 
 // Of one event, which cannot be split. A long thought's signature is nearly as long as the thought itself.
 constexpr size_t max_opaque_bytes = 256 << 10;
+// Of a tool call's id and of its name, which every piece of it repeats. Some servers put a signature into the id.
+constexpr size_t max_name_bytes = 16 << 10;
 
 metrics::DeltaKind metric_kind(EventKind kind) {
   if (kind == EventKind::reasoning) return metrics::DeltaKind::reasoning;
@@ -55,9 +57,9 @@ void Generation::take_up(const Continuation& from, Progress said) {
 
 void Generation::take_slot() {
   upstream_ = attempts_.route().upstream;
-  if (upstream_->slots.take()) return on_slot();
+  if (upstream_->slots->take()) return on_slot();
   state_ = State::queued;
-  upstream_->slots.wait_for(*this);
+  upstream_->slots->wait_for(*this);
   timer_.arm(options_->queue_ms);
 }
 
@@ -66,6 +68,7 @@ void Generation::on_slot() {
   timer_.cancel();
   attempts_.begin(context_.now_ms());
   context_.metrics.generation_began();
+  model_metrics_ = &context_.metrics.of_model(attempts_.asked_for(), upstream_->name);
   if (first_call_us_ == 0) {
     first_call_us_ = context_.loop.clock().mono_us();
     owner_.on_generation_started();
@@ -74,10 +77,11 @@ void Generation::on_slot() {
 }
 
 void Generation::leave_slot() {
-  if (state_ == State::queued) upstream_->slots.leave(*this);
+  if (state_ == State::queued) upstream_->slots->leave(*this);
   if (!std::exchange(has_slot_, false)) return;
   context_.metrics.generation_ended();
-  upstream_->slots.give_back();
+  context_.metrics.generation_outcome(attempts_.asked_for(), upstream_->name, outcome_);
+  upstream_->slots->give_back();
 }
 
 void Generation::on_timer() {
@@ -105,6 +109,7 @@ void Generation::start_call() {
 
 void Generation::call() {
   state_ = State::calling;
+  outcome_ = "cancelled";
   upstream::Provider& provider = *attempts_.upstream().provider;
   call_ = token_.empty() ? provider.start(request_, *this) : provider.take_up(token_, request_id_, *this);
   if (!call_) return fail(ErrorCode::upstream_error, "this upstream cannot resume the answer");
@@ -139,17 +144,27 @@ void Generation::resume() {
 
 void Generation::add_usage(UsageTotal& total, const upstream::Usage& said) const {
   if (first_call_us_ == 0) return;  // it never called the upstream
+  note_tokens(said);
   const bool nothing_known = !answered_ && output_bytes_ == 0 && !said.input_tokens && !said.output_tokens;
   if (nothing_known) return total.add_unknown();
   total.add(said, prompt_bytes_, output_bytes_);
 }
 
+void Generation::note_tokens(const upstream::Usage& said) const {
+  if (!model_metrics_) return;
+  using metrics::Tokens;
+  model_metrics_->tokens(Tokens::input, said.input_tokens.value_or(0));
+  model_metrics_->tokens(Tokens::output, said.output_tokens.value_or(0));
+  model_metrics_->tokens(Tokens::cached, said.cached_tokens.value_or(0));
+  model_metrics_->tokens(Tokens::reasoning, said.reasoning_tokens.value_or(0));
+}
+
 void Generation::note_delta(EventKind kind, size_t bytes) {
   const int64_t now = context_.loop.clock().mono_us();
   if (last_delta_us_ == 0) {
-    context_.metrics.first_token(attempts_.asked_for(), static_cast<double>(now - first_call_us_) / 1e6);
+    model_metrics_->first_token(static_cast<double>(now - first_call_us_) / 1e6);
   } else {
-    context_.metrics.inter_delta(static_cast<double>(now - last_delta_us_) / 1e6);
+    model_metrics_->inter_delta(static_cast<double>(now - last_delta_us_) / 1e6);
   }
   last_delta_us_ = now;
   context_.metrics.delta(metric_kind(kind), bytes);
@@ -187,11 +202,10 @@ void Generation::on_reasoning(std::string_view delta) {
 void Generation::on_tool_call(int index, std::string_view id, std::string_view name, std::string_view arguments) {
   const auto i = static_cast<size_t>(index);
   if (i >= tools_.size()) tools_.resize(i + 1);
-  // A name may be as long as the upstream likes; an event may not.
-  const size_t name_bytes = options_->event_bytes / 8;
-  if (!id.empty()) tools_[i].first = id.substr(0, json::utf8_prefix(id, name_bytes));
+  if (id.size() > max_name_bytes || name.size() > max_name_bytes) return refuse_tool_call();
+  if (!id.empty()) tools_[i].first = id;
   if (tools_[i].first.empty()) tools_[i].first = draw_call_id();
-  if (!name.empty()) tools_[i].second = name.substr(0, json::utf8_prefix(name, name_bytes));
+  if (!name.empty()) tools_[i].second = name;
   if (i < known_.tool_bytes.size()) {
     arguments = unsaid(known_.tool_bytes[i], arguments);
     if (arguments.empty()) return;
@@ -206,6 +220,14 @@ void Generation::on_tool_call(int index, std::string_view id, std::string_view n
     output_bytes_ += size;
     arguments.remove_prefix(size);
   } while (!arguments.empty());
+}
+
+// Cut, it would be another tool's name, or an id that the upstream does not know in the next turn.
+void Generation::refuse_tool_call() {
+  upstream::Outcome outcome;
+  outcome.failure = upstream::Error{ErrorCode::upstream_protocol, "a tool call's id or name is longer than 16 KiB",
+                                    false, std::nullopt, 0};
+  on_end(std::move(outcome));
 }
 
 void Generation::on_first_byte() {
@@ -256,8 +278,8 @@ bool Generation::append_seam(std::string_view reason) {
 
 void Generation::on_end(upstream::Outcome outcome) {
   const std::optional<upstream::Error> failure = outcome.failure;
-  context_.metrics.upstream_result(attempts_.upstream().provider->kind(),
-                                   failure ? upstream::name_of(failure->code) : "ok");
+  outcome_ = failure ? upstream::name_of(failure->code) : "ok";
+  context_.metrics.upstream_result(attempts_.upstream().provider->kind(), outcome_);
   if (failure && (try_again(*failure) || fall_back(outcome))) return;
   state_ = State::closed;
   owner_.on_generation_end(std::move(outcome));

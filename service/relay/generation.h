@@ -85,10 +85,12 @@ class Generation final : private upstream::CallHandler, private Slots::Waiter {
   void on_prepared_fallback(std::optional<upstream::Prepared> prepared);
   bool append_seam(std::string_view reason);
   std::string draw_call_id() const;
+  void refuse_tool_call();
   void forget_token();
   std::string_view unsaid(uint64_t& known, std::string_view delta);
   bool append_split(storage::EventKind kind, std::string_view delta);
   void note_delta(storage::EventKind kind, size_t bytes);
+  void note_tokens(const upstream::Usage& said) const;
 
   Context& context_;
   Owner& owner_;
@@ -108,6 +110,8 @@ class Generation final : private upstream::CallHandler, private Slots::Waiter {
   upstream::Outcome last_outcome_;                          // while fallbacks are asked for
   transport::Alive alive_;                                  // until it is closed
   std::shared_ptr<Upstream> upstream_;                      // whose slot it has, or waits for
+  metrics::ModelMetrics* model_metrics_ = nullptr;          // of the upstream in use; from the first slot on
+  std::string_view outcome_;                                // of the last call, for the metrics
   std::string token_;                                       // of an answer that can be resumed
   std::vector<std::pair<std::string, std::string>> tools_;  // id and name of each tool call so far
 };

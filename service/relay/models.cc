@@ -23,11 +23,22 @@ bool Slots::take() {
 void Slots::give_back() {
   assert(in_use_ > 0);
   --in_use_;
-  if (line_.empty() || full()) return;
+  call_next();
+}
+
+bool Slots::call_next() {
+  if (line_.empty() || full()) return false;
   Waiter* next = line_.front();
   line_.pop_front();
   ++in_use_;
   next->on_slot();
+  return true;
+}
+
+void Slots::allow(uint32_t max) {
+  max_ = max;
+  while (call_next()) {
+  }
 }
 
 ModelTable::ModelTable(std::vector<std::shared_ptr<Upstream>> upstreams, std::string default_model)
@@ -35,6 +46,17 @@ ModelTable::ModelTable(std::vector<std::shared_ptr<Upstream>> upstreams, std::st
   if (!default_model_.empty()) return;
   const auto known = names();
   if (!known.empty()) default_model_ = known.front();
+}
+
+void ModelTable::take_over_slots(const ModelTable& earlier) const {
+  for (const auto& upstream : upstreams_) {
+    for (const auto& old : earlier.upstreams_) {
+      if (old->name != upstream->name) continue;
+      upstream->slots = old->slots;
+      upstream->slots->allow(upstream->max_concurrent);
+      break;
+    }
+  }
 }
 
 std::shared_ptr<Upstream> ModelTable::serving(const std::string& model) const {

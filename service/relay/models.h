@@ -26,6 +26,7 @@ class Slots {
   };
 
   explicit Slots(uint32_t max) : max_(max) {}
+  void allow(uint32_t max);  // from now on; more places go to those in line
   bool full() const { return max_ != 0 && in_use_ >= max_; }
   bool take();  // false: wait_for()
   void wait_for(Waiter& waiter) { line_.push_back(&waiter); }
@@ -34,7 +35,9 @@ class Slots {
   size_t waiting() const { return line_.size(); }
 
  private:
-  const uint32_t max_;
+  bool call_next();
+
+  uint32_t max_;
   uint32_t in_use_ = 0;
   std::list<Waiter*> line_;
 };
@@ -48,12 +51,17 @@ struct Fallback {
 struct Upstream {
   Upstream(std::string name, std::shared_ptr<upstream::Provider> provider, std::vector<std::string> models,
            uint32_t max_concurrent)
-      : name(std::move(name)), provider(std::move(provider)), models(std::move(models)), slots(max_concurrent) {}
+      : name(std::move(name)),
+        provider(std::move(provider)),
+        models(std::move(models)),
+        max_concurrent(max_concurrent),
+        slots(std::make_shared<Slots>(max_concurrent)) {}
 
   std::string name;  // in logs, and in the fallbacks of others
   std::shared_ptr<upstream::Provider> provider;
   std::vector<std::string> models;  // names or globs; empty: every name
-  Slots slots;
+  uint32_t max_concurrent;
+  std::shared_ptr<Slots> slots;     // an upstream of this name in the next table goes on with them
   std::vector<Fallback> fallbacks;  // in order; by name, so that two can fall back to each other
   bool only_fallback = false;       // serves no model by itself
 };
@@ -73,6 +81,9 @@ struct KnownModel {
 class ModelTable {
  public:
   ModelTable(std::vector<std::shared_ptr<Upstream>> upstreams, std::string default_model);
+
+  // For a reload: generations that run or wait at an upstream of the same name keep their places and count.
+  void take_over_slots(const ModelTable& earlier) const;
 
   const std::string& default_model() const { return default_model_; }  // "": none
   std::optional<Route> find(std::string_view model) const;             // exact names first, then globs, in order

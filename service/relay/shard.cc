@@ -56,6 +56,7 @@ void Shard::use(std::unique_ptr<storage::EventLog> log) {
 
 void Shard::reload(std::shared_ptr<const Options> options, std::shared_ptr<const ModelTable> models) {
   options_ = std::move(options);
+  models->take_over_slots(*models_);
   models_ = std::move(models);
   expiry_timer_.arm(0);
 }
@@ -69,7 +70,7 @@ std::optional<Error> Shard::refusal(const Route& route) const {
     return Error{Errc::log_unavailable, "the event log cannot commit at the moment"};
   if (auto why = admission_.refusal(*options_, log)) return Error{Errc::overloaded, std::move(*why)};
   if (live_.size() + creating_ >= options_->live_streams) return Error{Errc::overloaded, "too many live streams"};
-  const auto& slots = route.upstream->slots;
+  const Slots& slots = *route.upstream->slots;
   if (slots.full() && slots.waiting() >= options_->queued_streams) {
     return Error{Errc::overloaded, "too many streams are waiting for this upstream"};
   }
@@ -339,8 +340,9 @@ constexpr int64_t expire_again_ms = 500;  // if there are more
 
 void Shard::expire() {
   expiry_timer_.arm(std::clamp<int64_t>(options_->retention_ms / 4, 100, 60'000));
+  const int64_t now_ms = expiry_clock_.now_ms(context_->wall_ms(), context_->now_ms(), options_->retention_ms);
   if (!log_ || log_->status().state != storage::LogState::healthy) return;
-  log_->expired(context_->wall_ms() - options_->retention_ms, options_->retention_bytes, expire_at_once,
+  log_->expired(now_ms - options_->retention_ms, options_->retention_bytes, expire_at_once,
                 [this](storage::Result<std::vector<storage::StreamRow>> rows) {
                   if (!rows) return;
                   for (const auto& row : *rows) expire_one(row);

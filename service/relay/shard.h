@@ -13,6 +13,7 @@
 
 #include "service/relay/admission.h"
 #include "service/relay/context.h"
+#include "service/relay/expiry_clock.h"
 #include "service/relay/models.h"
 #include "service/relay/options.h"
 #include "service/relay/stream.h"
@@ -114,6 +115,7 @@ class Shard final : public storage::Observer {
   storage::KeyTable<std::shared_ptr<Stream>> live_;
   std::unordered_map<std::string, std::weak_ptr<Stream>> known_;  // live, or ended with readers
   size_t creating_ = 0;
+  ExpiryClock expiry_clock_;
   std::unordered_map<std::string, int64_t> expiring_since_ms_;  // spared because they are being read
 
   Admission admission_;

@@ -48,7 +48,7 @@ void Stream::keep_watch(OnDisconnect on_disconnect, int64_t within_ms) {
                                                options_->relay_cut_grace_ms, [this] { cancel(); });
   time_limit_ = std::make_unique<transport::Timer>(context_.loop.timers(),
                                                    [this] { fail("time_limit", "the stream reached its time limit"); });
-  time_limit_->arm(std::max<int64_t>(0, within_ms));
+  time_limit_->arm(within_ms);
 }
 
 void Stream::begin(Prompt prompt) {
@@ -61,7 +61,9 @@ void Stream::begin(Prompt prompt) {
 }
 
 void Stream::go_on(Route route, const Continuation& from) {
-  keep_watch(from.on_disconnect, options_->stream_ms - (context_.wall_ms() - row_.created_ms));
+  // The clock may have been set since: never more than a whole time, nor less than none.
+  const int64_t ran_ms = std::clamp<int64_t>(context_.wall_ms() - row_.created_ms, 0, options_->stream_ms);
+  keep_watch(from.on_disconnect, options_->stream_ms - ran_ms);
   policy_->on_last_reader_left(true);  // the relay cut them
   phase_ = Phase::streaming;
   route_ = std::move(route);
@@ -181,7 +183,7 @@ tl::expected<Seq, Refusal> Stream::steer(std::string_view content) {
   if (broken_) return tl::make_unexpected(Refusal::log_unavailable);
   if (phase_ == Phase::ending || phase_ == Phase::ended) return tl::make_unexpected(Refusal::stream_ended);
   if (content.size() > options_->steer_bytes) return tl::make_unexpected(Refusal::too_long);
-  if (steers_ == options_->steers) return tl::make_unexpected(Refusal::too_many);
+  if (steers_ >= options_->steers) return tl::make_unexpected(Refusal::too_many);
   ++steers_;
   if (generation_) generation_->add_usage(usage_, {});
   retire_generation();

@@ -28,9 +28,11 @@ void use_everything(Metrics& metrics) {
   metrics.stream_ended("completed");
   metrics.stream_failed("upstream_truncated");
   metrics.generation_began();
-  metrics.first_token("demo", 0.2);
+  metrics.of_model("demo", "up").first_token(0.2);
+  metrics.of_model("demo", "up").tokens(Tokens::input, 5);
+  metrics.generation_outcome("demo", "up", "ok");
   metrics.delta(DeltaKind::text, 3);
-  metrics.inter_delta(0.03);
+  metrics.of_model("demo", "up").inter_delta(0.03);
   metrics.lag(2);
   metrics.commit(0.0004, 0.001, 12, 900);
   metrics.subscriber_joined(Transport::sse);
@@ -108,10 +110,10 @@ TEST_CASE("the longest of a minute is forgotten after a minute, also when a seco
 TEST_CASE("a second scrape adds to the first") {
   Metrics metrics("0.1.0");
   metrics.delta(DeltaKind::tool_call, 5);
-  metrics.inter_delta(0.004);
+  metrics.of_model("demo", "up").inter_delta(0.004);
   metrics.exposition();
   metrics.delta(DeltaKind::tool_call, 6);
-  metrics.inter_delta(0.005);
+  metrics.of_model("demo", "up").inter_delta(0.005);
   metrics.set_log({.corrupt_rows = 2});
   metrics.set_log({.corrupt_rows = 2});
   metrics.set_log_lines_dropped(3);
@@ -119,51 +121,95 @@ TEST_CASE("a second scrape adds to the first") {
   const std::string text = metrics.exposition();
   CHECK(value_of(text, "tokenrelay_deltas_total{kind=\"tool_call\"}") == 2);
   CHECK(value_of(text, "tokenrelay_delta_bytes_total{kind=\"tool_call\"}") == 11);
-  CHECK(value_of(text, "tokenrelay_inter_delta_seconds_bucket{le=\"0.005\"}") == 2);
-  CHECK(value_of(text, "tokenrelay_inter_delta_seconds_bucket{le=\"0.0025\"}") == 0);
-  CHECK(value_of(text, "tokenrelay_inter_delta_seconds_sum") == Approx(0.009));
+  CHECK(value_of(text, "tokenrelay_inter_delta_seconds_bucket{model=\"other\",upstream=\"up\",le=\"0.005\"}") == 2);
+  CHECK(value_of(text, "tokenrelay_inter_delta_seconds_bucket{model=\"other\",upstream=\"up\",le=\"0.0025\"}") == 0);
+  CHECK(value_of(text, "tokenrelay_inter_delta_seconds_sum{model=\"other\",upstream=\"up\"}") == Approx(0.009));
   CHECK(value_of(text, "tokenrelay_log_corrupt_rows_total") == 2);
   CHECK(value_of(text, "tokenrelay_log_lines_dropped_total") == 7);
 }
 
 TEST_CASE("latency buckets reach sixty seconds") {
   Metrics metrics("0.1.0", {"demo"});
-  metrics.inter_delta(59);
-  metrics.first_token("demo", 59);
+  metrics.of_model("demo", "up").inter_delta(59);
+  metrics.of_model("demo", "up").first_token(59);
   const std::string text = metrics.exposition();
-  CHECK(value_of(text, "tokenrelay_inter_delta_seconds_bucket{le=\"30\"}") == 0);
-  CHECK(value_of(text, "tokenrelay_inter_delta_seconds_bucket{le=\"60\"}") == 1);
-  CHECK(value_of(text, "tokenrelay_first_token_seconds_bucket{model=\"demo\",le=\"60\"}") == 1);
+  CHECK(value_of(text, "tokenrelay_inter_delta_seconds_bucket{model=\"demo\",upstream=\"up\",le=\"30\"}") == 0);
+  CHECK(value_of(text, "tokenrelay_inter_delta_seconds_bucket{model=\"demo\",upstream=\"up\",le=\"60\"}") == 1);
+  CHECK(value_of(text, "tokenrelay_first_token_seconds_bucket{model=\"demo\",upstream=\"up\",le=\"60\"}") == 1);
 }
 
 TEST_CASE("labels are bounded") {
   Metrics metrics("0.1.0", {"demo"});
   for (int i = 0; i < 5000; ++i) {
     const std::string name = "x" + std::to_string(i);
-    metrics.first_token(name, 1);
+    metrics.of_model(name, "up").first_token(1);
     metrics.stream_ended(name);
     metrics.stream_failed(name);
     metrics.cut(name);
     metrics.connection_refused(name);
     metrics.upstream_result(name, name);
     metrics.upstream_retry(name);
+    metrics.of_model("demo", name).tokens(Tokens::output, 1);
+    metrics.generation_outcome("demo", name, "ok");
     metrics.http_request(name, name, 100 + i % 500, 0.1);
   }
   const std::string text = metrics.exposition();
-  CHECK(value_of(text, "tokenrelay_first_token_seconds_count{model=\"other\"}") == 5000);
+  CHECK(value_of(text, "tokenrelay_first_token_seconds_count{model=\"other\",upstream=\"up\"}") == 5000);
   CHECK(value_of(text, "tokenrelay_streams_ended_total{status=\"other\"}") == 5000);
   CHECK(value_of(text, "tokenrelay_upstream_retries_total{provider=\"other\"}") == 5000 - 16);
-  CHECK(std::count(text.begin(), text.end(), '\n') < 2500);
+  CHECK(std::count(text.begin(), text.end(), '\n') < 6000);
+}
+
+TEST_CASE("times and tokens are counted by model and upstream, the first pairs, then as other") {
+  Metrics metrics("0.1.0", {"m"});
+  metrics.of_model("m", "a").tokens(Tokens::cached, 7);
+  metrics.of_model("m", "a").tokens(Tokens::cached, 2);
+  metrics.of_model("m", "b").tokens(Tokens::reasoning, 3);
+  for (size_t i = 2; i < ModelTallies::most; ++i) metrics.of_model("m", "u" + std::to_string(i)).first_token(1);
+  metrics.of_model("m", "late").inter_delta(0.1);
+  metrics.of_model("m", "later").inter_delta(0.1);
+  metrics.of_model("m", "a").first_token(0.3);
+  metrics.generation_outcome("m", "a", "upstream_timeout");
+  for (int scrape = 0; scrape < 2; ++scrape) {
+    const std::string text = metrics.exposition();
+    CHECK(value_of(text, "tokenrelay_tokens_total{kind=\"cached\",model=\"m\",upstream=\"a\"}") == 9);
+    CHECK(value_of(text, "tokenrelay_tokens_total{kind=\"reasoning\",model=\"m\",upstream=\"b\"}") == 3);
+    CHECK(value_of(text, "tokenrelay_inter_delta_seconds_count{model=\"other\",upstream=\"other\"}") == 2);
+    CHECK(value_of(text, "tokenrelay_first_token_seconds_count{model=\"m\",upstream=\"a\"}") == 1);
+    CHECK(value_of(text,
+                   "tokenrelay_generations_ended_total{model=\"m\",outcome=\"upstream_timeout\",upstream=\"a\"}") == 1);
+    CHECK(text.find("late") == std::string::npos);
+  }
 }
 
 TEST_CASE("a reload brings new models") {
   Metrics metrics("0.1.0", {"a"});
   metrics.set_known_models({"b"});
-  metrics.first_token("a", 1);
-  metrics.first_token("b", 1);
+  metrics.of_model("a", "up").first_token(1);
+  metrics.of_model("b", "up").first_token(1);
   const std::string text = metrics.exposition();
-  CHECK(value_of(text, "tokenrelay_first_token_seconds_count{model=\"other\"}") == 1);
-  CHECK(value_of(text, "tokenrelay_first_token_seconds_count{model=\"b\"}") == 1);
+  CHECK(value_of(text, "tokenrelay_first_token_seconds_count{model=\"other\",upstream=\"up\"}") == 1);
+  CHECK(value_of(text, "tokenrelay_first_token_seconds_count{model=\"b\",upstream=\"up\"}") == 1);
+}
+
+TEST_CASE("every metric that an alert or a panel names exists") {
+  Metrics metrics("0.1.0", {"demo"});
+  use_everything(metrics);
+  const std::string text = metrics.exposition();
+  for (const char* file : {"deploy/prometheus/tokenrelay.rules.yml", "deploy/grafana/tokenrelay.json"}) {
+    std::ifstream in(std::string(TOKENRELAY_SOURCE_DIR) + "/" + file);
+    const std::string content((std::istreambuf_iterator<char>(in)), {});
+    REQUIRE(content.size() > 1000);
+    size_t names = 0;
+    static const std::regex name("\\b(tokenrelay|process)_[a-z_]+");
+    for (std::sregex_iterator at(content.begin(), content.end(), name), end; at != end; ++at, ++names) {
+      INFO(file << " names " << at->str());
+      const bool exists = text.find("\n" + at->str() + "{") != std::string::npos ||
+                          text.find("\n" + at->str() + " ") != std::string::npos;
+      CHECK(exists);
+    }
+    CHECK(names > 10);
+  }
 }
 
 TEST_CASE("samplers run at every scrape") {
@@ -247,7 +293,7 @@ TEST_CASE("what the token path costs", "[.cost]") {
   const auto start = std::chrono::steady_clock::now();
   for (int i = 0; i < times; ++i) {
     metrics.delta(DeltaKind::text, 4);
-    metrics.inter_delta(static_cast<double>(i & 1023) * 1e-4);
+    metrics.of_model("demo", "up").inter_delta(static_cast<double>(i & 1023) * 1e-4);
   }
   const std::chrono::duration<double, std::nano> spent = std::chrono::steady_clock::now() - start;
   std::cout << "delta + inter_delta: " << spent.count() / times << " ns\n";

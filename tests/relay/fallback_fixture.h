@@ -36,7 +36,7 @@ struct Fallbacks : RelayFixture {
     third = std::make_shared<Upstream>("third", third_model, Strings{}, slots);
   }
   Route route() const { return Route{upstream, "m", {{second, "m"}, {third, "other"}}}; }
-  bool no_place_is_taken() const { return !upstream->slots.full() && !second->slots.full() && !third->slots.full(); }
+  bool no_place_is_taken() const { return !upstream->slots->full() && !second->slots->full() && !third->slots->full(); }
   std::shared_ptr<Stream> routed() {
     auto made = what();
     made.prompt.route = route();

@@ -16,7 +16,7 @@ TEST_CASE("the first upstream's place goes to who waits for it, the second's is 
   CHECK(next.started == 0);
   f.model->last().fail(ErrorCode::upstream_auth, false);  // owner's
   CHECK(next.started == 1);
-  CHECK(f.second->slots.waiting() == 1);
+  CHECK(f.second->slots->waiting() == 1);
   CHECK(f.second_model->calls.size() == 1);
   SECTION("until it is free") {
     holder.generation->close();
@@ -30,11 +30,11 @@ TEST_CASE("the first upstream's place goes to who waits for it, the second's is 
     f.time.advance(1'100);
     CHECK(f.third_model->model.calls.size() == 1);
     CHECK(owner.seams == Strings{seam(2, "upstream_auth"), seam(3, "upstream_overloaded")});
-    CHECK(f.second->slots.waiting() == 0);
+    CHECK(f.second->slots->waiting() == 0);
   }
   SECTION("until it is closed") {
     owner.generation->close();
-    CHECK(f.second->slots.waiting() == 0);
+    CHECK(f.second->slots->waiting() == 0);
   }
   for (auto* each : {&holder, &owner, &next}) each->generation->close();
   CHECK(f.no_place_is_taken());
@@ -50,7 +50,7 @@ TEST_CASE("no place in time at the first upstream is a reason to ask the second"
   REQUIRE(f.second_model->calls.size() == 1);
   CHECK(owner.started == 1);
   CHECK(owner.seams == Strings{seam(2, "upstream_overloaded")});
-  CHECK(f.upstream->slots.waiting() == 0);
+  CHECK(f.upstream->slots->waiting() == 0);
   owner.generation->close();
   holder.generation->close();
   CHECK(f.no_place_is_taken());
@@ -107,9 +107,9 @@ TEST_CASE("whatever happens, no place is lost, and none is taken twice", "[fallb
   owners.clear();
   CHECK(f.no_place_is_taken());
   for (const auto& upstream : {f.upstream, f.second, f.third}) {
-    CHECK(upstream->slots.waiting() == 0);
-    CHECK(upstream->slots.take());
-    CHECK(upstream->slots.take());
-    CHECK_FALSE(upstream->slots.take());
+    CHECK(upstream->slots->waiting() == 0);
+    CHECK(upstream->slots->take());
+    CHECK(upstream->slots->take());
+    CHECK_FALSE(upstream->slots->take());
   }
 }

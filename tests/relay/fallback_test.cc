@@ -23,8 +23,8 @@ TEST_CASE("what another upstream may do better goes to it at once", "[fallback]"
     reason = "upstream_protocol";
   }
   CHECK(f.model->open() == 0);
-  CHECK_FALSE(f.upstream->slots.full());
-  CHECK(f.second->slots.full());
+  CHECK_FALSE(f.upstream->slots->full());
+  CHECK(f.second->slots->full());
   REQUIRE(f.second_model->calls.size() == 1);
   CHECK(f.second_model->last().request.messages == "[]");
   CHECK(owner.seams == Strings{seam(2, reason)});
@@ -49,7 +49,7 @@ TEST_CASE("what a retry may cure is retried first, and each upstream has its own
   }
   REQUIRE(f.second_model->calls.size() == 1);
   f.second_model->last().fail(ErrorCode::upstream_unreachable, true);
-  CHECK(f.second->slots.full());  // kept while it backs off
+  CHECK(f.second->slots->full());  // kept while it backs off
   f.time.advance(490);
   CHECK(f.second_model->calls.size() == 1);
   f.time.advance(20);  // its first wait, not its third

@@ -68,6 +68,38 @@ TEST_CASE("deltas become events as they come, the end comes once", "[generation]
   CHECK(owner.ends.size() == 1);
 }
 
+TEST_CASE("tokens, times and ends are counted for the model and its upstream", "[generation]") {
+  RelayFixture f;
+  f.metrics.set_known_models({"m"});
+  const auto counted = [&f](const std::string& series) {
+    const std::string text = f.metrics.exposition();
+    const size_t at = text.find("\n" + series + " ");
+    return at == std::string::npos ? -1 : std::stod(text.substr(at + series.size() + 2));
+  };
+  {
+    Owning owner(f);
+    owner.begin();
+    f.model->last().text("Hel");
+    f.model->last().text("lo");
+    UsageTotal total;
+    owner.generation->add_usage(total, {10, 5, 4, 3});
+    f.model->last().complete();
+    owner.generation->close();
+    Owning cancelled(f);
+    cancelled.begin();
+    cancelled.generation->close();
+  }
+  const std::string of = R"(model="m",upstream="up"})";
+  CHECK(counted("tokenrelay_tokens_total{kind=\"input\"," + of) == 10);
+  CHECK(counted("tokenrelay_tokens_total{kind=\"output\"," + of) == 5);
+  CHECK(counted("tokenrelay_tokens_total{kind=\"cached\"," + of) == 4);
+  CHECK(counted("tokenrelay_tokens_total{kind=\"reasoning\"," + of) == 3);
+  CHECK(counted("tokenrelay_first_token_seconds_count{" + of) == 1);
+  CHECK(counted("tokenrelay_inter_delta_seconds_count{" + of) == 1);
+  CHECK(counted(R"(tokenrelay_generations_ended_total{model="m",outcome="ok",upstream="up"})") == 1);
+  CHECK(counted(R"(tokenrelay_generations_ended_total{model="m",outcome="cancelled",upstream="up"})") == 1);
+}
+
 TEST_CASE("a long delta is split at code points into events of bounded size", "[generation]") {
   RelayFixture f;
   const size_t event_bytes = GENERATE(5, 64, 16 << 10);
@@ -157,22 +189,42 @@ TEST_CASE("a call without an id gets one, and what belongs to a call keeps belon
   CHECK(owner.events[2].second == R"({"provider":"p","type":"t","data":"d","index":8})");
 }
 
-TEST_CASE("no tool call's event is over the limit, whatever its names", "[generation]") {
+TEST_CASE("a tool call's arguments are split, its id and name never: they would be another's", "[generation]") {
   RelayFixture f;
+  f.options.event_bytes = 64;
   Owning owner(f);
   owner.begin();
+  const std::string id = "call_1__thought__" + std::string(3'000, 'i'), name(200, 'n');
   std::string arguments;
-  while (arguments.size() < 40'000) arguments += "\xe2\x82\xac";
-  f.model->last().handler->on_tool_call(0, std::string(50'000, 'i'), std::string(50'000, 'n'), arguments);
+  while (arguments.size() < 1'000) arguments += "\xe2\x82\xac";
+  f.model->last().handler->on_tool_call(0, id, name, arguments);
   std::string joined;
   for (const auto& [kind, payload] : owner.events) {
-    CHECK(payload.size() <= f.options.event_bytes);
     const auto piece = decode_tool_call(payload);
     REQUIRE(piece);
     CHECK(json::valid_utf8(piece->arguments));
+    CHECK(piece->arguments.size() <= 32);
+    CHECK(piece->id == id);
+    CHECK(piece->name == name);
     joined += piece->arguments;
   }
   CHECK(joined == arguments);
+  CHECK(owner.events.size() > 10);
+}
+
+TEST_CASE("a tool call whose id or name is absurdly long fails, and is not cut", "[generation]") {
+  RelayFixture f;
+  Owning owner(f);
+  owner.begin();
+  const bool long_id = GENERATE(true, false);
+  const std::string longest(16 << 10, 'x');
+  f.model->last().handler->on_tool_call(0, longest, longest, "{}");
+  REQUIRE(owner.ends.empty());
+  f.model->last().handler->on_tool_call(1, longest + (long_id ? "x" : ""), longest + (long_id ? "" : "x"), "{}");
+  REQUIRE(owner.ends.size() == 1);
+  REQUIRE(owner.ends[0].failure);
+  CHECK(owner.ends[0].failure->code == ErrorCode::upstream_protocol);
+  CHECK(owner.events.size() == 1);
 }
 
 TEST_CASE("a try that failed before the first delta is repeated, visibly", "[generation]") {
@@ -326,13 +378,13 @@ TEST_CASE("close is silent and gives the place back, in every state", "[generati
     first.begin();
     owner.begin();
     owner.generation->close();
-    CHECK(f.upstream->slots.waiting() == 0);
+    CHECK(f.upstream->slots->waiting() == 0);
   }
   const auto ends = owner.ends.size();
   owner.generation->close();
   owner.generation->close();
   CHECK(f.model->open() == 0);
-  CHECK_FALSE(f.upstream->slots.full());
+  CHECK_FALSE(f.upstream->slots->full());
   f.time.advance(100'000);
   CHECK(owner.ends.size() == ends);
   CHECK(f.model->open() == 0);
@@ -350,7 +402,7 @@ TEST_CASE("the owner may destroy it inside its end", "[generation]") {
     f.model->last().fail(ErrorCode::upstream_auth, false);
   }
   CHECK(owner.ends.size() == 1);
-  CHECK_FALSE(f.upstream->slots.full());
+  CHECK_FALSE(f.upstream->slots->full());
 }
 
 TEST_CASE("a pause holds for the call that comes after it", "[generation]") {

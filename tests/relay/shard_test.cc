@@ -1,5 +1,6 @@
 #include "service/relay/shard.h"
 
+#include "service/relay/expiry_clock.h"
 #include "tests/relay/relay_fixture.h"
 
 using namespace tokenrelay;
@@ -329,6 +330,77 @@ TEST_CASE("retention: finished streams go after their time, live ones never", "[
   CHECK(f.log->size() == 1);
   f.time.advance(100'000);
   CHECK(f.shard->in_memory(live->id()));
+}
+
+TEST_CASE("retention: a clock that jumps a day ahead removes nothing before its time", "[shard]") {
+  Options options;
+  options.retention_ms = 10'000;
+  RelayFixture f(options);
+  finished(f);
+  f.time.advance(2'600);
+  f.time.clock.wall_from_ms += 24 * 3600 * 1000;
+  for (int i = 0; i < 2; ++i) f.time.advance(2'600);
+  CHECK(f.log->removed.empty());  // 7.8 s old
+  finished(f);
+  for (int i = 0; i < 2; ++i) f.time.advance(2'600);
+  CHECK(f.log->removed.size() == 1);  // the first had its time; the second has not
+  for (int i = 0; i < 5; ++i) f.time.advance(2'600);
+  CHECK(f.log->removed.size() == 2);
+}
+
+TEST_CASE("retention: a clock that is set back removes nothing early", "[shard]") {
+  ExpiryClock clock;
+  constexpr int64_t day = 24 * 3600 * 1000, retention = 100'000;
+  int64_t wall = 10 * day, mono = 0;
+  CHECK(clock.now_ms(wall, mono, retention) == wall);
+  wall += day + 60'000, mono += 60'000;
+  CHECK(clock.now_ms(wall, mono, retention) == wall - day);
+  wall += 30'000 - day, mono += 30'000;  // set right again
+  CHECK(clock.now_ms(wall, mono, retention) == wall);
+  wall += 30'000 - day, mono += 30'000;
+  CHECK(clock.now_ms(wall, mono, retention) == wall);
+  wall += 2 * day, mono += 30'000;
+  CHECK(clock.now_ms(wall, mono, retention) == wall - 2 * day + 30'000);
+  wall += retention, mono += retention;
+  CHECK(clock.now_ms(wall, mono, retention) == wall);
+  wall += 60'500, mono += 60'000;  // steered by NTP: no jump
+  CHECK(clock.now_ms(wall, mono, retention) == wall);
+}
+
+TEST_CASE("a commit that hangs for too long closes the generations, as a log that cannot commit does", "[shard]") {
+  Options options;
+  options.log_stall_ms = 30'000;
+  RelayFixture f(options);
+  const auto stream = f.stream();
+  f.log->stalled_ms = storage::slow_commit_ms + 1;
+  f.time.advance(20'000);
+  CHECK(f.model->open() == 1);
+  for (int i = 0; i < 10; ++i) f.time.advance(1'000);
+  CHECK(f.model->open() == 0);
+}
+
+TEST_CASE("reload: those who run or wait keep their places, and count", "[shard]") {
+  RelayFixture f({}, 1);
+  f.stream();
+  f.stream();
+  CHECK(f.model->open() == 1);
+  const auto old = f.upstream;
+  const auto reload = [&f](uint32_t most) {
+    f.upstream = std::make_shared<Upstream>("up", f.model, std::vector<std::string>{}, most);
+    f.shard->reload(std::make_shared<Options>(f.options), f.table());
+    f.time.settle();
+  };
+  reload(1);
+  f.stream();
+  CHECK(f.model->open() == 1);
+  CHECK(f.upstream->slots->waiting() == 2);
+  reload(2);
+  CHECK(f.model->open() == 2);
+  reload(1);
+  f.model->last().complete();
+  f.commit();
+  CHECK(f.model->open() == 1);
+  CHECK(old->slots == f.upstream->slots);
 }
 
 TEST_CASE("retention: a stream being read is spared for a while, then its readers are cut", "[shard]") {
