@@ -9,12 +9,15 @@
 #include <string>
 #include <thread>
 
+#include "service/log_lines.h"
+
 namespace tokenrelay {
 
 struct LogOutput::State {
-  explicit State(int to) : descriptor(to) {}
+  State(int to, bool in_json) : descriptor(to), json(in_json) {}
 
   const int descriptor;
+  const bool json;
   mutable std::mutex mutex;
   std::condition_variable changed;
   std::string pending;
@@ -47,8 +50,7 @@ void LogOutput::State::run() {
     if (pending.empty()) return;
     std::string lines = std::exchange(pending, {});
     if (dropped > dropped_told) {
-      lines += "tokenrelay: " + std::to_string(dropped - dropped_told) +
-               " log lines were dropped here: standard error was not read fast enough\n";
+      lines += dropped_line(dropped - dropped_told, json);
       dropped_told = dropped;
     }
     writing = true;
@@ -60,7 +62,7 @@ void LogOutput::State::run() {
   }
 }
 
-LogOutput::LogOutput(int descriptor) : state_(std::make_shared<State>(descriptor)) {
+LogOutput::LogOutput(int descriptor, bool json) : state_(std::make_shared<State>(descriptor, json)) {
   std::thread([state = state_] { state->run(); }).detach();  // joining it could wait for ever
 }
 

@@ -19,7 +19,8 @@ class LogOutput final : public spdlog::sinks::base_sink<std::mutex> {
  public:
   static constexpr size_t pending_bytes_max = 1 << 20;
 
-  explicit LogOutput(int descriptor);
+  // json: the form of the line about dropped lines; set_formatter() has that of the others.
+  explicit LogOutput(int descriptor, bool json = false);
   ~LogOutput() override;
 
   uint64_t dropped() const;       // lines, so far

@@ -8,6 +8,7 @@
 #include <iostream>
 
 #include "service/command_line.h"
+#include "service/log_lines.h"
 #include "service/log_output.h"
 #include "service/relay_process.h"
 
@@ -26,9 +27,10 @@ void forbid_core_dumps() {
 
 // `tokenrelay serve`: blocks until the relay has drained. `reload` loads the same sources again (SIGHUP).
 int serve(Config config, std::function<ConfigResult()> reload) {
-  const auto output = std::make_shared<LogOutput>(STDERR_FILENO);
+  const bool json = config.log.format == "json";
+  const auto output = std::make_shared<LogOutput>(STDERR_FILENO, json);
   spdlog::set_default_logger(std::make_shared<spdlog::logger>("tokenrelay", output));
-  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc);
+  spdlog::set_formatter(line_formatter(json));
   spdlog::set_level(spdlog::level::from_str(config.log.level));
   std::signal(SIGPIPE, SIG_IGN);
   if (!config.core_dumps) forbid_core_dumps();

@@ -4,6 +4,7 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <asio/io_context.hpp>
 #include <cerrno>
 #include <csignal>
@@ -11,6 +12,8 @@
 #include <cstdlib>
 #include <system_error>
 
+#include "service/client/tls.h"
+#include "service/log_lines.h"
 #include "service/relay/continuation.h"
 #include "service/relay/ids.h"
 #include "service/surface/routes.h"
@@ -53,9 +56,13 @@ std::string url_of(const transport::Listener& listener, bool tls = false) {
 }
 
 void warn_of_open_key(const std::string& file) {
-  if (!transport::readable_by_all(file)) return;
   spdlog::warn("tls.key: every user of this machine can read \"{}\": give it the mode 0600, or 0640 with a group",
                file);
+}
+
+bool calls_tls(const Config& config) {
+  return std::any_of(config.upstreams.begin(), config.upstreams.end(),
+                     [](const auto& upstream) { return upstream.base_url.rfind("https:", 0) == 0; });
 }
 
 metrics::LogState metric_of(storage::LogState state) {
@@ -95,12 +102,15 @@ RelayProcess::~RelayProcess() {
 
 int RelayProcess::run() {
   if (!open_tls()) return 2;
-  if (!open_log()) return 1;
+  if (calls_tls(config_)) client_->trust(std::make_unique<client::TlsClient>());
   try {
-    open_ports();
+    bind_ports();
+    if (!open_log()) return 1;
+    if (admin_listener_) admin_listener_->start();
+    listener_->start();
   } catch (const std::system_error& error) {
     spdlog::error("cannot start: {}", error.what());
-    shard_.log().close();
+    if (has_log_) shard_.log().close();
     return 1;
   }
   watch_signals();
@@ -110,6 +120,10 @@ int RelayProcess::run() {
   loop_.run();
   api_.readers.clear();  // while the metrics that they update still exist
   shard_.log().close();
+  if (reloading_) {  // its thread may wait for a file that hangs, and nothing is left to lose
+    spdlog::default_logger()->flush();
+    std::_Exit(0);
+  }
   return 0;
 }
 
@@ -122,7 +136,7 @@ bool RelayProcess::open_tls() {
     return false;
   }
   tls_.emplace(std::move(*opened));
-  warn_of_open_key(config_.tls.key);
+  if (transport::readable_by_all(config_.tls.key)) warn_of_open_key(config_.tls.key);
   return true;
 }
 
@@ -151,12 +165,13 @@ bool RelayProcess::open_log() {
   }
   spdlog::info("event log: {} (sync = {})", config_.data, config_.storage.sync);
   shard_.use(std::move(*log));
+  has_log_ = true;
   for (auto& row : going_on) shard_.go_on(std::move(row));
   if (!going_on.empty()) spdlog::info("{} unfinished streams continue", going_on.size());
   return true;
 }
 
-void RelayProcess::open_ports() {
+void RelayProcess::bind_ports() {
   most_connections_ = connection_limit(config_);
   const size_t with_turned_away = most_connections_ + std::min<size_t>(turned_away, most_connections_ / 4);
   api::add_stream_routes(router_, api_);
@@ -165,7 +180,7 @@ void RelayProcess::open_ports() {
   api::add_page_routes(router_);
   const auto options = [this]() -> const http::ServerOptions& { return server_options_; };
   const auto admin_options = [this]() -> const http::ServerOptions& { return admin_server_options_; };
-  const auto log = [this](const http::RequestRecord& record) { log_request(record); };
+  const auto log = [this](const http::RequestRecord& record) { take_request(record); };
   const auto draw_id = [] { return relay::draw_request_id(draw_random); };
   server_ = std::make_unique<http::Server>(loop_, router_, options, log, draw_id);
   listener_ =
@@ -186,15 +201,12 @@ void RelayProcess::open_ports() {
         std::make_unique<transport::Listener>(loop_, config_.admin_listen, 64, [this](transport::Socket socket) {
           admin_server_->serve(std::move(socket), admin_listener_->loopback(), [this] { admin_listener_->closed(); });
         });
-    admin_listener_->start();
   }
-  listener_->start();
 }
 
-void RelayProcess::log_request(const http::RequestRecord& record) {
+void RelayProcess::take_request(const http::RequestRecord& record) {
   metrics_.http_request(record.route, record.method, record.status, static_cast<double>(record.duration_us) / 1e6);
-  spdlog::info("{} {} {} {} {:.1f}ms {}", record.method, record.path, record.status, record.request_id,
-               static_cast<double>(record.duration_us) / 1000, record.client_address);
+  log_request(record, config_.log.format == "json");
 }
 
 void RelayProcess::sample(metrics::Metrics& metrics) {
@@ -202,7 +214,7 @@ void RelayProcess::sample(metrics::Metrics& metrics) {
   metrics.set_streams(static_cast<double>(shard_.live()), static_cast<double>(shard_.queued()));
   metrics.set_whole_reads(api_.whole_reads.held_bytes(), api_.whole_reads.refused());
   const auto status = shard_.log().status();
-  metrics.set_ready(!shard_.draining() && status.state == storage::LogState::healthy);
+  metrics.set_ready(!shard_.draining() && status.state == storage::LogState::healthy && status.stalled_ms == 0);
   const auto figures = shard_.log().figures();
   metrics::LogSample log;
   log.state = metric_of(status.state);
@@ -231,7 +243,7 @@ void RelayProcess::watch_signals() {
 }
 
 void RelayProcess::on_signal(int signal) {
-  if (signal == SIGHUP) return apply_reload();
+  if (signal == SIGHUP) return begin_reload();
   if (shard_.draining()) {
     spdlog::warn("second signal: exiting at once");
     spdlog::default_logger()->flush();  // waits only briefly
@@ -240,19 +252,47 @@ void RelayProcess::on_signal(int signal) {
   begin_drain();
 }
 
-void RelayProcess::apply_reload() {
-  auto loaded = reload_();
+// Read on a worker: a file may lie on a disk that hangs, and certificates and authorities take tens of milliseconds.
+struct RelayProcess::Reloaded {
+  explicit Reloaded(bool has_authorities) : authorities_wanted(!has_authorities) {}
+
+  void read(const std::function<ConfigResult()>& load) {
+    config.emplace(load());
+    if (!*config) return;
+    const auto& next = **config;
+    if (next.tls.on()) {
+      tls.emplace(transport::TlsServer::open({next.tls.certificate, next.tls.key}));
+      key_is_open = transport::readable_by_all(next.tls.key);
+    }
+    if (authorities_wanted && calls_tls(next)) authorities = std::make_unique<client::TlsClient>();
+  }
+
+  const bool authorities_wanted;
+  std::optional<ConfigResult> config;
+  std::optional<tl::expected<transport::TlsServer, transport::TlsFault>> tls;
+  bool key_is_open = false;
+  std::unique_ptr<client::TlsClient> authorities;
+};
+
+void RelayProcess::begin_reload() {
+  if (std::exchange(reloading_, true)) return static_cast<void>(reload_again_ = true);
+  const auto read = std::make_shared<Reloaded>(client_->trusts_authorities());
+  const auto load = [read, reload = reload_] { read->read(reload); };
+  shard_.worker().run(load, [this, read] {
+    apply_reload(*read);
+    reloading_ = false;
+    if (std::exchange(reload_again_, false)) begin_reload();
+  });
+}
+
+void RelayProcess::apply_reload(Reloaded& read) {
+  auto& loaded = *read.config;
   if (!loaded) return spdlog::error("reload failed, the old configuration stays in use: {}", loaded.error().message);
-  const auto keep = [](const char* key, const std::string& now, std::string& next) {
-    if (now == next) return;
+  for (const std::string& key : keep_until_restart(config_, *loaded)) {
     spdlog::warn("{} has changed: restart the relay to apply it", key);
-    next = now;
-  };
-  keep("listen", config_.listen, loaded->listen);
-  keep("admin_listen", config_.admin_listen, loaded->admin_listen);
-  keep("data", config_.data, loaded->data);
-  keep("sync", config_.storage.sync, loaded->storage.sync);
-  reload_tls(*loaded);
+  }
+  reload_tls(read);
+  if (read.authorities) client_->trust(std::move(read.authorities));
   config_ = std::move(*loaded);
   shard_.reload(relay_options(config_), model_table(config_, loop_, client_));
   metrics_.set_known_models(shard_.models().names());
@@ -263,16 +303,21 @@ void RelayProcess::apply_reload() {
   spdlog::info("configuration reloaded");
 }
 
-void RelayProcess::reload_tls(Config& next) {
+void RelayProcess::reload_tls(Reloaded& read) {
+  Config& next = **read.config;
   if (next.tls.on() != tls_.has_value()) {
     spdlog::warn("tls has been turned {}: restart the relay to apply it", next.tls.on() ? "on" : "off");
     next.tls = config_.tls;
+    return;
   }
   if (!tls_) return;
-  const auto fault = tls_->reload({next.tls.certificate, next.tls.key});
-  if (!fault) return warn_of_open_key(next.tls.key);
-  const bool key = fault->file == transport::TlsFault::File::key;
-  spdlog::error("the old certificate stays in use: \"{}\" {}", key ? next.tls.key : next.tls.certificate, fault->what);
+  if (*read.tls) {
+    if (read.key_is_open) warn_of_open_key(next.tls.key);
+    return tls_->change_to(**read.tls);
+  }
+  const auto& fault = read.tls->error();
+  const bool key = fault.file == transport::TlsFault::File::key;
+  spdlog::error("the old certificate stays in use: \"{}\" {}", key ? next.tls.key : next.tls.certificate, fault.what);
 }
 
 // ---- shutdown: generations, then readers, then connections

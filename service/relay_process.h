@@ -1,6 +1,8 @@
 // RelayProcess: the parts of a running relay, in the order of their dependencies, and their shutdown.
 //
-// Threads: the loop's. Start: log (locked, recovered), then the port. End: drain, readers, connections, log.
+// Threads: the loop's; a reload reads its files on a worker. Start: the ports are bound, then the log is locked and
+// recovered, then the ports listen: a start that cannot have its port has written nothing. End: drain, readers,
+// connections, log.
 #pragma once
 
 #include <asio/signal_set.hpp>
@@ -25,16 +27,18 @@ class RelayProcess {
  private:
   bool open_log();
   bool open_tls();
-  void open_ports();
+  void bind_ports();
   void watch_signals();
   void on_signal(int signal);
-  void apply_reload();
-  void reload_tls(Config& next);
+  struct Reloaded;
+  void begin_reload();
+  void apply_reload(Reloaded& read);
+  void reload_tls(Reloaded& read);
   void begin_drain();
   void finish_readers();
   void finish_connections();
   void sample(metrics::Metrics& metrics);
-  void log_request(const http::RequestRecord& record);
+  void take_request(const http::RequestRecord& record);
 
   Config config_;
   std::function<ConfigResult()> reload_;
@@ -55,6 +59,7 @@ class RelayProcess {
   std::unique_ptr<asio::signal_set> signals_;
   transport::Timer readers_timer_, connections_timer_;
   int64_t end_deadline_ms_ = 0;
+  bool has_log_ = false, reloading_ = false, reload_again_ = false;
   size_t most_connections_ = 0;
 };
 

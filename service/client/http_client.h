@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "service/client/resolver.h"
+#include "service/client/tls.h"
 
 namespace tokenrelay::transport {
 class Loop;
@@ -100,6 +101,11 @@ class HttpClient {
   std::unique_ptr<Transfer> send(HttpRequest request, TransferHandler& handler);
   // Sends a request whose response does not matter.
   void send_off(HttpRequest request);
+
+  // Loading the trusted authorities takes 50 ms: at start, or on another thread, before the first https:// request, or
+  // that one does it. The first call counts.
+  bool trusts_authorities() const;
+  void trust(std::unique_ptr<TlsClient> authorities);
 
   transport::Loop& loop();
 

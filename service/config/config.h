@@ -51,9 +51,10 @@ struct Config {
     bool on() const { return !certificate.empty(); }
   } tls;
 
-  struct Log {                   // [log]
-    std::string level = "info";  // debug, info, warning, error
-    bool prompts = false;        // log a new stream's messages; they are private, so off by default
+  struct Log {                    // [log]
+    std::string level = "info";   // debug, info, warning, error
+    std::string format = "text";  // text, json
+    bool prompts = false;         // log a new stream's messages; they are private, so off by default
   } log;
 
   // What happens to an answer when its client leaves: continue, cancel, cancel_after_ms=N.

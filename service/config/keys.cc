@@ -8,14 +8,19 @@ namespace {
 constexpr int64_t hour = 3600 * 1000, day = 24 * hour;
 constexpr int64_t mib = 1 << 20, gib = 1 << 30;
 
+Key<Config> at_restart(Key<Config> key) {
+  key.restart = true;
+  return key;
+}
+
 #define AT(field) +[](Config& c) -> decltype((c.field)) { return c.field; }
 #define OF(field) +[](UpstreamConfig& u) -> decltype((u.field)) { return u.field; }
 
 const Key<Config> keys[] = {
-    {"", "listen", AT(listen), "HOST:PORT or [IPv6]:PORT; port 0 picks a free port. Takes effect at a restart."},
-    {"", "admin_listen", AT(admin_listen),
-     "Another HOST:PORT for /metrics, /healthz and /readyz; empty: they are on `listen`. Takes effect at a restart."},
-    {"", "data", AT(data), "Directory of the event log; only one process can use it. Takes effect at a restart."},
+    at_restart({"", "listen", AT(listen), "HOST:PORT or [IPv6]:PORT; port 0 picks a free port."}),
+    at_restart({"", "admin_listen", AT(admin_listen),
+                "Another HOST:PORT for /metrics, /healthz and /readyz; empty: they are on `listen`."}),
+    at_restart({"", "data", AT(data), "Directory of the event log; only one process can use it."}),
     {"", "default_model", AT(default_model),
      "Model for requests without one; empty: the first that `models` of an upstream names, else the only one that the "
      "upstream lists."},
@@ -38,9 +43,10 @@ const Key<Config> keys[] = {
     {"", "list", AT(list), "Serve GET /v1/streams, the list of all streams, also when listening beyond loopback."},
     {"", "drain_timeout_ms", AT(drain_timeout_ms), "How long running generations may continue after SIGTERM.", 0, day},
 
-    {"", "core_dumps", AT(core_dumps),
-     "Leave the limit of core files as it is. They hold prompts, answers and API keys, so by default none is written. "
-     "Takes effect at a restart."},
+    at_restart(
+        {"", "core_dumps", AT(core_dumps),
+         "Leave the limit of core files as it is. They hold prompts, answers and API keys, so by default none is "
+         "written."}),
 
     {"tls", "certificate", AT(tls.certificate),
      "PEM file with the certificate, then its chain: `listen` then speaks TLS. SIGHUP reads certificate and key again; "
@@ -49,6 +55,8 @@ const Key<Config> keys[] = {
 
     {"log", "level", AT(log.level), "debug, info, warning or error. Logs go to standard error.", 0, 0,
      "debug|info|warning|error"},
+    at_restart({"log", "format", AT(log.format), "text, or json: one object a line, a request's line with its fields.",
+                0, 0, "text|json"}),
     {"log", "prompts", AT(log.prompts), "Log the messages of each new stream. They are private: only for debugging."},
 
     {"surfaces", "chat_on_disconnect", AT(surfaces.chat_on_disconnect),
@@ -61,23 +69,23 @@ const Key<Config> keys[] = {
     {"surfaces", "ui_on_disconnect", AT(surfaces.ui_on_disconnect),
      "The same for AI SDK UI messages, whose pages come back after a reload."},
 
-    {"storage", "sync", AT(storage.sync),
-     "full: an event that was shown survives a power cut. normal: it survives a killed process. Takes effect at a "
-     "restart.",
-     0, 0, "full|normal"},
-    {"storage", "commit_interval_us", AT(storage.commit_interval_us),
-     "Time between group commits under load; more saves CPU and adds latency.", 0, 20'000},
-    {"storage", "keep_requests", AT(storage.keep_requests), "Keep the prompt of a stream after it has ended."},
+    at_restart({"storage", "sync", AT(storage.sync),
+                "full: an event that was shown survives a power cut. normal: it survives a killed process.", 0, 0,
+                "full|normal"}),
+    at_restart({"storage", "commit_interval_us", AT(storage.commit_interval_us),
+                "Time between group commits under load; more saves CPU and adds latency.", 0, 20'000}),
+    at_restart(
+        {"storage", "keep_requests", AT(storage.keep_requests), "Keep the prompt of a stream after it has ended."}),
     {"storage", "retention_ms", AT(storage.retention_ms), "How long a finished stream is kept (24 h).", 1, 3650 * day},
     {"storage", "retention_bytes", AT(storage.retention_bytes),
      "Size of all streams together; above it the oldest finished ones are removed (10 GiB).", 0, INT64_MAX},
     {"storage", "retention_reader_grace_ms", AT(storage.retention_reader_grace_ms),
      "How much longer an expired stream is kept while it is being read; then its readers are cut.", 0, day},
-    {"storage", "journal_flush_bytes", AT(storage.journal_flush_bytes),
-     "The journal is written to segments at this size …", 4096, 16 * gib},
-    {"storage", "journal_flush_ms", AT(storage.journal_flush_ms), "… or at this age.", 100, hour},
-    {"storage", "wal_restart_bytes", AT(storage.wal_restart_bytes),
-     "SQLite's write-ahead log starts over at this size.", 4096, 16 * gib},
+    at_restart({"storage", "journal_flush_bytes", AT(storage.journal_flush_bytes),
+                "The journal is written to segments at this size …", 4096, 16 * gib}),
+    at_restart({"storage", "journal_flush_ms", AT(storage.journal_flush_ms), "… or at this age.", 100, hour}),
+    at_restart({"storage", "wal_restart_bytes", AT(storage.wal_restart_bytes),
+                "SQLite's write-ahead log starts over at this size.", 4096, 16 * gib}),
 
     {"limits", "head_bytes", AT(limits.head_bytes), "Largest request head; more is a 431.", 1024, mib},
     {"limits", "line_bytes", AT(limits.line_bytes), "Longest line of a request head; more is a 431. At most 8 KiB.",
@@ -91,8 +99,8 @@ const Key<Config> keys[] = {
     {"limits", "json_values", AT(limits.json_values),
      "Most values (scalars, arrays, objects) in a request's JSON; more is a 400.", 100, 10'000'000},
     {"limits", "keep_alive_ms", AT(limits.keep_alive_ms), "An idle connection is closed after this time.", 0, day},
-    {"limits", "connections", AT(limits.connections),
-     "Most open connections; 0: the limit of file descriptors minus 256.", 0, 10'000'000},
+    at_restart({"limits", "connections", AT(limits.connections),
+                "Most open connections; 0: the limit of file descriptors minus 256.", 0, 10'000'000}),
     {"limits", "live_streams", AT(limits.live_streams), "Most streams that have not ended; more is a 503.", 1,
      10'000'000},
     {"limits", "queued_streams", AT(limits.queued_streams),
@@ -203,6 +211,22 @@ std::span<const Key<Config>> config_keys() {
 }
 std::span<const Key<UpstreamConfig>> upstream_keys() {
   return keys_of_upstream;
+}
+
+std::vector<std::string> keep_until_restart(Config running, Config& next) {
+  std::vector<std::string> kept;
+  for (const auto& key : keys) {
+    if (!key.restart) continue;
+    const bool changed = std::visit(
+        [&](auto place) {
+          if (place(running) == place(next)) return false;
+          place(next) = place(running);
+          return true;
+        },
+        key.member);
+    if (changed) kept.push_back(path_of(key.section, key.name));
+  }
+  return kept;
 }
 
 std::string path_of(std::string_view section, std::string_view name) {

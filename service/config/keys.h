@@ -26,6 +26,7 @@ struct Key {
   int64_t min = 0, max = INT64_MAX;  // numbers
   std::string_view choices = "";     // strings: allowed values, split by '|'; "": any
   std::string_view example = "";     // shown in the sample instead of an empty default
+  bool restart = false;              // a reload does not apply it
 };
 
 std::span<const Key<Config>> config_keys();

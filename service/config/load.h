@@ -29,6 +29,9 @@ using ConfigResult = tl::expected<Config, ConfigError>;
 
 ConfigResult load_config(const ConfigSources& sources);
 
+// For a reload: what only a restart applies stays in `next` as it is. Returns the keys that differ there.
+std::vector<std::string> keep_until_restart(Config running, Config& next);
+
 std::map<std::string, std::string> relay_environment();  // this process's variables that begin with TOKENRELAY_
 
 // Variables that begin with TOKENRELAY_ but match no key, for a warning. Those that Kubernetes adds for a service are

@@ -10,6 +10,7 @@ constexpr std::string_view head =
 # Flags override the environment, which overrides this file. Each key outside [[upstream]] has an environment variable:
 # TOKENRELAY_LISTEN, TOKENRELAY_LIMITS_LIVE_STREAMS, and so on; a list is written there with commas.
 # `tokenrelay check-config FILE` checks a file. SIGHUP reloads it; what starts afterwards uses the new values.
+# The log names changed keys that need a restart.
 # Units are part of the names: _ms milliseconds, _us microseconds, _bytes bytes.
 )";
 
@@ -55,7 +56,9 @@ std::string sample_config() {
       section = key.section;
       text += "\n[" + std::string(section) + "]\n";
     }
-    text += "\n# " + std::string(key.comment) + "\n" + std::string(key.name) + " = " + value_of(key, defaults) + "\n";
+    const std::string when = key.restart ? " Takes effect at a restart." : "";
+    text += "\n# " + std::string(key.comment) + when + "\n" + std::string(key.name) + " = " + value_of(key, defaults) +
+            "\n";
   }
   text += upstreams;
   text += "# [[upstream]]\n";

@@ -281,3 +281,33 @@ TEST_CASE("origins and proxies are checked") {
     CHECK(!files.load("trusted_proxies = [\"" + std::string(network) + "\"]"));
   }
 }
+
+TEST_CASE("a reload keeps what only a restart applies, and names it") {
+  Config running, next;
+  CHECK(keep_until_restart(running, next).empty());
+  next.data = "/elsewhere";
+  next.limits.connections = 7;
+  next.storage.journal_flush_ms = 1234;
+  next.storage.keep_requests = true;
+  next.limits.live_streams = 9;
+  next.storage.retention_ms = 99;
+  const auto kept = keep_until_restart(running, next);
+  CHECK(kept ==
+        std::vector<std::string>{"data", "storage.keep_requests", "storage.journal_flush_ms", "limits.connections"});
+  CHECK(next.data == running.data);
+  CHECK(next.limits.connections == 0);
+  CHECK(next.limits.live_streams == 9);
+  CHECK(next.storage.retention_ms == 99);
+}
+
+TEST_CASE("the sample says of each key whether it needs a restart") {
+  const std::string sample = sample_config();
+  for (const auto& key : config_keys()) {
+    const size_t line = sample.find("\n" + std::string(key.name) + " = ",
+                                    key.section.empty() ? 0 : sample.find("[" + std::string(key.section) + "]"));
+    REQUIRE(line != std::string::npos);
+    const std::string comment = sample.substr(sample.rfind("\n#", line - 1), line - sample.rfind("\n#", line - 1));
+    INFO(path_of(key.section, key.name));
+    CHECK((comment.find("Takes effect at a restart.") != std::string::npos) == key.restart);
+  }
+}

@@ -1,4 +1,9 @@
 // Continuation: a relay is killed in mid-answer, and the next one goes on with it where the upstream keeps it.
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <atomic>
 
 #include "tests/support/catch.h"
@@ -83,6 +88,22 @@ Transcript read_to_end(Relay& relay, const std::string& id, const std::string& c
   return all;
 }
 
+// A port that somebody else listens on.
+struct Taken {
+  explicit Taken(uint16_t port) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    const int on = 1;
+    setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    REQUIRE(bind(descriptor, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+    REQUIRE(listen(descriptor, 1) == 0);
+  }
+  ~Taken() { close(descriptor); }
+  const int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+};
+
 }  // namespace
 
 TEST_CASE("a generation goes on after kill -9, and nothing is missing or there twice", "[continuation]") {
@@ -158,4 +179,57 @@ TEST_CASE("an answer that the upstream has lost is interrupted", "[continuation]
   CHECK(all.text == "Hello wörld");
   CHECK(all.done->at("status") == "interrupted");
   CHECK(all.done->at("error").at("code") == "relay_restarted");
+}
+
+TEST_CASE("a stream that was steered more often than a lower limit allows takes no more", "[continuation]") {
+  ModelServer upstream;
+  upstream.answer([](Call& call) {
+    if (call.seen().head.find("/cancel ") != std::string::npos) return call.refuse(200, "{}");
+    call.play(stalled(said));
+  });
+  Relay relay(background(upstream));
+  const std::string id = relay.create({{"model", "m"}, {"prompt", "p"}});
+  read_until(relay, id, "Hello wörld");
+  std::string seen = "Hello wörld";
+  for (const char* how : {"shorter", "longer"}) {
+    REQUIRE(relay.post("/v1/streams/" + id + "/steer", {{"content", how}}).status == 202);
+    read_until(relay, id, seen += "Hello wörld");
+  }
+  relay.create({{"model", "m"}, {"prompt", "p"}});  // durable: so is the last generation's token
+  relay.kill_now();
+  write_text(relay.config_file(), background(upstream).config + "[limits]\nsteers = 1\n");
+  relay.start();
+  REQUIRE(wait_until(
+      [&] {
+        const auto refused = relay.post("/v1/streams/" + id + "/steer", {{"content", "again"}});
+        INFO(refused.body);
+        REQUIRE(refused.status != 202);
+        return refused.json().value("code", "") == "steer_limit";
+      },
+      20s));
+}
+
+TEST_CASE("a start that cannot have its port appends nothing to a stream that could go on", "[continuation]") {
+  ModelServer upstream;
+  upstream.answer(
+      [](Call& call) { call.play(call.seen().head.starts_with("GET ") ? script::raw_stream(whole) : stalled(said)); });
+  Relay relay(background(upstream));
+  const std::string id = relay.create({{"model", "m"}, {"prompt", "p"}});
+  read_until(relay, id, "Hello wörld");
+  relay.create({{"model", "m"}, {"prompt", "p"}});
+  const uint16_t port = relay.port();
+  relay.kill_now();
+  {
+    const Taken taken(port);
+    const Ran refused = run_program({TOKENRELAY_BINARY, "serve", "--config", relay.config_file().string(), "--listen",
+                                     "127.0.0.1:" + std::to_string(port), "--data", relay.data().string()},
+                                    20s);
+    INFO(refused.err);
+    CHECK(refused.status == 1);
+  }
+  relay.start();
+  const auto all = read_to_end(relay, id);
+  CHECK(all.text == "Hello wörld, again.");
+  REQUIRE(all.upstream.size() == 1);
+  CHECK(all.upstream[0].at("attempt") == 2);
 }

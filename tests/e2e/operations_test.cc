@@ -1,4 +1,6 @@
 // Operations: metrics, health, request ids, the log, a port of their own.
+#include <signal.h>
+
 #include "tests/support/catch.h"
 #include "tests/support/follower.h"
 #include "tests/support/model_server.h"
@@ -184,4 +186,56 @@ TEST_CASE("metrics do not grow with streams, nor do descriptors and threads", "[
   CHECK(round() <= before + 20);
   CHECK(relay.process().threads() == threads);
   CHECK(relay.process().descriptors() <= descriptors + 5);
+}
+
+TEST_CASE("log.format = json: each line is an object, a request's with its fields", "[operations]") {
+  Relay relay({.config = "[log]\nformat = \"json\"\nlevel = \"debug\"\n"});
+  relay.get("/v1/streams/strm_%22quoted%22?x=\"");
+  relay.get("/healthz");
+  relay.post("/v1/streams", {{"prompt", "x"}});
+  relay.process().signal(SIGHUP);
+  REQUIRE(wait_until([&] { return relay.log().find("configuration reloaded") != std::string::npos; }, 5s));
+  REQUIRE(wait_until([&] { return relay.log().find("\"path\":\"/healthz\"") != std::string::npos; }, 5s));
+  std::istringstream in(relay.log());
+  size_t requests = 0, others = 0;
+  for (std::string line; std::getline(in, line);) {
+    INFO(line);
+    const Json object = Json::parse(line, nullptr, false);
+    REQUIRE(object.is_object());
+    CHECK(object.value("time", "").size() == 24);
+    CHECK(!object.value("level", "").empty());
+    if (!object.contains("path")) {
+      CHECK(object.at("message").is_string());
+      ++others;
+      continue;
+    }
+    ++requests;
+    CHECK(object.at("status").is_number_integer());
+    CHECK(object.at("duration_ms").is_number());
+    for (const char* field : {"method", "route", "request_id", "client"}) CHECK(object.at(field).is_string());
+  }
+  CHECK(requests >= 3);
+  CHECK(others >= 2);
+}
+
+TEST_CASE("a reader that is cut because it takes nothing is counted", "[operations]") {
+  ModelServer model([](ModelServer::Call& call) {
+    for (int i = 0; i < 400; ++i) call.text(std::string(60'000, 'x'));
+    call.finish();
+  });
+  Relay relay({.upstream = model.upstream(), .config = "[limits]\nwrite_stall_ms = 300\n"});
+  const std::string id = relay.create();
+  HttpConnection slow(relay.port());
+  slow.send("GET /v1/streams/" + id + "/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");  // and reads nothing
+  const auto cut = [&] {
+    return relay.get("/metrics").body.find("tokenrelay_cuts_total{reason=\"slow_reader\"} 1") != std::string::npos;
+  };
+  CHECK(wait_until(cut, 30s));
+}
+
+TEST_CASE("a turn of the loop shows in the metrics", "[operations]") {
+  Relay relay;
+  CHECK(relay.metric("tokenrelay_loop_turn_seconds_count") > 0);
+  CHECK(relay.metric("tokenrelay_loop_stall_seconds") >= 0);
+  CHECK(relay.metric("tokenrelay_loop_stall_cpu_seconds") <= relay.metric("tokenrelay_loop_stall_seconds"));
 }

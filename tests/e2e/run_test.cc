@@ -184,7 +184,7 @@ TEST_CASE("a second process on the same data exits 1 and names the first", "[run
   CHECK(relay.get("/healthz").status == 200);
 }
 
-TEST_CASE("a port in use ends with 1", "[run]") {
+TEST_CASE("a port in use ends with 1, before anything is written", "[run]") {
   Relay relay;
   TempDir dir;
   const Ran second =
@@ -192,4 +192,26 @@ TEST_CASE("a port in use ends with 1", "[run]") {
   INFO(second.err);
   CHECK(second.status == 1);
   CHECK(second.out.find("listening") == std::string::npos);
+  CHECK_FALSE(std::filesystem::exists(dir / "d"));
+}
+
+TEST_CASE("a shared directory is left as it is: the log goes below it", "[run]") {
+  namespace fs = std::filesystem;
+  TempDir dir;
+  const auto shared = dir / "shared";
+  fs::create_directory(shared);
+  write_text(shared / "other", "x");
+  fs::permissions(shared, fs::perms::all | fs::perms::sticky_bit);
+  Process relay({.argv = {TOKENRELAY_BINARY, "serve", "--listen", "127.0.0.1:0", "--data", shared.string()},
+                 .env = {},
+                 .stdout_file = dir / "out",
+                 .stderr_file = dir / "err",
+                 .work_dir = dir.path(),
+                 .descriptors = {}});
+  REQUIRE(wait_until([&] { return read_text(dir / "out").find('\n') != std::string::npos; }, 20s));
+  CHECK(fs::status(shared).permissions() == (fs::perms::all | fs::perms::sticky_bit));
+  CHECK(fs::status(shared / "tokenrelay").permissions() == fs::perms::owner_all);
+  CHECK(fs::exists(shared / "tokenrelay" / "log.db"));
+  CHECK(wait_until([&] { return read_text(dir / "err").find("the log is in " + shared.string()) != std::string::npos; },
+                   5s));
 }
