@@ -236,19 +236,19 @@ TEST_CASE("a silent upstream runs into its timeouts, and its connection is close
   ModelServer model([](Call& call) {
     if (call.prompt() == "idle") call.text("x");
     if (call.prompt() == "alive") {
-      for (int i = 0; i < 20 && call.send(": keep-alive\n\n"); ++i) call.pause(50ms);
+      for (int i = 0; i < 60 && call.send(": keep-alive\n\n"); ++i) call.pause(50ms);  // longer than the limits
       call.text("x");
       return call.finish();
     }
     call.wait_closed(20s);
   });
   Relay relay({.config = "[limits]\nupstream_retries = 0\n[[upstream]]\nkind = \"openai\"\nbase_url = \"" +
-                         model.base_url() + "\"\nfirst_byte_ms = 400\nidle_ms = 400\n"});
+                         model.base_url() + "\"\nfirst_byte_ms = 2000\nidle_ms = 2000\n"});
   for (const auto* how : {"never", "idle"}) {
     INFO(how);
     check_failed(finish(relay, how), "upstream_timeout");
   }
-  CHECK(wait_until([&] { return model.open_connections() == 0; }, 5s));
+  CHECK(wait_until([&] { return model.open_connections() == 0; }, 20s));
   CHECK(finish(relay, "alive").done->at("status") == "completed");
 }
 
