@@ -2,8 +2,9 @@
 //
 // Bounds: at most max_connections are open (the owner reports ends with closed()); further ones are refused by a reset.
 // Out of descriptors (EMFILE) it pauses, and in the end refuses clients with a spare one; it neither crashes nor spins.
-// The constructor binds, so that a taken port is known before anything else is begun; clients can connect from start()
-// on. No SO_REUSEPORT: two relays must not share a port unnoticed.
+// The constructor binds: a port that somebody listens on is known before anything else is begun. Clients can connect
+// from start() on, which listens; of two that are bound at the same moment it refuses the second.
+// No SO_REUSEPORT: two relays must not share a port unnoticed.
 #pragma once
 
 #include <cstdint>

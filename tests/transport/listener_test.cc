@@ -80,6 +80,7 @@ TEST_CASE("listens on what it is told and says where", "[listener]") {
   CHECK(v6.host() == "::1");
   CHECK(v6.loopback());
   // Two relays must not share a port unnoticed.
+  v4.start();
   CHECK_THROWS_AS(Listener(loop, "127.0.0.1:" + std::to_string(v4.port()), 10, ignore), std::system_error);
   for (const char* bad : {"", "127.0.0.1", "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:65536", "127.0.0.1:-1", "::1:80",
                           "127.0.0.1:123456789012"}) {
