@@ -82,8 +82,9 @@ const Key<Config> keys[] = {
     {"storage", "retention_reader_grace_ms", AT(storage.retention_reader_grace_ms),
      "How much longer an expired stream is kept while it is being read; then its readers are cut.", 0, day},
     at_restart({"storage", "journal_flush_bytes", AT(storage.journal_flush_bytes),
-                "The journal is written to segments at this size …", 4096, 16 * gib}),
-    at_restart({"storage", "journal_flush_ms", AT(storage.journal_flush_ms), "… or at this age.", 100, hour}),
+                "The journal is written to segments at this size, or at the age below.", 4096, 16 * gib}),
+    at_restart({"storage", "journal_flush_ms", AT(storage.journal_flush_ms),
+                "The journal is written to segments at this age.", 100, hour}),
     at_restart({"storage", "wal_restart_bytes", AT(storage.wal_restart_bytes),
                 "SQLite's write-ahead log starts over at this size.", 4096, 16 * gib}),
 
