@@ -199,14 +199,17 @@ TEST_CASE("a stream that was steered more often than a lower limit allows takes 
   relay.kill_now();
   write_text(relay.config_file(), background(upstream).config + "[limits]\nsteers = 1\n");
   relay.start();
-  REQUIRE(wait_until(
-      [&] {
-        const auto refused = relay.post("/v1/streams/" + id + "/steer", {{"content", "again"}});
-        INFO(refused.body);
-        REQUIRE(refused.status != 202);
-        return refused.json().value("code", "") == "steer_limit";
-      },
-      20s));
+  const auto taken_up = [&] {
+    for (size_t i = 0; i < upstream.calls(); ++i) {
+      if (upstream.call(i).head.starts_with("GET ")) return true;
+    }
+    return false;
+  };
+  REQUIRE(wait_until(taken_up, 20s));
+  const auto refused = relay.post("/v1/streams/" + id + "/steer", {{"content", "again"}});
+  INFO(refused.body);
+  CHECK(refused.status == 409);
+  CHECK(refused.json().value("code", "") == "steer_limit");
 }
 
 TEST_CASE("a start that cannot have its port appends nothing to a stream that could go on", "[continuation]") {
