@@ -375,7 +375,7 @@ TEST_CASE("a commit that hangs for too long closes the generations, as a log tha
   f.log->stalled_ms = storage::slow_commit_ms + 1;
   f.time.advance(20'000);
   CHECK(f.model->open() == 1);
-  for (int i = 0; i < 10; ++i) f.time.advance(1'000);
+  for (int i = 0; i < 30; ++i) f.time.advance(1'000);
   CHECK(f.model->open() == 0);
 }
 
