@@ -50,7 +50,7 @@ TEST_CASE("readyz: not while draining, nor with a log that cannot commit, nor wi
   Operated f;
   CHECK(f.ready() == Said{200, "ready\n"});
   checked(f.log->status());
-  f.log->stalled_ms = slow_commit_ms + 1;  // a commit hangs
+  f.log->stalled_ms = storage::slow_commit_ms + 1;  // a commit hangs
   checked(f.log->status());
   CHECK(f.ready() == Said{503, "log_slow\n"});
   f.log->stalled_ms = 0;

@@ -30,7 +30,7 @@ json::Value object_of(const std::string& line) {
 }  // namespace
 
 TEST_CASE("a JSON line is one valid object, whatever the message", "[log_lines]") {
-  for (const std::string message :
+  for (const std::string& message :
        {std::string("plain"), std::string("quote \" and \\ and \n and \r"), std::string("a\0b", 3),
         std::string("\x1b[31m \xc2\x85 \xe2\x80\xa8"), std::string("{\"a\":1}"), std::string("%s {} ü")}) {
     const auto object = object_of(line_of(message));
