@@ -67,6 +67,7 @@ class Generation final : private upstream::CallHandler, private Slots::Waiter {
   void on_text(std::string_view delta) override;
   void on_reasoning(std::string_view delta) override;
   void on_tool_call(int index, std::string_view id, std::string_view name, std::string_view arguments) override;
+  uint64_t told_bytes() const override { return output_bytes_; }
   void on_first_byte() override;
   void on_opaque(std::string_view object) override;
   void on_resumable(std::string_view token) override;

@@ -18,7 +18,6 @@
 #include "service/transport/lifeline.h"
 #include "service/transport/timer_wheel.h"
 #include "service/upstream/error.h"
-#include "service/upstream/progress.h"
 #include "service/upstream/providers.h"
 #include "service/upstream/sse_parser.h"
 
@@ -71,7 +70,7 @@ class SseCall : public Call, private client::TransferHandler, private SseSink {
   void not_json(std::string_view payload);
   void body_mark_changed();  // call it when marked() may have changed outside take_event()
 
-  CallHandler& handler() { return handler_; }  // for the answer too, so that its silence is noticed
+  CallHandler& handler() { return handler_; }
   transport::Lifeline& line() { return line_; }
   const client::HttpHead& head() const { return head_; }
   const ProviderOptions& options() const { return options_; }
@@ -86,6 +85,7 @@ class SseCall : public Call, private client::TransferHandler, private SseSink {
   bool on_event(const SseEvent& event) override;
 
   bool recognise(std::string_view bytes);
+  bool tells_something();
   void take_events(std::string_view bytes);
   void gather(std::string_view bytes);
   void refusal(const client::TransferEnd& end);
@@ -95,16 +95,17 @@ class SseCall : public Call, private client::TransferHandler, private SseSink {
 
   const std::shared_ptr<client::HttpClient> client_;
   const ProviderOptions& options_;  // in the provider's shared state, which the dialect keeps alive
-  Progress handler_;
+  CallHandler& handler_;
   Body body_ = Body::unknown;
   transport::Lifeline line_;
   std::optional<SseParser> parser_;
   transport::Timer end_of_body_;
   std::unique_ptr<client::Transfer> transfer_;
   client::HttpHead head_;
-  size_t idle_bytes_ = 0;  // since the last event
-  std::string document_;   // an error's body, or an answer that is not a stream
-  std::string words_;      // the first of what stood in an event stream without being an event
+  size_t idle_bytes_ = 0;                 // since the last event
+  uint64_t events_ = 0, told_bytes_ = 0;  // the latter when events_ was last looked at
+  std::string document_;                  // an error's body, or an answer that is not a stream
+  std::string words_;                     // the first of what stood in an event stream without being an event
 };
 
 }  // namespace tokenrelay::upstream

@@ -99,6 +99,8 @@ class CallHandler {
   virtual void on_tool_call(int index, std::string_view id, std::string_view name,
                             std::string_view arguments_delta) = 0;
   virtual void on_end(Outcome outcome) = 0;  // last call, exactly once
+  // How much was told so far, in any measure. An upstream that sends events for ever and does not move it is left.
+  virtual uint64_t told_bytes() const = 0;
   virtual void on_first_byte() {}            // the response's head has arrived (status 2xx)
   // What the model wants back unchanged in a later turn: one JSON object on one line,
   // {"provider":KIND,"type":"signature"|"redacted_thinking"|"thought_signature"|"encrypted_reasoning","data":"…"} and

@@ -35,6 +35,7 @@ struct AnswerHandler final : upstream::CallHandler {
     require(json::parse(object) && object.find('\n') == object.npos);
     count();
   }
+  uint64_t told_bytes() const override { return 0; }
   void on_end(upstream::Outcome) override {}
 
   void check(std::string_view delta) {

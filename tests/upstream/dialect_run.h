@@ -98,6 +98,7 @@ struct Quitter final : tokenrelay::upstream::CallHandler {
   void on_reasoning(std::string_view) override { count(); }
   void on_tool_call(int, std::string_view, std::string_view, std::string_view) override { count(); }
   void on_opaque(std::string_view) override { count(); }
+  uint64_t told_bytes() const override { return 0; }
   void on_end(tokenrelay::upstream::Outcome) override { count(); }
 
   tokenrelay::transport::Loop& loop;

@@ -20,6 +20,7 @@ struct Counter final : upstream::CallHandler {
   void on_tool_call(int, std::string_view, std::string_view, std::string_view) override {
     FAIL("no tool call was sent");
   }
+  uint64_t told_bytes() const override { return 0; }
   void on_end(upstream::Outcome outcome) override {
     if (outcome.failure) ++failures;
     if (--running == 0) loop->stop();

@@ -196,6 +196,7 @@ TEST_CASE("inside on_end a handler may start the next call and destroy its own")
     void on_text(std::string_view) override {}
     void on_reasoning(std::string_view) override {}
     void on_tool_call(int, std::string_view, std::string_view, std::string_view) override {}
+    uint64_t told_bytes() const override { return 0; }
     void on_end(upstream::Outcome outcome) override {
       CHECK(outcome.failure.has_value() == (ended % 2 == 1));
       if (++ended == 20) {

@@ -36,6 +36,7 @@ struct Recorder final : tokenrelay::upstream::CallHandler {
     if (on_delta) on_delta();
   }
   void on_reasoning(std::string_view delta) override { reasoning += delta; }
+  uint64_t told_bytes() const override { return text.size() + reasoning.size(); }
   void on_tool_call(int index, std::string_view id, std::string_view name, std::string_view arguments_delta) override {
     if (index == static_cast<int>(tools.size())) tools.push_back({std::string(id), std::string(name), "", 0});
     REQUIRE(index < static_cast<int>(tools.size()));

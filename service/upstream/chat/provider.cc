@@ -44,7 +44,7 @@ class OpenAiCall final : public SseCall {
 
   OpenAiCall(std::shared_ptr<Shared> shared, HttpPreparedPtr request, CallHandler& handler)
       : SseCall(shared->client, shared->options, handler),
-        answer_(SseCall::handler()),
+        answer_(handler),
         shared_(std::move(shared)),
         request_(std::move(request)) {
     post();

@@ -24,7 +24,7 @@ class GeminiCall final : public SseCall {
   static client::HttpRequest models_request(const ProviderOptions& options);
 
   GeminiCall(std::shared_ptr<Shared> shared, const HttpPreparedPtr& request, CallHandler& handler)
-      : SseCall(shared->client, shared->options, handler), shared_(std::move(shared)), answer_(SseCall::handler()) {
+      : SseCall(shared->client, shared->options, handler), shared_(std::move(shared)), answer_(handler) {
     ask(request->http);
   }
 

@@ -48,7 +48,7 @@ class ResponsesCall final : public SseCall {
       : SseCall(shared->client, shared->options, handler),
         shared_(std::move(shared)),
         request_id_(std::move(request_id)),
-        answer_(SseCall::handler()) {}
+        answer_(handler) {}
   ~ResponsesCall() override;
 
   void take_up(std::string_view id);  // resumes one that exists

@@ -22,6 +22,7 @@ struct Counter final : upstream::CallHandler {
   }
   void on_reasoning(std::string_view) override {}
   void on_tool_call(int, std::string_view, std::string_view, std::string_view) override {}
+  uint64_t told_bytes() const override { return 0; }
   void on_end(upstream::Outcome) override {}
   int deltas = 0, destroy_at = 0;
   size_t bytes = 0;
