@@ -313,7 +313,7 @@ std::string_view AnthropicAnswer::left_out() const {
 bool AnthropicAnswer::explained() const {
   const FinishReason reason = reason_of(stop_reason_);
   return reason == FinishReason::length || reason == FinishReason::content_filter || stop_reason_ == "pause_turn" ||
-         stop_reason_ == "stop_sequence" || stop_reason_ == "compaction";
+         stop_reason_ == "compaction";
 }
 
 Outcome AnthropicAnswer::outcome() const {

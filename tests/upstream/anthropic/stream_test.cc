@@ -80,6 +80,7 @@ TEST_CASE("usage of Messages: input with its caches, output of the end") {
   const Recorder whole =
       anthropic_events({start(cached), text_start, text_of("x"), finish_of("end_turn"), message_stop});
   CHECK(whole.outcome->usage.input_tokens == 1105u);
+  CHECK(whole.outcome->usage.cached_tokens == 1000u);
   CHECK(whole.outcome->usage.output_tokens == 7u);
   CHECK(whole.outcome->usage.cached_tokens == 1000u);
   const Recorder later = anthropic_events(
@@ -317,12 +318,13 @@ TEST_CASE("Messages: an empty answer is one only where its reason or its count e
   const auto empty = [](const char* reason, int tokens) {
     return anthropic_events({text_start, stop_of(), finish_of(reason, {{"output_tokens", tokens}}), message_stop});
   };
-  for (const char* reason : {"max_tokens", "refusal", "pause_turn", "stop_sequence"}) {
+  for (const char* reason : {"max_tokens", "refusal", "pause_turn"}) {
     INFO(reason);
     CHECK_FALSE(empty(reason, 0).outcome->failure);
   }
   CHECK_FALSE(empty("end_turn", 3).outcome->failure);
   CHECK(failure_of(empty("end_turn", 0)).code == ErrorCode::upstream_empty);
+  CHECK(failure_of(empty("stop_sequence", 0)).code == ErrorCode::upstream_empty);
   CHECK(failure_of(empty("tool_use", 0)).code == ErrorCode::upstream_empty);
   const std::string search =
       start_of({{"type", "server_tool_use"}, {"id", "srv_1"}, {"name", "web_search"}, {"input", json::object()}});

@@ -205,11 +205,13 @@ TEST_CASE("Gemini: counts are not taken back by a zero") {
     for (const json& usage : reports) chunks.push_back(json{{"usageMetadata", usage}}.dump());
     return gemini_events(chunks).outcome->usage;
   };
-  const auto halves = counted({{{"promptTokenCount", 30}, {"candidatesTokenCount", 0}},
+  const auto halves = counted({{{"promptTokenCount", 30}, {"cachedContentTokenCount", 9}, {"candidatesTokenCount", 0}},
                                {{"promptTokenCount", 0}, {"candidatesTokenCount", 4}, {"thoughtsTokenCount", "2"}},
                                {{"promptTokenCount", 0}, {"candidatesTokenCount", 0}, {"thoughtsTokenCount", 0}}});
   CHECK(halves.input_tokens == 30u);
   CHECK(halves.output_tokens == 6u);
+  CHECK(halves.cached_tokens == 9u);
+  CHECK(halves.reasoning_tokens == 2u);
   CHECK_FALSE(counted({{{"promptTokenCount", 0}}}).input_tokens);
 }
 
