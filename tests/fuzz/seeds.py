@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""Writes the bodies of tests/fixtures/foreign/ as seeds of the targets KIND_call: tests/fuzz/seeds.py [KIND…]"""
+"""Writes the bodies of tests/fixtures/foreign/ as seeds of the targets KIND_call: tests/fuzz/seeds.py [KIND…]
+
+Seeds named own-* were written by hand.
+"""
 import base64
 import json
 import pathlib
