@@ -180,6 +180,15 @@ Class class_of_words(const ProviderError& error) {
           names_any(words, {"server_error", "servererror", "internal", "api_error", "timeout", "network_error"})};
 }
 
+// A 500 that is about the request will be the same every time: by its type or code, or by what it says. llama.cpp
+// answers so to what its model cannot do ("image input is not supported", type server_error).
+bool blames_request(int status, const ProviderError& error) {
+  if (status < 500) return false;
+  if (names_any(text::lower(error.code + ' ' + error.type), {"invalid_request", "badrequest", "bad_request"}))
+    return true;
+  return status == 500 && names_any(text::lower(error.message), {"not supported", "not support ", "unsupported"});
+}
+
 }  // namespace
 
 std::optional<ProviderError> read_error(json::Reader& in) {
@@ -227,7 +236,8 @@ std::optional<ProviderError> error_without_name(std::string_view payload) {
 }
 
 Error error_of_status(const client::HttpHead& head, const ProviderError& error) {
-  const Class found = class_of_status(head.status);
+  Class found = class_of_status(head.status);
+  if (blames_request(head.status, error)) found = {ErrorCode::upstream_bad_request, false};
   Error failure{found.code, error.message, found.retryable, head.retry_after_ms, head.status};
   if (found.code == ErrorCode::upstream_auth) {
     failure.message = "the upstream refused the relay's credential";  // the upstream's message may quote the key

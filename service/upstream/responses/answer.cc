@@ -20,8 +20,7 @@ bool is_any(std::string_view type, std::initializer_list<std::string_view> names
 bool is_real_error(std::string_view raw, std::string& scratch) {
   if (raw.empty()) return false;
   json::Reader in(raw, scratch);
-  const auto error = read_error(in);
-  return error && !(error->message.empty() && error->code.empty() && error->type.empty());
+  return read_error(in).has_value();
 }
 
 bool names_error(std::string_view type) {
@@ -142,13 +141,17 @@ void ResponsesAnswer::note_usage(const Usage& usage) {
   if (usage.reasoning_tokens) usage_.reasoning_tokens = usage.reasoning_tokens;
 }
 
+void ResponsesAnswer::note_other(std::string_view type) {
+  other_ = "an item of the type " + std::string(type.substr(0, max_id_bytes));
+}
+
 bool ResponsesAnswer::take_item(const ResponsesEvent& event, bool done) {
   const ResponsesItem content = read_responses_item(event.item, scratch_);
   const std::string id(responses_text(content.id, scratch_)), call_id(responses_text(content.call_id, scratch_));
   ItemPlace place = place_of(event, kind_of_item(content.type), false);
   if (!id.empty()) place.id = id;
   place.call_id = call_id;
-  if (place.kind == ItemKind::other) other_ = content.type;
+  if (place.kind == ItemKind::other) note_other(content.type);
   OpenItem* item = items_.find(place);
   if (!item || (!done && item->added)) item = items_.add(place);
   begun_ = true;

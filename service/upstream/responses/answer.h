@@ -38,7 +38,7 @@ class ResponsesAnswer {
 
   bool begun() const { return begun_; }
   bool empty() const { return !text_.anything() && !said_reasoning_ && tools_ == 0; }
-  const std::string& other() const { return other_; }  // the type of an item that cannot be reported; "" without one
+  const std::string& other() const { return other_; }  // what cannot be reported: "an item of …", or ""
   bool is_incomplete() const { return status_ == "incomplete"; }
   const std::string& id() const { return id_; }  // "" until it is known
   std::optional<int64_t> sequence() const { return sequence_; }
@@ -58,6 +58,7 @@ class ResponsesAnswer {
   bool take_arguments(const ResponsesEvent& event, bool done);
   bool take_item(const ResponsesEvent& event, bool done);
   void note_usage(const Usage& usage);
+  void note_other(std::string_view type);
 
   bool take_output(std::string_view raw);
   bool settle_answer(std::string_view text);

@@ -98,7 +98,7 @@ bool ResponsesAnswer::take_output(std::string_view raw) {
   std::string text;
   for (const ResponsesItem& content : all) {
     const ItemKind kind = kind_of_item(content.type);
-    if (kind == ItemKind::other) other_ = content.type;
+    if (kind == ItemKind::other) note_other(content.type);
     if (kind == ItemKind::message) text += joined(texts(content.content, scratch_));
     if (kind == ItemKind::call && !settle_call(content, more_calls)) return false;
     if (kind != ItemKind::reasoning) continue;

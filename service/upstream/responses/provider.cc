@@ -67,6 +67,9 @@ class ResponsesCall final : public SseCall {
   bool take_event(const SseEvent& event) override;
   bool take_document(std::string_view document, const client::TransferEnd& end) override;
   bool stopped() const override { return false; }  // the last event completes the call at once
+  bool empty() const override { return answer_.empty(); }
+  std::string_view left_out() const override { return answer_.other(); }
+  bool explained(const Outcome&) const override { return answer_.is_incomplete(); }
   bool begun() const override { return answer_.begun(); }
   bool flush() override { return answer_.flush(); }
   Outcome outcome() const override { return answer_.outcome(); }

@@ -49,6 +49,23 @@ TEST_CASE("refusals by status") {
   }
 }
 
+TEST_CASE("a 500 that is about the request is the client's, and is not asked again") {
+  const auto result = [](int status, const std::string& error) {
+    return *openai_result(script::refusal(status, R"({"error":)" + error + "}")).outcome->failure;
+  };
+  for (const char* error :
+       {R"({"code":500,"message":"image input is not supported - hint: add mmproj","type":"server_error"})",
+        R"({"message":"no such field","type":"invalid_request_error"})", R"({"message":"m","code":"BadRequestError"})",
+        R"({"message":"This model does not support tools"})"}) {
+    INFO(error);
+    CHECK(result(500, error).code == ErrorCode::upstream_bad_request);
+    CHECK_FALSE(result(500, error).retryable);
+  }
+  CHECK(result(502, R"({"message":"m","type":"invalid_request_error"})").code == ErrorCode::upstream_bad_request);
+  CHECK(result(503, R"({"message":"not supported while it loads"})").retryable);
+  CHECK(result(500, R"({"message":"boom","type":"server_error"})").retryable);
+}
+
 TEST_CASE("what a refusal says about another try") {
   const auto result = [](int status, const support::Fields& more) {
     return *openai_result(refusal(status, more)).outcome->failure;

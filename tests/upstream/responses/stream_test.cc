@@ -205,6 +205,22 @@ TEST_CASE("usage: in Chat's names, as a fraction or a string, in halves, and a z
   CHECK_FALSE(usage_of("null", R"({"input_tokens":-1,"output_tokens":"many"})").output_tokens);
 }
 
+TEST_CASE("an empty response is a failure unless it says why, or counted tokens") {
+  const auto ended = [](const std::string& type, const std::string& members) {
+    return responses_events(
+        {created(), R"({"type":"response.)" + type + R"(","response":{"id":"resp_1",)" + members + "}}"});
+  };
+  CHECK(failure_of(ended("completed", R"("status":"completed")")).code == ErrorCode::upstream_empty);
+  CHECK_FALSE(
+      ended("completed", R"("status":"completed","usage":{"input_tokens":3,"output_tokens":9})").outcome->failure);
+  CHECK_FALSE(ended("incomplete", R"("status":"incomplete","incomplete_details":{"reason":"max_output_tokens"})")
+                  .outcome->failure);
+  CHECK_FALSE(ended("incomplete", R"("status":"incomplete")").outcome->failure);
+  const Recorder image = ended("completed", R"("status":"completed","output":[{"type":"image_generation_call"}])");
+  CHECK(failure_of(image).code == ErrorCode::upstream_error);
+  CHECK(failure_of(image).message.find("image_generation_call") != std::string::npos);
+}
+
 TEST_CASE("how a response ends") {
   const auto ended = [](const std::string& type, const std::string& members) {
     return responses_events({created(), text_delta("a", 1),
