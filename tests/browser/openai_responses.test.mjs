@@ -135,7 +135,7 @@ describe('openai responses', { timeout: 120000 }, () => {
     await refused({ tools: [{ type: 'web_search' }] }, 'tools[0].type');
     await refused({ input: [{ type: 'item_reference', id: 'msg_x_0' }] }, 'input[0].id');
     await refused({ input: [{ role: 'user', content: [{ type: 'input_image', file_id: 'f' }] }] }, 'input[0].content[0].image_url');
-    await refused({ truncation: 'auto' }, 'truncation');
-    await assert.rejects(client.responses.create({ model: 'nobody', input: 'x', truncation: 'auto' }), { status: 404, code: 'model_not_found' });
+    await refused({ max_tool_calls: 3 }, 'max_tool_calls');
+    await assert.rejects(client.responses.create({ model: 'nobody', input: 'x', max_tool_calls: 3 }), { status: 404, code: 'model_not_found' });
   });
 });

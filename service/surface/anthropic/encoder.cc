@@ -88,7 +88,7 @@ class AnthropicEncoder final : public Encoder {
     if (plain_ == kind) return;
     close_before_next();
     plain_ = kind;
-    plain_number_ = start_block(kind == Plain::text ? R"({"type":"text","text":"","citations":null})"
+    plain_number_ = start_block(kind == Plain::text ? R"({"type":"text","text":"","citations":[]})"
                                                     : R"({"type":"thinking","thinking":"","signature":""})");
   }
 

@@ -18,7 +18,8 @@ std::unique_ptr<Encoder> make_anthropic_encoder(const MessageFacts& facts);
 // The message object.
 json::Value anthropic_message(const MessageFacts& facts, const Transcript& transcript);
 
-// Both use these. They have every member that the newest SDKs' types require; null where the log does not say.
+// Both use these. They have every member that the newest SDKs' types require; null where the log does not say,
+// but for `citations`: the AI SDK takes no null there (CLIENTS.md, Messages: blocks).
 json::Value anthropic_message(const MessageFacts& facts, json::Value content, json::Value stop_reason,
                               const Done& done);
 std::string anthropic_stop_reason(const Done& done);

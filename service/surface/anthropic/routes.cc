@@ -110,7 +110,7 @@ Value anthropic_usage(const Done& done) {
 }
 
 Value anthropic_text_block(std::string text) {
-  return Value{{"type", "text"}, {"text", std::move(text)}, {"citations", nullptr}};
+  return Value{{"type", "text"}, {"text", std::move(text)}, {"citations", Value::array()}};
 }
 
 Value anthropic_tool_block(std::string_view id, std::string_view name, Value input) {

@@ -88,7 +88,7 @@ data: {"type":"message_start","message":{"id":"msg_abc","type":"message","role":
 id: run0-1
 
 event: content_block_start
-data: {"type":"content_block_start","index":0,"content_block":{"type":"text","text":"","citations":null}}
+data: {"type":"content_block_start","index":0,"content_block":{"type":"text","text":"","citations":[]}}
 
 event: content_block_delta
 data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"a\"b"}}
@@ -147,7 +147,7 @@ message_stop
   CHECK(whole(log) == parsed(R"({"id":"msg_abc","type":"message","role":"assistant","model":"m","content":[
       {"type":"thinking","thinking":"hm","signature":"sig+/=="},
       {"type":"redacted_thinking","data":"red"},
-      {"type":"text","text":"ab","citations":null},
+      {"type":"text","text":"ab","citations":[]},
       {"type":"tool_use","id":"call_0","name":"f","input":{"x":"}\"{"},"caller":{"type":"direct"}},
       {"type":"tool_use","id":"call_1","name":"f","input":{},"caller":{"type":"direct"}}],
       "stop_reason":"end_turn","stop_sequence":null,"stop_details":null,"container":null,"diagnostics":null,
