@@ -66,7 +66,7 @@ check_cases() {
   documents | xargs grep -h '^Tests: ' | grep -oE '`[^`]*`' | tr -d '`' | sort -u |
     while IFS= read -r name; do
       grep -rqF --include='*.cc' --include='*.mjs' --exclude-dir=node_modules -e "\"$name\"" -e "'$name'" tests ||
-        documents | xargs grep -nF "\`$name\`"
+        grep -rqF --include='*.py' -e "def $name(" tests || documents | xargs grep -nF "\`$name\`"
     done >"$scratch"
   [ ! -s "$scratch" ] || complain "no test case has the name that is given here" "$(cat "$scratch")"
 }

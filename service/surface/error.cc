@@ -101,6 +101,9 @@ Value gemini_error(const Error& error) {
 
 Value anthropic_error(const Error& error, std::string_view request_id) {
   Value out = {{"type", "error"}, {"error", Value{{"type", anthropic_type(error.status)}, {"message", error.message}}}};
+  if (error.code == "thread_unsupported_request") {  // clients read it there
+    out["error"]["details"] = Value{{"error_code", error.code}, {"unsupported", Value::array({error.param})}};
+  }
   if (!request_id.empty()) out["request_id"] = std::string(request_id);
   return out;
 }

@@ -55,6 +55,13 @@ class Reader {
   Value headers_ = Value::object();
 };
 
+// A provider that holds the conversation would have to know the relay's ids of its answers. anthropic's tool_runner asks
+// for a thread by default, and at this code (and no other) it sends the whole conversation itself.
+Checked refuse_thread() {
+  constexpr const char* message = "is not supported by the relay: send the whole conversation";
+  return tl::make_unexpected(Error{400, "thread_unsupported_request", message, "thread", std::nullopt, false});
+}
+
 Checked Reader::member(const std::string& name, const Value& value) {
   if (json::is_empty(value)) return {};
   for (const auto& [theirs, neutral] : renamed) {
@@ -67,6 +74,7 @@ Checked Reader::member(const std::string& name, const Value& value) {
   if (name == "metadata") return metadata(value);
   if (name == "thinking") return thinking(value);
   if (name == "output_config") return output_config(value);
+  if (name == "thread") return refuse_thread();
   if (!at_home_ && (name == "cache_control" || upstream::changes_nothing(name, value))) return {};
   own_[name] = value;
   return {};

@@ -19,7 +19,9 @@ tl::expected<Value, Error> function_of(const Value& given, const std::string& pl
   if (json::word(given, "name").empty()) return refuse(place + ".name", "is missing");
   Value function = Value::object();
   for (const auto& [name, value] : given.items()) {
-    if (says_nothing(value) || (name == "behavior" && value == "BLOCKING")) {
+    // What a function answers is told by its answer; google-genai describes it for every Python function.
+    const bool of_answer = name == "response" || name == "responseJsonSchema";
+    if (says_nothing(value) || of_answer || (name == "behavior" && value == "BLOCKING")) {
       continue;
     } else if (name == "name" || name == "description") {
       function[name] = value;

@@ -51,12 +51,18 @@ Value usage_json(const Done& done) {
                {"total_tokens", in + out}};
 }
 
+// The schema of OpenAI's clients has a closed list of codes. The event `error` and the native state have the relay's.
+std::string_view openai_failure(std::string_view code) {
+  if (code == "upstream_rate_limited") return "rate_limit_exceeded";
+  return code == "upstream_bad_request" ? "invalid_prompt" : "server_error";
+}
+
 void add_ending(Value& out, const Done& done) {
   out["status"] = std::string(response_status(done));
   out["usage"] = usage_json(done);
   if (done.failed()) {
     const auto error = done.error.value_or(relay::StreamError{"server_error", "the answer is incomplete", false});
-    out["error"] = Value{{"code", error.code}, {"message", error.message}};
+    out["error"] = Value{{"code", std::string(openai_failure(error.code))}, {"message", error.message}};
   }
   if (out["status"] != "incomplete") return;
   const bool length = done.finish_reason == "length";
