@@ -202,9 +202,10 @@ def test_a_killed_relay_is_no_end(mortal, calls):
     {"tool_config": {"function_calling_config": {"mode": "AUTO"}}}, {"http_options": {"extra_body": {"generationConfig": {}}}},
 ], ids=lambda option: ",".join(f"{name}={value}" for name, value in option.items()))
 def test_empty_and_default_values(client, calls, kind, option):
-    if set(option) & {"labels", "audio_timestamp"}:  # the client itself refuses these for the Gemini API; others send them
-        member = {"labels": {}} if "labels" in option else {"generationConfig": {"audioTimestamp": False}}
-        option = {"http_options": {"extra_body": member}}
+    # The client itself refuses or changes these for the Gemini API; others send them.
+    as_sent = {"labels": {"labels": {}}, "cached_content": {"cachedContent": ""}, "audio_timestamp": {"generationConfig": {"audioTimestamp": False}}}
+    for name in set(option) & set(as_sent):
+        option = {"http_options": {"extra_body": as_sent[name]}}
     assert whole(client, f"{kind}-text", types.GenerateContentConfig(**option)).text == WHOLE
 
 
