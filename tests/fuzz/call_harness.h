@@ -75,6 +75,7 @@ struct CallChecker final : upstream::CallHandler {
     require(!outcome && json::parse(object) && object.find('\n') == object.npos);
     count();
   }
+  uint64_t told_bytes() const override { return text.size() + reasoning.size(); }
   void on_end(upstream::Outcome ended) override {
     require(!outcome);
     outcome = std::move(ended);

@@ -24,6 +24,7 @@ struct Told final : upstream::CallHandler {
     calls[index] += arguments;
   }
   void on_end(upstream::Outcome) override {}
+  uint64_t told_bytes() const override { return text.size() + reasoning.size(); }
   void add(std::string& to, std::string_view delta) {
     fuzz::require(!delta.empty() && json::valid_utf8(delta));
     to += delta;

@@ -9,7 +9,7 @@ import pathlib
 import sys
 
 here = pathlib.Path(__file__).resolve().parent
-kinds = sys.argv[1:] or ['anthropic', 'gemini']
+kinds = sys.argv[1:] or ['anthropic', 'gemini', 'openai']
 for path in sorted((here / '../fixtures/foreign').glob('*.json')):
     case = json.loads(path.read_text())
     if case['kind'] not in kinds:

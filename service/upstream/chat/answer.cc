@@ -88,7 +88,7 @@ void ChatAnswer::take_reason(ChatChunk& chunk) {
 }
 
 void ChatAnswer::take_usage(const Usage& usage) {
-  update_count(usage_.input_tokens, usage.input_tokens);
+  if (usage.input_tokens.value_or(0) > 0) usage_.input_tokens = usage.input_tokens;  // no prompt has none
   update_count(usage_.output_tokens, usage.output_tokens);
   update_count(usage_.cached_tokens, usage.cached_tokens);
   update_count(usage_.reasoning_tokens, usage.reasoning_tokens);
