@@ -91,10 +91,12 @@ void SseCall::on_body(std::string_view bytes) {
   }
 }
 
-// Tells the kind of body by its first character, since content types are often wrong. False: the call has ended.
-bool SseCall::recognise(std::string_view bytes) {
+// Tells the kind of body by its first character, since content types are often wrong, and drops the white space before
+// it. False: the call has ended.
+bool SseCall::recognise(std::string_view& bytes) {
   const std::string_view text = text::strip(bytes);
   if (text.empty()) return true;
+  bytes.remove_prefix(static_cast<size_t>(text.data() - bytes.data()));
   if (text.front() == '<') {
     fail(protocol_error("the upstream answered with HTML instead of events", head_.status));
     return false;

@@ -84,7 +84,7 @@ class SseCall : public Call, private client::TransferHandler, private SseSink {
   void on_end(const client::TransferEnd& end) override;
   bool on_event(const SseEvent& event) override;
 
-  bool recognise(std::string_view bytes);
+  bool recognise(std::string_view& bytes);
   bool tells_something();
   void take_events(std::string_view bytes);
   void gather(std::string_view bytes);

@@ -131,6 +131,16 @@ TEST_CASE("Gemini: after a finish reason every end is one") {
   CHECK(failure_of(gemini_result(script::raw_stream(std::string(script::done)))).code == ErrorCode::upstream_truncated);
 }
 
+TEST_CASE("Gemini: white space before the first event means nothing, however the reads cut it") {
+  const std::string body = script::head() +
+                           script::chunk(" \r\n\t " + gemini_sse({gemini_parts(json::array({text_part}), "STOP")})) +
+                           script::last_chunk;
+  for (const Recorder& got : {gemini_result({script::send(body)}), gemini_result({script::send_every_byte(body)})}) {
+    CHECK_FALSE(got.outcome->failure);
+    CHECK(got.text == "so far");
+  }
+}
+
 TEST_CASE("Gemini: a finish reason with every chunk ends nothing") {
   const auto chunk_of = [](const char* text, const char* reason) {
     return script::chunk(gemini_sse({gemini_parts(text ? json::array({{{"text", text}}}) : json::array(), reason)}));
