@@ -21,16 +21,13 @@ class _Dialect:
     # Strings to send, and the steps that have to do with time as they are.
     def events(self, model, steps):
         self.model, self.finish, self.calls = model, None, 0
-        started = False
+        yield from self.begin()
         for step in steps:
-            if step[0] != "late" and not started:
-                started = True
-                yield from self.begin()
             if step[0] == "fault":
                 return (yield from self.fault())
             if step[0] == "finish":
                 self.finish = step[1]
-            elif step[0] in ("late", "pause", "hold", "cut"):
+            elif step[0] in ("pause", "hold", "cut"):
                 yield step
             else:
                 yield from getattr(self, step[0])(*step[1:])

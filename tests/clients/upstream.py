@@ -33,10 +33,8 @@ SCRIPTS = {
     "silent": [("pause", SILENCE_S)] + [step for part in TEXT for step in (("text", part), ("pause", SILENCE_S))],
     "silenttools": [("pause", SILENCE_S), ("call", "call_1", "get_weather", ['{"city":', None, ' "Paris"}'])],
     "hold": [("text", TEXT[0]), ("hold",), ("text", TEXT[1]), ("text", TEXT[2])],
-    "late": [("late", 2.0)] + [("text", part) for part in TEXT],
     "error": [("text", TEXT[0]), ("fault",)],
     "cut": [("text", TEXT[0]), ("cut",)],
-    "long": [("text", f"word{i} ") for i in range(500)],
 }
 TOOL_RESULTS = ('"role": "tool"', '"role":"tool"', "function_call_output", "tool_result", "functionResponse", "function_response")
 
@@ -120,17 +118,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     # `events` are strings, to be sent as they are, and steps that have to do with time.
     def _stream(self, events, call):
-        headed = False
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
         for event in events:
-            if isinstance(event, tuple) and event[0] == "late":
-                self._wait(event[1])
-                continue
-            if not headed:
-                self.send_response(200)
-                self.send_header("Content-Type", "text/event-stream")
-                self.send_header("Transfer-Encoding", "chunked")
-                self.end_headers()
-                headed = True
             if isinstance(event, str):
                 self._chunk(event.encode())
             elif event[0] == "pause":
