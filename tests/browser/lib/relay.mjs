@@ -44,7 +44,9 @@ export class Relay {
   // Starts it, the second time on the same port and data.
   async start() {
     const args = ['serve', '--config', this.config, '--listen', `127.0.0.1:${this.port}`, '--data', join(this.folder, 'data')];
-    this.child = spawn(binary, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    // Retries are spread over their time, by default half a minute: no test waits for that.
+    const env = { TOKENRELAY_LIMITS_UPSTREAM_RETRY_MS: '2500', ...process.env };
+    this.child = spawn(binary, args, { stdio: ['ignore', 'pipe', 'pipe'], env });
     living.add(this.child);
     this.log = '';
     this.child.stderr.on('data', (part) => { this.log = (this.log + part).slice(-20000); });
