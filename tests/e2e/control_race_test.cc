@@ -80,7 +80,7 @@ TEST_CASE("cancel during connect, before the first byte, and while it backs off"
   ModelServer silent([](ModelServer::Call& call) { call.wait_closed(30s); });
   ModelServer busy([](ModelServer::Call& call) { call.refuse(503, "{}", {{"Retry-After", "20"}}); });
   for (ModelServer* model : {&silent, &busy}) {
-    Relay relay({.upstream = model->upstream()});
+    Relay relay({.upstream = model->upstream(), .env = {{"TOKENRELAY_LIMITS_UPSTREAM_RETRY_MS", "30000"}}});
     const std::string id = relay.create();
     REQUIRE(model->wait_calls(1));
     if (model == &busy)
