@@ -13,8 +13,11 @@ namespace {
 
 struct Sink final : SseSink {
   bool on_event(const SseEvent& event) override {
-    got.push_back(std::string(event.name) + (event.is_error_line ? "!" : "|") + std::string(event.data) +
-                  (event.unterminated ? "$" : ""));
+    got.push_back(std::string(event.name) +
+                  (event.is_error_line ? "!"
+                   : event.is_bare     ? "~"
+                                       : "|") +
+                  std::string(event.data) + (event.unterminated ? "$" : ""));
     last_data = event.data.data();
     return got.size() != stop_after;
   }
@@ -40,7 +43,8 @@ const std::string sample =
     "\xEF\xBB\xBF: comment\nevent: named\ndata: one\nid: 7\n\ndata:two\r\ndata:  three\r\n\r\ndata\rdata: "
     "four\r\rretry: 5\n\n"
     "data:\n\ndata: \n\nevent: x\n\nunknown: y\n: c\ndata: f\xC3\xBCnf\n\nerror: {\"code\":1}\n\ndata: last";
-const Events expected = {"named|one", "|two\n three", "|\nfour", "|f\xC3\xBCnf", "!{\"code\":1}", "|last$"};
+const Events expected = {"named|one",    "|two\n three",  "|\nfour", "~unknown: y",
+                         "|f\xC3\xBCnf", "!{\"code\":1}", "|last$"};
 
 }  // namespace
 

@@ -43,8 +43,11 @@ TEST_CASE("refusals by status") {
     CHECK(code_of(got) == code);
     CHECK(got.outcome->failure->retryable == retryable);
     CHECK(got.outcome->failure->http_status == status);
-    CHECK(got.outcome->failure->message ==
-          (code == ErrorCode::upstream_auth ? "the upstream refused the relay's credential" : "words of the provider"));
+    const std::string message = code == ErrorCode::upstream_auth ? "the upstream refused the relay's credential"
+                                : status == 302 ? "the upstream answered with a redirect (status 302), which the relay "
+                                                  "does not follow: set base_url to the address behind it"
+                                                : "words of the provider";
+    CHECK(got.outcome->failure->message == message);
     CHECK(got.first_bytes == 0);
   }
 }
@@ -227,24 +230,40 @@ TEST_CASE("end marks") {
   SECTION("finish_reason, then a close that ends the body") {
     CHECK_FALSE(openai_result({script::send(until_close + text + finish), script::close()}).outcome->failure);
   }
-  SECTION("finish_reason, then a cut: the mark was not complete") {
+  SECTION("finish_reason, then a cut: the model had said why it stopped") {
     for (const auto& how : {script::close(), script::cut()}) {
       const Recorder got =
           openai_result({script::send(script::head() + script::chunk(text + finish)), script::pause(20), how});
-      CHECK(code_of(got) == ErrorCode::upstream_truncated);
+      CHECK_FALSE(got.outcome->failure);
+      CHECK(got.outcome->finish_reason == FinishReason::length);
     }
   }
-  SECTION("[DONE] alone is completed, other") {
-    const Recorder got = openai_chunks({text_payload("a")});
-    CHECK_FALSE(got.outcome->failure);
-    CHECK(got.outcome->finish_reason == FinishReason::other);
-    CHECK(got.outcome->finish_reason_raw == "");
+  SECTION("[DONE] without a reason is a truncation") {
+    CHECK(code_of(openai_chunks({text_payload("a")})) == ErrorCode::upstream_truncated);
   }
   SECTION("an unterminated [DONE], by a clean end or a cut") {
-    CHECK_FALSE(openai_result(script::raw_stream(text + "data: [DONE]")).outcome->failure);
-    CHECK_FALSE(openai_result({script::send(script::head() + script::chunk(text + "data: [DONE]\n")), script::pause(20),
-                               script::cut()})
-                    .outcome->failure);
+    const std::string end = text + finish + "data: [DONE]";
+    CHECK_FALSE(openai_result(script::raw_stream(end)).outcome->failure);
+    CHECK_FALSE(
+        openai_result({script::send(script::head() + script::chunk(end + "\n")), script::pause(20), script::cut()})
+            .outcome->failure);
+  }
+  SECTION("content after the reason: only the end of the body counts then") {
+    OpenAiRun run;
+    run.options.timeouts = {far_ms, far_ms, 900, 100};
+    run.server.answer({script::send(script::head() + script::chunk(finish + text)), script::stall()});
+    CHECK(code_of(run.run()) == ErrorCode::upstream_timeout);
+    CHECK(run.recorder.text == "a");
+  }
+  SECTION("nothing at all, and a reason that explains it or does not") {
+    CHECK(code_of(openai_chunks({finish_payload("stop")})) == ErrorCode::upstream_empty);
+    CHECK_FALSE(openai_chunks({finish_payload("length")}).outcome->failure);
+    CHECK_FALSE(openai_chunks({finish_payload("stop"), script::usage_payload(3, 2)}).outcome->failure);
+  }
+  SECTION("a reason that is an error") {
+    const Recorder got = openai_chunks({text_payload("a"), finish_payload("network_error")});
+    CHECK(code_of(got) == ErrorCode::upstream_error);
+    CHECK(got.text == "a");
   }
   SECTION("an unterminated finish chunk") {
     CHECK_FALSE(openai_result(script::raw_stream(text + finish.substr(0, finish.size() - 2))).outcome->failure);

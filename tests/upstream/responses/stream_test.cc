@@ -196,9 +196,9 @@ TEST_CASE("usage: in Chat's names, as a fraction or a string, in halves, and a z
     CHECK(usage.input_tokens == 3u);
     CHECK(usage.output_tokens == 5u);
   }
-  const auto parts =
-      usage_of("null", R"({"input_tokens":30,"input_tokens_details":{"audio_tokens":1,"cached_tokens":12},
-      "output_tokens":50,"output_tokens_details":{"reasoning_tokens":40}})");
+  const auto parts = usage_of(
+      "null",
+      R"({"input_tokens":30,"input_tokens_details":{"audio_tokens":1,"cached_tokens":12},"output_tokens":50,"output_tokens_details":{"reasoning_tokens":40}})");
   CHECK(parts.cached_tokens == 12u);
   CHECK(parts.reasoning_tokens == 40u);
   CHECK_FALSE(usage_of("null", R"({"input_tokens":3,"input_tokens_details":null})").cached_tokens);
