@@ -61,7 +61,7 @@ TEST_CASE("cut after every single event, and the exact transcript reassembled", 
   REQUIRE(relay.wait_status(id, "completed"));
   const auto originals = read_all(relay.port(), id, "", "coalesce=0");
   const auto whole = transcript_of(originals);
-  REQUIRE(originals.size() == 1 + 1 + 3 * 21 + 4 + 1);
+  REQUIRE(originals.size() == 1 + 1 + 3 * 21 + 5 + 1);
   CHECK(whole.tool_calls.at(0).arguments == "{\"a\":1}");
   for (size_t i = 1; i < originals.size(); ++i) CHECK(parse_event_id(*originals[i].id)->seq == i);
 

@@ -75,10 +75,7 @@ ChatToolCalls::ToolCall& ChatToolCalls::add(const ToolPiece& piece) {
 bool ChatToolCalls::take(const ToolPiece& piece) {
   ToolCall* call = find(piece);
   if (!call && calls_.size() == max_calls) call = &calls_.back();
-  if (!call) {
-    if (!tell_waiting()) return false;
-    call = &add(piece);
-  }
+  if (!call) call = &add(piece);
   if (call->id.empty()) call->id = json::repaired(piece.id);
   if (call->name.empty()) call->name = json::repaired(piece.name);
   call->named_again = !piece.name.empty() && call->end.whole();
@@ -94,16 +91,8 @@ bool ChatToolCalls::take(const ToolPiece& piece) {
     arguments = {};
   }
   const std::string_view whole = call->joiner.next(arguments, joined_);
-  if (!call->name.empty() && !call->holds_braces) return tell(*call, whole);
+  if (!call->name.empty()) return tell(*call, whole);
   call->held += whole;
-  return true;
-}
-
-// Calls are told in their order: those whose "{}" may not be all of it first.
-bool ChatToolCalls::tell_waiting() {
-  for (auto& call : calls_) {
-    if (call.number < 0 && !call.name.empty() && !tell(call, {})) return false;
-  }
   return true;
 }
 
@@ -124,7 +113,7 @@ bool ChatToolCalls::tell(ToolCall& call, std::string_view arguments) {
 
 bool ChatToolCalls::flush() {
   for (auto& call : calls_) {
-    if (call.name.empty()) continue;
+    if (call.number < 0) continue;
     const std::string_view rest = std::exchange(call.holds_braces, false) ? "{}" : call.joiner.flush();
     if (!tell(call, rest)) return false;
   }

@@ -5,7 +5,7 @@
 // that call has is a whole JSON value already, or its name is another.
 //
 // Promise: a call is announced with its name, never without; numbers are told in the order of announcing. "{}" before
-// the real arguments is held back until more of the call comes, or another call. Bounds: 1,024 calls; the arguments of a call are held only until its name is known.
+// the real arguments is held back: the call is announced without it, and told of it at the end if nothing else has come. Bounds: 1,024 calls; the arguments of a call are held only until its name is known.
 #pragma once
 
 #include <cstdint>
@@ -59,7 +59,6 @@ class ChatToolCalls {
   ToolCall* find(const ToolPiece& piece);
   ToolCall& add(const ToolPiece& piece);
   static bool continues(const ToolCall& call, const ToolPiece& piece);
-  bool tell_waiting();
   bool tell(ToolCall& call, std::string_view arguments);
 
   CallHandler& handler_;
