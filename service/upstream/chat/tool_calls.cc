@@ -75,18 +75,18 @@ ChatToolCalls::ToolCall& ChatToolCalls::add(const ToolPiece& piece) {
 bool ChatToolCalls::take(const ToolPiece& piece) {
   ToolCall* call = find(piece);
   if (!call && calls_.size() == max_calls) call = &calls_.back();
-  if (!call) call = &add(piece);
+  const bool opens = !call;
+  if (opens) call = &add(piece);
   if (call->id.empty()) call->id = json::repaired(piece.id);
   if (call->name.empty()) call->name = json::repaired(piece.name);
   call->named_again = !piece.name.empty() && call->end.whole();
   std::string_view arguments = piece.arguments;
-  const bool first = !call->end.begun();
   if (call->holds_braces && !text::strip(arguments).empty()) {
     call->holds_braces = false;
     call->end = JsonEnd();
   }
   call->end.add(arguments);
-  if (first && text::strip(arguments) == "{}") {
+  if (opens && text::strip(arguments) == "{}") {
     call->holds_braces = true;
     arguments = {};
   }

@@ -197,6 +197,16 @@ TEST_CASE("tool calls in every way they are sent") {
     CHECK(got.tools[1].arguments == "{}");
     CHECK(got.tools[2].arguments == "[1]");
   }
+  SECTION("braces that come alone are told at once") {
+    OpenAiRun run;
+    run.server.answer([&](support::ModelServer::Call& call) {
+      call.send(script::event(tool(R"({"index":0,"id":"a","function":{"name":"f","arguments":""}})")));
+      call.send(script::event(tool(R"({"index":0,"function":{"arguments":"{}"}})")));
+      call.wait_closed(std::chrono::seconds(10));
+    });
+    run.options.timeouts.idle_ms = 500;
+    CHECK(run.run().tools.at(0).pieces == 2);
+  }
   SECTION("several calls of one tool without ids, the name alone before the arguments") {
     const Recorder got = whole_tools({R"({"index":0,"function":{"name":"f","arguments":"{\"x\":1}"}})",
                                       R"({"index":0,"function":{"name":"f","arguments":""}})",
