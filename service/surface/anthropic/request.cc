@@ -210,9 +210,9 @@ tl::expected<AnthropicRequest, Error> parse_anthropic_request(
   out.stream = stream == true;
   out.marks = R"(,"surface":"anthropic")";
   const std::string first_own = reader.own().empty() ? "anthropic-beta" : reader.own().begin().key();
-  out.field_name = [turns = std::move(*turns), first_own](const std::string& neutral) {
-    return client_name(neutral, turns, first_own);
-  };
+  // Shared: a long conversation has many turns, and the name is passed on by value.
+  const auto shared = std::make_shared<const std::decay_t<decltype(*turns)>>(std::move(*turns));
+  out.field_name = [shared, first_own](const std::string& neutral) { return client_name(neutral, *shared, first_own); };
   return out;
 }
 
