@@ -36,6 +36,7 @@ struct PlayedTransfer final : Transfer {
 struct HttpClient::State {
   transport::Loop& loop;
 };
+// NOLINTBEGIN(performance-unnecessary-value-param): as http_client.h declares them
 HttpClient::HttpClient(transport::Loop& loop, Resolver::System) : state_(std::make_shared<State>(State{loop})) {}
 HttpClient::~HttpClient() = default;
 transport::Loop& HttpClient::loop() {
@@ -46,6 +47,7 @@ std::unique_ptr<Transfer> HttpClient::send(HttpRequest, TransferHandler& handler
   played = &handler;
   return std::make_unique<PlayedTransfer>();
 }
+// NOLINTEND(performance-unnecessary-value-param)
 
 }  // namespace tokenrelay::client
 
