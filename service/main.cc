@@ -1,5 +1,6 @@
 // tokenrelay: the one binary. Command line in, exit status out: 0 done, 1 failed while running, 2 usage or a bad
 // configuration.
+#include <malloc.h>
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -25,6 +26,13 @@ void forbid_core_dumps() {
   setrlimit(RLIMIT_CORE, &limit);
 }
 
+// Large buffers are mapped by themselves, so that they go back to the system when they are freed: kept by the allocator,
+// a minute of large requests would look like a leak.
+void give_back_large_buffers() {
+  mallopt(M_MMAP_THRESHOLD, 256 << 10);
+  mallopt(M_TRIM_THRESHOLD, 16 << 20);
+}
+
 // `tokenrelay serve`: blocks until the relay has drained. `reload` loads the same sources again (SIGHUP).
 int serve(Config config, std::function<ConfigResult()> reload) {
   const bool json = config.log.format == "json";
@@ -34,6 +42,7 @@ int serve(Config config, std::function<ConfigResult()> reload) {
   spdlog::set_level(spdlog::level::from_str(config.log.level));
   std::signal(SIGPIPE, SIG_IGN);
   if (!config.core_dumps) forbid_core_dumps();
+  give_back_large_buffers();
   int status = 1;
   {
     RelayProcess process(std::move(config), std::move(reload), [output] { return output->dropped(); });

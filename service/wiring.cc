@@ -69,6 +69,7 @@ std::shared_ptr<const relay::Options> relay_options(const Config& config) {
   out->uncommitted_stream_bytes = limits.uncommitted_stream_bytes;
   out->uncommitted_bytes = limits.uncommitted_bytes;
   out->memory_bytes = limits.memory_bytes == 0 ? relay::default_memory_bytes() : limits.memory_bytes;
+  out->prompt_bytes = limits.prompt_bytes;
   out->commit_lag_ms = limits.commit_lag_ms;
   out->log_stall_ms = limits.log_stall_ms;
   out->steer_bytes = limits.steer_bytes;

@@ -66,7 +66,7 @@ std::string told(const std::vector<relay::KnownModel>& models) {
 
 asio::awaitable<std::vector<relay::KnownModel>> known_models(Api& api) {
   const Upstreams upstreams = api.shard.models().upstreams();  // a reload may replace the table meanwhile
-  const ListsPtr lists = co_await until<ListsPtr>([&](auto then) { ask(upstreams, std::move(then)); });
+  const ListsPtr lists = co_await until<ListsPtr>([&](const auto& then) { ask(upstreams, then); });
   const auto& table = api.shard.models();
   std::vector<relay::KnownModel> out = table.known();
   for (size_t i = 0; i < upstreams.size(); ++i) {

@@ -101,9 +101,10 @@ struct Config {
     int64_t write_stall_ms = 60'000;       // a reader that takes no byte for this long while data is due is cut
     int64_t heartbeat_ms = 15'000;
     uint64_t uncommitted_stream_bytes = 256 << 10, uncommitted_bytes = 64 << 20;
-    uint64_t memory_bytes = 0;      // resident; 0: three quarters of what the machine or control group has
-    int64_t commit_lag_ms = 2000;   // the log's, above which new streams are refused
-    int64_t log_stall_ms = 30'000;  // when the log cannot commit for this long, generations are closed
+    uint64_t prompt_bytes = 256 << 20;  // of requests that no upstream has accepted yet
+    uint64_t memory_bytes = 0;          // in use; 0: three quarters of what the machine or control group has
+    int64_t commit_lag_ms = 2000;       // the log's, above which new streams are refused
+    int64_t log_stall_ms = 30'000;      // when the log cannot commit for this long, generations are closed
   } limits;
 
   std::vector<UpstreamConfig> upstreams;  // empty: the demo model

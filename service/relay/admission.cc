@@ -1,5 +1,6 @@
 #include "service/relay/admission.h"
 
+#include <malloc.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 namespace tokenrelay::relay {
 namespace {
 
+constexpr uint64_t kept_bytes = 24 << 20;  // by the allocator, for the next large answer
 constexpr uint64_t unlimited = std::numeric_limits<uint64_t>::max();
 
 // The number at the start of a file; `unlimited` if there is none ("max").
@@ -41,13 +43,23 @@ uint64_t resident_bytes() {
   return resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
+uint64_t used_bytes() {
+  const struct mallinfo2 info = mallinfo2();
+  const uint64_t used = info.uordblks + info.hblkhd;
+  return used == 0 ? resident_bytes() : used;  // another allocator, as under a sanitizer
+}
+
+void trim_memory() {
+  if (resident_bytes() > used_bytes() + kept_bytes) malloc_trim(0);
+}
+
 uint64_t default_memory_bytes() {
   const auto machine = static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
   return std::min(machine, group_limit()) / 4 * 3;
 }
 
 std::optional<std::string> Admission::refusal(const Options& options, const storage::LogStatus& log) const {
-  if (options.memory_bytes > 0 && resident_bytes_ > options.memory_bytes) return "the relay is short of memory";
+  if (options.memory_bytes > 0 && used_bytes_ > options.memory_bytes) return "the relay is short of memory";
   if (log.lag_ms > options.commit_lag_ms) return "the event log is too slow at the moment";
   if (log.uncommitted_bytes > options.uncommitted_bytes / 2) return "too many events are waiting for the event log";
   return std::nullopt;

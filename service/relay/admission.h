@@ -1,11 +1,11 @@
 // Admission: whether there is room for new work. Running streams continue; only new ones are refused.
 //
-// Besides the number of streams it measures the process's resident memory (once a second) and how far the log is
-// behind, in time and in bytes. Threads: the shard's loop.
+// Besides the number of streams it looks at the memory that the process uses (once a second) and how far the log is
+// behind, in time and in bytes. Memory in use is what was allocated: what the allocator keeps of it afterwards would
+// refuse work long after its cause has gone. Threads: the shard's loop.
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <string>
 
@@ -16,20 +16,21 @@ namespace tokenrelay::relay {
 
 // Of this process; 0: unknown.
 uint64_t resident_bytes();
+// What this process has allocated. It walks the allocator's lists, which may take milliseconds: for a worker.
+uint64_t used_bytes();
+// Gives back to the system what the allocator keeps, if that is much. For a worker.
+void trim_memory();
 // Three quarters of the machine's memory, or of the limit of the process's control group.
 uint64_t default_memory_bytes();
 
 class Admission {
  public:
-  explicit Admission(std::function<uint64_t()> resident = resident_bytes) : resident_(std::move(resident)) {}
-
-  void look() { resident_bytes_ = resident_(); }
+  void saw(uint64_t used_bytes) { used_bytes_ = used_bytes; }
   // Why no new stream may begin now.
   std::optional<std::string> refusal(const Options& options, const storage::LogStatus& log) const;
 
  private:
-  std::function<uint64_t()> resident_;
-  uint64_t resident_bytes_ = 0;
+  uint64_t used_bytes_ = 0;
 };
 
 }  // namespace tokenrelay::relay

@@ -18,8 +18,9 @@ struct Context {
   transport::Worker& worker;
   metrics::Metrics& metrics;
   Random random;
-  int paused_streams = 0;  // streams whose upstream is not read because the log is behind
-  bool crowded = false;    // the machine is full: readers are behind because the relay is
+  int paused_streams = 0;     // streams whose upstream is not read because the log is behind
+  uint64_t prompt_bytes = 0;  // of requests that no upstream has accepted yet
+  bool crowded = false;       // the machine is full: readers are behind because the relay is
 
   int64_t now_ms() const { return loop.clock().mono_us() / 1000; }
   int64_t wall_ms() const { return loop.clock().wall_ms(); }

@@ -43,8 +43,19 @@ Generation::~Generation() {
 }
 
 void Generation::begin(upstream::PreparedPtr request) {
-  request_ = std::move(request);
+  hold(std::move(request));
   take_slot();
+}
+
+void Generation::hold(upstream::PreparedPtr request) {
+  let_go();
+  request_ = std::move(request);
+  if (request_) context_.prompt_bytes += request_->bytes();
+}
+
+void Generation::let_go() {
+  if (request_) context_.prompt_bytes -= request_->bytes();
+  request_.reset();
 }
 
 void Generation::take_up(const Continuation& from, Progress said) {
@@ -102,7 +113,7 @@ void Generation::start_call() {
   owner_.prepare_again(attempts_.route(), [this, here = alive_.mark()](std::optional<upstream::Prepared> prepared) {
     if (!here) return;
     if (!prepared || !*prepared) return fail(ErrorCode::upstream_error, "the stored request cannot be read");
-    request_ = std::move(**prepared);
+    hold(std::move(**prepared));
     call();
   });
 }
@@ -127,6 +138,7 @@ void Generation::close(Answer what) {
   alive_.end();
   if (call_ && what == Answer::keep) call_->keep_answer();
   call_.reset();
+  let_go();
   timer_.cancel();
   leave_slot();
   state_ = State::closed;
@@ -232,7 +244,7 @@ void Generation::refuse_tool_call() {
 
 void Generation::on_first_byte() {
   answered_ = true;
-  request_.reset();
+  let_go();
   owner_.on_generation_answered();
 }
 
@@ -305,7 +317,7 @@ bool Generation::fall_back(upstream::Outcome& outcome) {
   call_.reset();
   forget_token();
   leave_slot();
-  request_.reset();
+  let_go();
   last_outcome_ = std::move(outcome);
   ask_fallback();
   return true;
@@ -325,7 +337,7 @@ void Generation::on_prepared_fallback(std::optional<upstream::Prepared> prepared
     state_ = State::closed;
     return owner_.on_generation_end(std::move(last_outcome_));
   }
-  request_ = std::move(**prepared);
+  hold(std::move(**prepared));
   attempts_.fallen_back();
   state_ = State::idle;
   if (append_seam(upstream::name_of(last_outcome_.failure->code))) take_slot();

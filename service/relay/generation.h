@@ -79,6 +79,8 @@ class Generation final : private upstream::CallHandler, private Slots::Waiter {
   void on_timer();
   void start_call();
   void call();
+  void hold(upstream::PreparedPtr request);
+  void let_go();
   void fail(upstream::ErrorCode code, std::string message);
   bool try_again(const upstream::Error& failure);
   bool fall_back(upstream::Outcome& outcome);

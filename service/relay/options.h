@@ -18,9 +18,10 @@ struct Options {
   int64_t retry_backoff_ms = 500;                 // the shortest wait; doubles, with jitter
   uint64_t uncommitted_stream_bytes = 256 << 10;  // above it the upstream is not read: only the log may slow it down
   uint64_t uncommitted_bytes = 64 << 20;
-  uint64_t memory_bytes = 0;      // resident memory above which new streams are refused; 0: no limit
-  int64_t commit_lag_ms = 2000;   // when the log is further behind, new streams are refused
-  int64_t log_stall_ms = 30'000;  // when the log cannot commit for this long, generations are closed
+  uint64_t memory_bytes = 0;          // memory in use above which new streams are refused; 0: no limit
+  uint64_t prompt_bytes = 256 << 20;  // of requests that no upstream has accepted yet; more are refused
+  int64_t commit_lag_ms = 2000;       // when the log is further behind, new streams are refused
+  int64_t log_stall_ms = 30'000;      // when the log cannot commit for this long, generations are closed
   uint64_t steer_bytes = 32 << 10;
   uint32_t steers = 16;  // per stream
   int64_t retention_ms = 24 * 3600 * 1000;

@@ -63,14 +63,18 @@ void Shard::reload(std::shared_ptr<const Options> options, std::shared_ptr<const
 
 // ---- creating
 
-std::optional<Error> Shard::refusal(const Route& route) const {
+std::optional<Error> Shard::refusal(const NewStream& what) const {
   if (draining_) return Error{Errc::draining, "the relay is shutting down"};
   const auto log = log_->status();
   if (log.state != storage::LogState::healthy)
     return Error{Errc::log_unavailable, "the event log cannot commit at the moment"};
   if (auto why = admission_.refusal(*options_, log)) return Error{Errc::overloaded, std::move(*why)};
   if (live_.size() + creating_ >= options_->live_streams) return Error{Errc::overloaded, "too many live streams"};
-  const Slots& slots = *route.upstream->slots;
+  const uint64_t prompts = context_->prompt_bytes, added = what.prompt.request->bytes();
+  if (prompts > 0 && prompts + added > options_->prompt_bytes) {
+    return Error{Errc::overloaded, "too many bytes of prompts wait for their upstreams"};
+  }
+  const Slots& slots = *what.prompt.route.upstream->slots;
   if (slots.full() && slots.waiting() >= options_->queued_streams) {
     return Error{Errc::overloaded, "too many streams are waiting for this upstream"};
   }
@@ -78,7 +82,7 @@ std::optional<Error> Shard::refusal(const Route& route) const {
 }
 
 void Shard::create(NewStream what, Completion<CreatedStream> done) {
-  auto error = refusal(what.prompt.route);
+  auto error = refusal(what);
   if (!error && what.overloaded) error = Error{Errc::overloaded, "too many connections"};
   if (error) return refuse_new(what, std::move(*error), std::move(done));
   storage::NewStream row;
@@ -104,10 +108,12 @@ void Shard::create(NewStream what, Completion<CreatedStream> done) {
   made.created_ms = row.created_ms;
   made.last_seq = 1;
   ++creating_;
+  context_->prompt_bytes += what.prompt.request->bytes();
   const std::string start = row.start;
   log_->create(std::move(row), [this, made = std::move(made), start, prompt = std::move(what.prompt),
                                 done = std::move(done)](storage::Result<storage::Created> created) mutable {
     --creating_;
+    context_->prompt_bytes -= prompt.request->bytes();
     if (!created) {
       if_drained();
       return done(tl::make_unexpected(to_error(created.error())));
@@ -282,7 +288,7 @@ void Shard::on_log_state() {
 
 void Shard::watch_log() {
   watch_timer_.arm(watch_ms);
-  admission_.look();
+  look_at_memory();
   const auto status = log_->status();
   if (status.stalled_ms == 0) stall_timer_.cancel();
   const bool may_recover = status.stalled_ms > 0 && status.state != storage::LogState::failed;  // or the commit hangs
@@ -337,6 +343,24 @@ constexpr size_t expire_at_once = 200;
 constexpr int64_t expire_again_ms = 500;  // if there are more
 
 }  // namespace
+
+void Shard::look_at_memory() {
+  constexpr int64_t trim_ms = 5'000;
+  if (std::exchange(looking_at_memory_, true)) return;
+  const bool trims = context_->now_ms() - trimmed_ms_ >= trim_ms;
+  if (trims) trimmed_ms_ = context_->now_ms();
+  const auto used = std::make_shared<uint64_t>(0);
+  worker_.run(
+      [used, trims] {
+        if (trims) trim_memory();
+        *used = used_bytes();
+      },
+      [this, here = alive_.mark(), used] {
+        if (!here) return;
+        looking_at_memory_ = false;
+        admission_.saw(*used);
+      });
+}
 
 void Shard::expire() {
   expiry_timer_.arm(std::clamp<int64_t>(options_->retention_ms / 4, 100, 60'000));

@@ -87,7 +87,8 @@ class Shard final : public storage::Observer {
   void on_log_state() override;
 
  private:
-  std::optional<Error> refusal(const Route& route) const;  // why no new stream may start now
+  std::optional<Error> refusal(const NewStream& what) const;  // why it may not start now
+  void look_at_memory();
   void refuse_new(const NewStream& what, Error error, Completion<CreatedStream> done);
   std::vector<std::shared_ptr<Stream>> all_live() const;
   std::shared_ptr<Stream> adopt(storage::StreamRow row, std::string_view start);
@@ -119,6 +120,9 @@ class Shard final : public storage::Observer {
   std::unordered_map<std::string, int64_t> expiring_since_ms_;  // spared because they are being read
 
   Admission admission_;
+  bool looking_at_memory_ = false;
+  int64_t trimmed_ms_ = 0;
+  transport::Alive alive_;
   bool draining_ = false, drain_is_over_ = false;
   std::function<void()> drained_;
   transport::Timer drain_timer_, stall_timer_, expiry_timer_, watch_timer_;

@@ -30,7 +30,7 @@ struct StreamText {
   void add(storage::Seq seq, storage::EventKind kind, std::string_view payload);
 
  private:
-  void append(std::string& text, Excerpts::Place& place, storage::EventKind kind, uint64_t call,
+  void append(std::string& said, Excerpts::Place& place, storage::EventKind kind, uint64_t call,
               std::string_view piece);
 
   Excerpts::Place text_place_, reasoning_place_;
