@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <fstream>
 #include <limits>
 
@@ -11,6 +12,7 @@ namespace tokenrelay::relay {
 namespace {
 
 constexpr uint64_t kept_bytes = 24 << 20;  // by the allocator, for the next large answer
+constexpr uint64_t worth_bytes = 8 << 20;
 constexpr uint64_t unlimited = std::numeric_limits<uint64_t>::max();
 
 // The number at the start of a file; `unlimited` if there is none ("max").
@@ -49,8 +51,13 @@ uint64_t used_bytes() {
   return used == 0 ? resident_bytes() : used;  // another allocator, as under a sanitizer
 }
 
+// A trim that gains little is not tried again before there is more to gain: it holds the allocator's locks.
 void trim_memory() {
-  if (resident_bytes() > used_bytes() + kept_bytes) malloc_trim(0);
+  static std::atomic<uint64_t> after_last{0};
+  const uint64_t resident = resident_bytes();
+  if (resident < used_bytes() + kept_bytes || resident < after_last + worth_bytes) return;
+  malloc_trim(0);
+  after_last = resident_bytes();
 }
 
 uint64_t default_memory_bytes() {
