@@ -51,13 +51,18 @@ uint64_t used_bytes() {
   return used == 0 ? resident_bytes() : used;  // another allocator, as under a sanitizer
 }
 
-// A trim that gains little is not tried again before there is more to gain: it holds the allocator's locks.
+// What the last trim could not give back is left: a trim holds the allocator's locks.
 void trim_memory() {
-  static std::atomic<uint64_t> after_last{0};
-  const uint64_t resident = resident_bytes();
-  if (resident < used_bytes() + kept_bytes || resident < after_last + worth_bytes) return;
+  static std::atomic<uint64_t> left{0};
+  const auto kept = [] {
+    const uint64_t resident = resident_bytes(), used = used_bytes();
+    return resident > used ? resident - used : 0;
+  };
+  const uint64_t now = kept();
+  left = std::min(left.load(), now);
+  if (now < kept_bytes || now < left + worth_bytes) return;
   malloc_trim(0);
-  after_last = resident_bytes();
+  left = kept();
 }
 
 uint64_t default_memory_bytes() {
