@@ -51,7 +51,7 @@ ModelList::Names model_names(std::string_view json) {
   return std::make_shared<const std::vector<std::string>>(std::move(names));
 }
 
-struct ModelList::State : std::enable_shared_from_this<State>, private client::TransferHandler {
+struct ModelList::State final : std::enable_shared_from_this<State>, private client::TransferHandler {
   explicit State(std::shared_ptr<client::HttpClient> of)
       : client(std::move(of)), over(client->loop().timers(), [this] { finish(nullptr); }) {}
 
@@ -77,7 +77,7 @@ struct ModelList::State : std::enable_shared_from_this<State>, private client::T
   }
 
   // Later, not now: a transfer's callback may not destroy what it belongs to, and callers expect list() to return first.
-  void finish(Names found) {
+  void finish(const Names& found) {
     over.cancel();
     transfer = nullptr;
     std::string().swap(body);

@@ -13,7 +13,8 @@ namespace {
 
 std::shared_ptr<const StreamText> read(RelayFixture& f, const std::shared_ptr<Stream>& stream, ReadBounds bounds) {
   std::shared_ptr<const StreamText> out;
-  read_stream_text(stream, std::move(bounds), [&out](std::shared_ptr<const StreamText> whole) { out = whole; });
+  read_stream_text(stream, std::move(bounds),
+                   [&out](std::shared_ptr<const StreamText> whole) { out = std::move(whole); });
   f.time.settle();
   return out;
 }
