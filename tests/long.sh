@@ -80,6 +80,8 @@ step_bench() {
   timed "build bench" 3600 cmake --build build/release --target bench || return
   timed "bench" 1800 build/release/bench all --seconds 3 --streams 200 --subscribers 300 --minutes 0.3 &&
     cat build/long/bench.log
+  timed "build e2e" 3600 cmake --build build/release --target e2e || return
+  timed "abuse" 600 env ALONE=1 build/release/e2e "[abuse]"
 }
 
 mkdir -p build/long

@@ -101,7 +101,7 @@ class CallHandler {
   virtual void on_end(Outcome outcome) = 0;  // last call, exactly once
   // How much was told so far, in any measure. An upstream that sends events for ever and does not move it is left.
   virtual uint64_t told_bytes() const = 0;
-  virtual void on_first_byte() {}            // the response's head has arrived (status 2xx)
+  virtual void on_first_byte() {}  // the response's head has arrived (status 2xx)
   // What the model wants back unchanged in a later turn: one JSON object on one line,
   // {"provider":KIND,"type":"signature"|"redacted_thinking"|"thought_signature"|"encrypted_reasoning","data":"…"} and
   // what else that type needs (`id`; `index` of the tool call it belongs to, counted as in on_tool_call).

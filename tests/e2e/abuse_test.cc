@@ -1,6 +1,7 @@
 // Whatever a client does, the loop goes on: no turn of it takes long, and the stream of somebody else keeps its pace.
 #include <algorithm>
 #include <atomic>
+#include <cstdlib>
 #include <thread>
 
 #include "tests/support/catch.h"
@@ -17,6 +18,12 @@ constexpr double slower = 10;  // the same work, watched
 #else
 constexpr double slower = 1;
 #endif
+
+// The gaps are wall time: on a machine that has other work they say little, but a loop that stands still for as long as
+// a large body takes shows everywhere. tests/long.sh has the machine for itself and sets ALONE.
+double noise() {
+  return std::getenv("ALONE") ? 1 : 5;
+}
 
 // The victim's answer: a delta every 10 ms for two seconds.
 constexpr int deltas = 200;
@@ -177,6 +184,6 @@ TEST_CASE("no client makes a turn of the loop long, or slows down another's stre
     std::printf("%s: %.1f ms of CPU in the longest turn, %.1f ms added to the victim's p99.9 gap\n", abuse.name,
                 middle(turn_ms), middle(added_ms));
     CHECK(middle(turn_ms) <= abuse.turn_ms * slower);
-    CHECK(middle(added_ms) <= abuse.added_ms * slower);
+    CHECK(middle(added_ms) <= abuse.added_ms * slower * noise());
   }
 }
