@@ -1,6 +1,6 @@
 // Parses server-sent events as upstreams really send them (WHATWG HTML 9.2.6, and more liberally): any line ends, split
-// anywhere; a BOM; comments; llama.cpp's `error:` lines; bare lines, which are no field at all: JSON on lines of its own
-// (an error that a gateway writes into the stream), or a proxy's words.
+// anywhere; a BOM; comments; llama.cpp's `error:` lines; bare lines, which are no field at all: JSON on lines of its
+// own (an error that a gateway writes into the stream), or a proxy's words.
 //
 // Promise: an event that arrives whole in one read is not copied. Bounds: an event or a line is at most
 // max_event_bytes; for a larger one feed() returns too_large. The sink may destroy the parser inside on_event and must

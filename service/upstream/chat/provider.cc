@@ -1,8 +1,9 @@
 // The `openai` kind: Chat Completions, streaming (DIALECTS.md, Chat Completions).
 //
 // An answer is complete with a finish_reason for every choice that was seen and what ends it (sse_call.h), `[DONE]` in
-// this protocol; or with one whole `chat.completion` instead of a stream (servers that ignore `stream`). If a server refuses `stream_options` (a 400 or 422 that names it), the
-// request is sent again without it, and so are all later ones.
+// this protocol; or with one whole `chat.completion` instead of a stream (servers that ignore `stream`). If a server
+// refuses `stream_options` (a 400 or 422 that names it), the request is sent again without it, and so are all later
+// ones.
 
 #include <algorithm>
 

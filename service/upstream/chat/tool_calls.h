@@ -5,7 +5,9 @@
 // that call has is a whole JSON value already, or its name is another.
 //
 // Promise: a call is announced with its name, never without; numbers are told in the order of announcing. "{}" in the
-// piece that opens a call, before the real arguments is held back: the call is announced without it, and told of it at the end if nothing else has come. Bounds: 1,024 calls; the arguments of a call are held only until its name is known.
+// piece that opens a call may stand before the real arguments, so it is held back: the call is announced without it,
+// and told of it at the end if nothing else has come. Bounds: 1,024 calls; the arguments of a call are held only until
+// its name is known.
 #pragma once
 
 #include <cstdint>
