@@ -3,16 +3,18 @@
 // takes it back.
 #pragma once
 
+#include <utility>
+
 namespace tokenrelay::upstream {
 
 class EndMark {
  public:
   // In the order of what was said; of one chunk, content before its reason.
   void content() {
-    has_content_ = true;
+    const bool first = !std::exchange(has_content_, true);
     if (!stopped_) return;
     stopped_ = false;
-    lifted_ = true;
+    lifted_ |= !first;  // a reason before any content was none yet
   }
   void reason() { stopped_ = true; }
 
