@@ -36,8 +36,9 @@ TEST_CASE("a log that is behind, in time or in bytes, takes no new work", "[admi
 TEST_CASE("what the system says of this process", "[admission]") {
   CHECK(relay::resident_bytes() > 1 << 20);
   const uint64_t before = relay::used_bytes();
-  const std::string large(64 << 20, 'x');
+  const std::string large(size_t{64} << 20, 'x');
   CHECK(relay::used_bytes() >= before);  // a sanitizer's allocator tells nothing
+  CHECK(large.back() == 'x');
   relay::trim_memory();
   CHECK(relay::default_memory_bytes() > 16 << 20);
 }
