@@ -63,6 +63,13 @@ const char* number_end(const char* at, const char* end) {
 
 }  // namespace
 
+bool is_json(std::string_view text) {
+  std::string scratch;
+  Reader in(text, scratch);
+  in.skip();
+  return in.at_end();
+}
+
 size_t find_special(std::string_view text) {
   return static_cast<size_t>(find_special(text.data(), text.data() + text.size()) - text.data());
 }

@@ -17,6 +17,9 @@
 
 namespace tokenrelay::json {
 
+// Whether a text is one JSON value, nested at most as deep as a Reader takes.
+bool is_json(std::string_view text);
+
 // The offset of the first quote or backslash; the size if there is none.
 size_t find_special(std::string_view text);
 

@@ -214,7 +214,10 @@ void Generation::on_reasoning(std::string_view delta) {
 void Generation::on_tool_call(int index, std::string_view id, std::string_view name, std::string_view arguments) {
   const auto i = static_cast<size_t>(index);
   if (i >= tools_.size()) tools_.resize(i + 1);
-  if (id.size() > max_name_bytes || name.size() > max_name_bytes) return refuse_tool_call();
+  // Cut, it would be another tool's name, or an id that the upstream does not know in the next turn.
+  if (id.size() > max_name_bytes || name.size() > max_name_bytes) {
+    return fail(ErrorCode::upstream_protocol, "a tool call's id or name is longer than 16 KiB");
+  }
   if (!id.empty()) tools_[i].first = id;
   if (tools_[i].first.empty()) tools_[i].first = draw_call_id();
   if (!name.empty()) tools_[i].second = name;
@@ -232,14 +235,6 @@ void Generation::on_tool_call(int index, std::string_view id, std::string_view n
     output_bytes_ += size;
     arguments.remove_prefix(size);
   } while (!arguments.empty());
-}
-
-// Cut, it would be another tool's name, or an id that the upstream does not know in the next turn.
-void Generation::refuse_tool_call() {
-  upstream::Outcome outcome;
-  outcome.failure = upstream::Error{ErrorCode::upstream_protocol, "a tool call's id or name is longer than 16 KiB",
-                                    false, std::nullopt, 0};
-  on_end(std::move(outcome));
 }
 
 void Generation::on_first_byte() {

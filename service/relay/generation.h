@@ -88,7 +88,6 @@ class Generation final : private upstream::CallHandler, private Slots::Waiter {
   void on_prepared_fallback(std::optional<upstream::Prepared> prepared);
   bool append_seam(std::string_view reason);
   std::string draw_call_id() const;
-  void refuse_tool_call();
   void forget_token();
   std::string_view unsaid(uint64_t& known, std::string_view delta);
   bool append_split(storage::EventKind kind, std::string_view delta);

@@ -15,13 +15,6 @@ constexpr size_t max_error_bytes = 64 << 10;
 constexpr size_t max_idle_sizes = 4, max_idle_events = 100'000;
 constexpr size_t max_words_bytes = 16 << 10;  // cut once its secrets are hidden
 
-bool is_json(std::string_view text) {
-  std::string scratch;
-  json::Reader in(text, scratch);
-  in.skip();
-  return in.at_end();
-}
-
 }  // namespace
 
 SseCall::SseCall(std::shared_ptr<client::HttpClient> client, const ProviderOptions& options, CallHandler& handler)
@@ -143,7 +136,7 @@ bool SseCall::on_event(const SseEvent& event) {
 
 // What stands in the stream without a field counts if it is JSON. False: it does not.
 bool SseCall::take_bare(SseEvent& event) {
-  if (is_json(event.data)) return true;
+  if (json::is_json(event.data)) return true;
   if (words_.size() < max_words_bytes) {
     if (!words_.empty()) words_ += ' ';
     words_ += event.data.substr(0, max_words_bytes - words_.size());

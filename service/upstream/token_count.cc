@@ -18,7 +18,7 @@ std::optional<uint64_t> read_count(json::Reader& in) {
   return static_cast<uint64_t>(count);
 }
 
-std::optional<uint64_t> read_detail(json::Reader& in, std::string_view member) {
+std::optional<uint64_t> read_count_of(json::Reader& in, std::string_view member) {
   std::optional<uint64_t> count;
   if (in.peek() != json::Reader::Kind::object) return in.skip(), count;
   in.object([&](std::string_view key) {

@@ -15,7 +15,7 @@ namespace tokenrelay::upstream {
 std::optional<uint64_t> read_count(json::Reader& in);
 
 // One count of an object of counts: `cached_tokens` of {"cached_tokens":8,"audio_tokens":0}. nullopt for anything else.
-std::optional<uint64_t> read_detail(json::Reader& in, std::string_view member);
+std::optional<uint64_t> read_count_of(json::Reader& in, std::string_view member);
 
 // A later count replaces an earlier one; but a zero is no count where there was one.
 void update_count(std::optional<uint64_t>& known, std::optional<uint64_t> later);

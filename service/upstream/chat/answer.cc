@@ -51,7 +51,9 @@ ChatAnswer::Taken ChatAnswer::take(std::string_view payload) {
   const auto delta = shape_.match(payload);
   if (!delta) return take_whole(payload);
   if (delta->empty()) return Taken::chunk;
-  is_whole_ = false;
+  is_whole_ = false;  // as of the chunk that was learned, whatever came since
+  is_main_ = true;
+  choice_ = 0;
   return (shape_is_text_ ? on_content(*delta) : on_reasoning(*delta)) ? Taken::chunk : Taken::gone;
 }
 
@@ -66,7 +68,8 @@ ChatAnswer::Taken ChatAnswer::take_whole(std::string_view payload) {
   transport::Lifeline::Watch watch(line_);
   said_ = 0;
   ChatChunk chunk = read_chat_chunk(payload, scratch_, *this);
-  if (chunk.stopped || watch.gone()) return Taken::gone;
+  if (watch.gone()) return Taken::gone;
+  if (chunk.stopped) return Taken::too_large;
   if (!chunk.is_json) return Taken::not_json;
   learn(payload, chunk);
   seen_ |= chunk.seen;

@@ -21,7 +21,13 @@ class ChatAnswer final : private ChunkSink {
  public:
   explicit ChatAnswer(CallHandler& handler) : handler_(handler), calls_(handler) {}
 
-  enum class Taken { chunk, not_json, error, gone };  // gone: a handler destroyed the answer
+  enum class Taken {
+    chunk,
+    not_json,
+    error,
+    too_large,  // more tool calls than the bounds allow
+    gone,       // a handler destroyed the answer
+  };
 
   Taken take(std::string_view payload);
 

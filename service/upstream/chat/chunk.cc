@@ -245,9 +245,9 @@ void ChunkReader::usage(Reader& in) {
     } else if (key == "completion_tokens" || key == "output_tokens") {
       update_count(usage.output_tokens, read_count(in));
     } else if (key == "prompt_tokens_details") {
-      usage.cached_tokens = read_detail(in, "cached_tokens");
+      usage.cached_tokens = read_count_of(in, "cached_tokens");
     } else if (key == "completion_tokens_details") {
-      usage.reasoning_tokens = read_detail(in, "reasoning_tokens");
+      usage.reasoning_tokens = read_count_of(in, "reasoning_tokens");
     }
   });
   if (usage.input_tokens || usage.output_tokens) chunk_.usage = usage;

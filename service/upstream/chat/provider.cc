@@ -28,11 +28,7 @@ bool is_pulse(std::string_view event_name) {
 }
 
 bool is_event(std::string_view line) {
-  if (line == "[DONE]") return true;
-  std::string scratch;
-  json::Reader in(line, scratch);
-  in.skip();
-  return in.at_end();
+  return line == "[DONE]" || json::is_json(line);
 }
 
 class OpenAiCall final : public SseCall {
@@ -107,6 +103,9 @@ bool OpenAiCall::take_event(const SseEvent& event) {
       return false;
     case ChatAnswer::Taken::not_json:
       return event.unterminated || is_pulse(event.name) || take_lines(event);
+    case ChatAnswer::Taken::too_large:
+      fail(protocol_error("a part of the upstream's response is too large", head().status));
+      return false;
     case ChatAnswer::Taken::chunk:
       break;
   }
@@ -144,6 +143,9 @@ bool OpenAiCall::take_document(std::string_view document, const client::Transfer
     case ChatAnswer::Taken::not_json:
       fail(clean ? protocol_error("the upstream's response is not JSON", document, head().status)
                  : error_of_transfer(end, head().status));
+      return false;
+    case ChatAnswer::Taken::too_large:
+      fail(protocol_error("a part of the upstream's response is too large", head().status));
       return false;
     case ChatAnswer::Taken::chunk:
       break;

@@ -8,7 +8,7 @@
 namespace tokenrelay::upstream {
 namespace {
 
-constexpr size_t max_calls = 1024;
+constexpr size_t max_calls = 1024, max_held_bytes = 8u << 20;
 
 }  // namespace
 
@@ -74,11 +74,11 @@ ChatToolCalls::ToolCall& ChatToolCalls::add(const ToolPiece& piece) {
 
 bool ChatToolCalls::take(const ToolPiece& piece) {
   ToolCall* call = find(piece);
-  if (!call && calls_.size() == max_calls) call = &calls_.back();
   const bool opens = !call;
+  if (opens && calls_.size() == max_calls) return false;
   if (opens) call = &add(piece);
-  if (call->id.empty()) call->id = json::repaired(piece.id);
-  if (call->name.empty()) call->name = json::repaired(piece.name);
+  if (call->id.empty() && !hold(call->id, json::repaired(piece.id))) return false;
+  if (call->name.empty() && !hold(call->name, json::repaired(piece.name))) return false;
   call->named_again = !piece.name.empty() && call->end.whole();
   std::string_view arguments = piece.arguments;
   if (call->holds_braces && !text::strip(arguments).empty()) {
@@ -92,7 +92,13 @@ bool ChatToolCalls::take(const ToolPiece& piece) {
   }
   const std::string_view whole = call->joiner.next(arguments, joined_);
   if (!call->name.empty()) return tell(*call, whole);
-  call->held += whole;
+  return hold(call->held, whole);
+}
+
+bool ChatToolCalls::hold(std::string& into, std::string_view bytes) {
+  held_bytes_ += bytes.size();
+  if (held_bytes_ > max_held_bytes) return false;
+  into += bytes;
   return true;
 }
 
@@ -105,6 +111,7 @@ bool ChatToolCalls::tell(ToolCall& call, std::string_view arguments) {
   }
   call.number = told_++;
   std::string first = std::exchange(call.held, {});
+  held_bytes_ -= first.size();
   first += arguments;
   const std::string id = call.id, name = call.name;  // the handler may destroy the answer
   handler_.on_tool_call(call.number, id, name, first);

@@ -6,8 +6,8 @@
 //
 // Promise: a call is announced with its name, never without; numbers are told in the order of announcing. "{}" in the
 // piece that opens a call may stand before the real arguments, so it is held back: the call is announced without it,
-// and told of it at the end if nothing else has come. Bounds: 1,024 calls; the arguments of a call are held only until
-// its name is known.
+// and told of it at the end if nothing else has come. Bounds: 1,024 calls; 8 MiB of ids, names and arguments that are
+// held until a name is known. Beyond them the answer fails: a call must not lose a part, nor get another's.
 #pragma once
 
 #include <cstdint>
@@ -38,12 +38,11 @@ class ChatToolCalls {
  public:
   explicit ChatToolCalls(CallHandler& handler) : handler_(handler) {}
 
-  // False from these: the handler destroyed the answer.
+  // False: the handler destroyed the answer, or this is more than the bounds allow.
   bool take(const ToolPiece& piece);
-  bool flush();
+  bool flush();  // false: the handler destroyed the answer
 
   bool any() const { return !calls_.empty(); }
-  bool any_told() const { return told_ > 0; }
   bool any_nameless() const;  // its arguments are nowhere
 
  private:
@@ -60,6 +59,7 @@ class ChatToolCalls {
 
   ToolCall* find(const ToolPiece& piece);
   ToolCall& add(const ToolPiece& piece);
+  bool hold(std::string& into, std::string_view bytes);
   static bool continues(const ToolCall& call, const ToolPiece& piece);
   bool tell(ToolCall& call, std::string_view arguments);
 
@@ -67,6 +67,7 @@ class ChatToolCalls {
   transport::Lifeline line_;
   std::vector<ToolCall> calls_;
   int told_ = 0;
+  size_t held_bytes_ = 0;
   std::string joined_;  // the joiners'
 };
 

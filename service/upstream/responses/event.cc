@@ -26,22 +26,17 @@ std::string_view unless_null(Reader& in) {
   return {};
 }
 
-// A zero does not take the place of a count.
-void keep(std::optional<uint64_t>& known, std::optional<uint64_t> said) {
-  if (said && (*said > 0 || !known)) known = said;
-}
-
 Usage read_usage(Reader& in) {
   Usage usage;
   in.object([&](std::string_view key) {
     if (key == "input_tokens" || key == "prompt_tokens")  // the second is Chat's name
-      keep(usage.input_tokens, read_count(in));
+      update_count(usage.input_tokens, read_count(in));
     else if (key == "output_tokens" || key == "completion_tokens")
-      keep(usage.output_tokens, read_count(in));
+      update_count(usage.output_tokens, read_count(in));
     else if (key == "input_tokens_details" || key == "prompt_tokens_details")
-      usage.cached_tokens = read_detail(in, "cached_tokens");
+      usage.cached_tokens = read_count_of(in, "cached_tokens");
     else if (key == "output_tokens_details" || key == "completion_tokens_details")
-      usage.reasoning_tokens = read_detail(in, "reasoning_tokens");
+      usage.reasoning_tokens = read_count_of(in, "reasoning_tokens");
   });
   return usage;
 }

@@ -373,3 +373,25 @@ TEST_CASE("comments between events may go on for ever", "[openai_chat]") {
   CHECK(run.run().text == "xxxxxxxx");
   CHECK_FALSE(run.recorder.outcome->failure);
 }
+
+TEST_CASE("more tool calls, or more that is held of them, than the bounds allow fail the answer") {
+  const auto call = [](int index, const std::string& members) {
+    return script::delta_payload(R"({"tool_calls":[{"index":)" + std::to_string(index) + "," + members + "}]}");
+  };
+  const auto refused = [](const std::vector<std::string>& payloads) {
+    const Recorder got = openai_chunks(payloads);
+    CHECK(code_of(got) == ErrorCode::upstream_protocol);
+    CHECK(got.outcome->failure->message == "a part of the upstream's response is too large");
+    return got.tools.size();
+  };
+  std::vector<std::string> calls;
+  for (int i = 0; i <= 1024; ++i)
+    calls.push_back(call(i, R"("id":"c","function":{"name":"f","arguments":"{\"a\":1}"})"));
+  CHECK(refused(calls) == 1024);
+  const std::string long_id(100'000, 'i'), much(1'000'000, '1');
+  std::vector<std::string> ids, arguments;
+  for (int i = 0; i < 90; ++i) ids.push_back(call(i, R"("id":")" + std::to_string(i) + long_id + R"(","function":{})"));
+  for (int i = 0; i < 9; ++i) arguments.push_back(call(i % 3, R"("function":{"arguments":")" + much + R"("})"));
+  CHECK(refused(ids) == 0);
+  CHECK(refused(arguments) == 0);
+}

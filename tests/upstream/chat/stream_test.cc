@@ -263,6 +263,19 @@ TEST_CASE("several choices: the first that says something speaks, all must finis
   CHECK(got.text == "yes");
 }
 
+TEST_CASE("a piece of another choice between two of the first loses neither of them") {
+  const auto piece = [](int choice, const char* text) {
+    return R"({"choices":[{"index":)" + std::to_string(choice) + R"(,"delta":{"content":")" + text + R"("}}]})";
+  };
+  const auto ends = [](int choice) {
+    return R"({"choices":[{"index":)" + std::to_string(choice) + R"(,"delta":{},"finish_reason":"stop"}]})";
+  };
+  CHECK(openai_chunks({piece(0, "a"), piece(0, "b"), piece(1, "other"), piece(0, "c"), piece(0, "d"), ends(0), ends(1)})
+            .text == "abcd");
+  CHECK(openai_chunks({piece(1, "a"), piece(1, "b"), piece(0, "other"), piece(1, "c"), ends(0), ends(1)}).text ==
+        "abc");
+}
+
 TEST_CASE("errors in the stream, in every form") {
   const std::tuple<const char*, ErrorCode, bool, const char*> cases[] = {
       {R"({"message":"boom","type":"server_error","param":null,"code":null})", ErrorCode::upstream_error, true, "boom"},
