@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "service/json/sax.h"
-#include "service/json/utf8.h"
 #include "service/json/write.h"
 #include "service/upstream/token_count.h"
 
@@ -15,8 +14,9 @@ using Taken = AnthropicAnswer::Taken;
 
 constexpr size_t max_open_blocks = 64;
 constexpr int max_tools = 1024;
-constexpr size_t max_opaque_bytes = 1 << 20;
-constexpr size_t max_left_out_bytes = 200;
+constexpr size_t max_opaque_bytes = 1 << 20;   // of one block
+constexpr size_t max_held_bytes = 8u << 20;    // of all open ones
+constexpr size_t max_start_bytes = 64u << 10;  // a longer text is not repeated by a delta
 
 FinishReason reason_of(std::string_view raw) {
   if (raw == "end_turn" || raw == "stop_sequence") return FinishReason::stop;
@@ -103,6 +103,12 @@ AnthropicAnswer::Block* AnthropicAnswer::add_block(int64_t index, Kind kind) {
   return &blocks_.back();
 }
 
+bool AnthropicAnswer::holds_too_much(const Block& latest) const {
+  size_t held = 0;
+  for (const Block& block : blocks_) held += block.opaque.size() + block.input.size();
+  return latest.opaque.size() > max_opaque_bytes || held > max_held_bytes;
+}
+
 // The only open block of a kind; null if there are none or several.
 AnthropicAnswer::Block* AnthropicAnswer::only_open(Kind kind) {
   Block* only = nullptr;
@@ -124,13 +130,13 @@ Taken AnthropicAnswer::start_block(int64_t index, std::string_view raw) {
   if (open_block(index) && stop_block(index) == Taken::gone) return Taken::gone;
   Block* block = add_block(index, start.kind);
   if (!block) return Taken::too_large;
-  if (start.kind == Kind::other) leave_out(start.type);
+  if (start.kind == Kind::other) left_out_.add(start.type);
   if (start.kind == Kind::thinking) block->opaque = text_of(start.signature);
   if (start.kind == Kind::redacted_thinking) block->opaque = text_of(start.data);
-  if (block->opaque.size() > max_opaque_bytes) return Taken::too_large;
+  if (holds_too_much(*block)) return Taken::too_large;
   if (start.kind != Kind::text && start.kind != Kind::thinking) return Taken::event;
-  block->start = text_of(start.text);
-  const std::string text = block->start;
+  const std::string text(text_of(start.text));
+  if (text.size() <= max_start_bytes) block->start = text;
   if (!text.empty()) mark_.content();
   return alive(say(*block, start.kind == Kind::text ? Said::text : Said::reasoning, text));
 }
@@ -142,6 +148,7 @@ Taken AnthropicAnswer::start_tool(int64_t index, const AnthropicBlock& start) {
   if (!block) return Taken::too_large;
   block->tool = tools_++;
   if (has_members(start.input)) block->input = start.input;
+  if (holds_too_much(*block)) return Taken::too_large;
   mark_.content();
   transport::Lifeline::Watch watch(line_);
   handler_.on_tool_call(block->tool, start.id, start.name, {});
@@ -189,7 +196,7 @@ Taken AnthropicAnswer::take_signature(int64_t index, const AnthropicDelta& delta
   if (!block) block = add_block(index, Kind::thinking);
   if (!block) return Taken::too_large;
   block->opaque += piece;
-  return block->opaque.size() > max_opaque_bytes ? Taken::too_large : Taken::event;
+  return holds_too_much(*block) ? Taken::too_large : Taken::event;
 }
 
 Taken AnthropicAnswer::take_input(int64_t index, const AnthropicDelta& delta) {
@@ -232,14 +239,6 @@ Taken AnthropicAnswer::take_whole(std::string_view raw) {
   if (watch.gone()) return Taken::gone;
   take_message(message, true);
   return taken == Taken::event ? Taken::end : taken;
-}
-
-void AnthropicAnswer::leave_out(std::string_view type) {
-  const std::string known = json::repaired(type);
-  if (known.empty() || left_out_.size() + known.size() > max_left_out_bytes) return;
-  if (left_out_.find(known) != left_out_.npos) return;
-  if (!left_out_.empty()) left_out_ += ", ";
-  left_out_ += known;
 }
 
 bool AnthropicAnswer::say(Block& block, Said what, std::string_view piece) {
@@ -307,7 +306,7 @@ bool AnthropicAnswer::flush() {
 }
 
 std::string_view AnthropicAnswer::left_out() const {
-  return explained() ? std::string_view() : std::string_view(left_out_);
+  return explained() ? std::string_view() : left_out_.names();
 }
 
 bool AnthropicAnswer::explained() const {

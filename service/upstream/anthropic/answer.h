@@ -6,7 +6,7 @@
 // on when its block ends, byte for byte. A tool call without arguments gets "{}". Blocks of server tools and of unknown
 // types are skipped; left_out() names them. `output_tokens` is taken only at the message's end: the value in
 // message_start is a guess, and would be reported as the count of an answer that was cut. Bounds: 64 open blocks, 1,024
-// tool calls, 1 MiB of one signature.
+// tool calls, 1 MiB of one signature, 8 MiB of signatures and of arguments that blocks began with.
 #pragma once
 
 #include <string>
@@ -17,6 +17,7 @@
 #include "service/transport/lifeline.h"
 #include "service/upstream/anthropic/event.h"
 #include "service/upstream/end_mark.h"
+#include "service/upstream/left_out.h"
 #include "service/upstream/upstream.h"
 
 namespace tokenrelay::upstream {
@@ -72,11 +73,11 @@ class AnthropicAnswer final {
   Taken take_whole(std::string_view raw);
   Block* open_block(int64_t index);
   Block* only_open(AnthropicBlock::Kind kind);
+  bool holds_too_much(const Block& latest) const;
   Block* add_block(int64_t index, AnthropicBlock::Kind kind);
   std::string_view text_of(std::string_view raw);  // the text of a JSON string; valid until the next call
   void take_message(const AnthropicMessage& message, bool ended);
   void take_usage(std::string_view raw, bool ended);
-  void leave_out(std::string_view type);
 
   // False: the answer was destroyed.
   bool say(Block& block, Said what, std::string_view piece);
@@ -95,7 +96,7 @@ class AnthropicAnswer final {
   bool begun_ = false;
   EndMark mark_;
   std::string stop_reason_;
-  std::string left_out_;
+  LeftOut left_out_;
   AnthropicUsage counted_;
   Usage usage_;
 };

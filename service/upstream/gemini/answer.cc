@@ -4,7 +4,6 @@
 #include <array>
 
 #include "service/json/sax.h"
-#include "service/json/utf8.h"
 #include "service/json/write.h"
 
 namespace tokenrelay::upstream {
@@ -14,7 +13,6 @@ using Taken = GeminiAnswer::Taken;
 
 constexpr int max_tools = 1024;
 constexpr size_t max_signature_bytes = 1 << 20;
-constexpr size_t max_left_out_bytes = 200;
 
 FinishReason reason_of(std::string_view raw) {
   static constexpr std::array<std::string_view, 9> filtered = {
@@ -42,7 +40,7 @@ Taken GeminiAnswer::take(std::string_view payload) {
   if (chunk.has_error) return Taken::error;
   begun_ |= chunk.is_response;
   blocked_ |= chunk.block_reason.has_value();
-  if (chunk.is_grounded) leave_out("groundingMetadata");
+  if (chunk.is_grounded) left_out_.add("groundingMetadata");
   take_usage(chunk.usage);
   transport::Lifeline::Watch watch(line_);
   const Taken taken = take_parts(chunk.parts);
@@ -82,16 +80,8 @@ Taken GeminiAnswer::take_parts(std::string_view raw) {
 Taken GeminiAnswer::take_part(const GeminiPart& part) {
   if (part.kind == GeminiPart::Kind::function_call) return take_call(part);
   if (part.kind == GeminiPart::Kind::text && !say(part)) return Taken::gone;
-  if (part.kind == GeminiPart::Kind::other) leave_out(part.type);
+  if (part.kind == GeminiPart::Kind::other) left_out_.add(part.type);
   return say_signature(part.signature, -1);
-}
-
-void GeminiAnswer::leave_out(std::string_view type) {
-  const std::string known = json::repaired(type);
-  if (known.empty() || left_out_.size() + known.size() > max_left_out_bytes) return;
-  if (left_out_.find(known) != left_out_.npos) return;
-  if (!left_out_.empty()) left_out_ += ", ";
-  left_out_ += known;
 }
 
 bool GeminiAnswer::say(const GeminiPart& part) {
@@ -141,7 +131,7 @@ bool GeminiAnswer::flush() {
 }
 
 std::string_view GeminiAnswer::left_out() const {
-  return explained() ? std::string_view() : std::string_view(left_out_);
+  return explained() ? std::string_view() : left_out_.names();
 }
 
 bool GeminiAnswer::explained() const {

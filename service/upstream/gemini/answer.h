@@ -15,6 +15,7 @@
 #include "service/transport/lifeline.h"
 #include "service/upstream/end_mark.h"
 #include "service/upstream/gemini/chunk.h"
+#include "service/upstream/left_out.h"
 #include "service/upstream/upstream.h"
 
 namespace tokenrelay::upstream {
@@ -52,7 +53,6 @@ class GeminiAnswer final {
   Taken take_part(const GeminiPart& part);
   Taken take_call(const GeminiPart& part);
   void take_usage(std::string_view raw);
-  void leave_out(std::string_view type);
   bool say(const GeminiPart& part);  // false: the answer was destroyed
   Taken say_signature(std::string_view raw, int tool);
 
@@ -65,7 +65,7 @@ class GeminiAnswer final {
   bool begun_ = false, blocked_ = false;
   EndMark mark_;
   std::string finish_reason_, finish_message_;
-  std::string left_out_;
+  LeftOut left_out_;
   GeminiUsage counted_;
   Usage usage_;
 };

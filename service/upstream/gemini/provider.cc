@@ -4,6 +4,7 @@
 // one whole response, or an array of them, instead of a stream (servers that ignore alt=sse).
 
 #include "service/json/sax.h"
+#include "service/text/ascii.h"
 #include "service/upstream/gemini/answer.h"
 #include "service/upstream/gemini/error.h"
 #include "service/upstream/gemini/request.h"
@@ -42,7 +43,7 @@ class GeminiCall final : public SseCall {
   const Usage& usage() const override { return answer_.usage(); }
   bool refused(const client::HttpHead& head, std::string_view body) override;
   bool take_whole(std::string_view payload);
-  bool take_array(std::string_view array, bool may_be_cut);
+  bool take_array(std::string_view array);
   void stop(Taken taken, std::string_view payload);
 
   const std::shared_ptr<Shared> shared_;
@@ -70,7 +71,11 @@ bool GeminiCall::take_event(const SseEvent& event) {
     end_of_stream();
     return false;
   }
-  if (event.data.front() == '[') return take_array(event.data, event.unterminated);
+  if (event.data.front() == '[') {
+    if (json::is_json(event.data)) return take_array(event.data);
+    if (!event.unterminated) not_json(event.data);
+    return event.unterminated;
+  }
   const Taken taken = answer_.take(event.data);
   if (taken == Taken::chunk || (taken == Taken::not_json && event.unterminated)) return true;
   if (taken != Taken::gone) stop(taken, event.data);
@@ -85,15 +90,9 @@ bool GeminiCall::take_whole(std::string_view payload) {
   return false;
 }
 
-// An array of responses.
-bool GeminiCall::take_array(std::string_view array, bool may_be_cut) {
+// An array of responses, which is JSON.
+bool GeminiCall::take_array(std::string_view array) {
   std::string scratch;
-  json::Reader check(array, scratch);
-  check.skip();
-  if (!check.at_end()) {
-    if (!may_be_cut) not_json(array);
-    return may_be_cut;
-  }
   json::Reader in(array, scratch);
   bool going = true;
   in.array([&] {
@@ -104,17 +103,14 @@ bool GeminiCall::take_array(std::string_view array, bool may_be_cut) {
 }
 
 bool GeminiCall::take_document(std::string_view document, const client::TransferEnd& end) {
-  std::string scratch;
-  json::Reader check(document, scratch);
-  const bool is_array = check.peek() == json::Reader::Kind::array;
-  check.skip();
-  if (!check.at_end()) {
+  if (!json::is_json(document)) {
     const bool clean = end.cause == client::TransferEnd::Cause::clean;
     fail(clean ? protocol_error("the upstream's response is not JSON", document, head().status)
                : error_of_transfer(end, head().status));
     return false;
   }
-  const bool going = is_array ? take_array(document, false) : take_whole(document);
+  const bool is_array = text::strip(document).starts_with('[');
+  const bool going = is_array ? take_array(document) : take_whole(document);
   if (!going || answer_.stopped()) return going;
   fail(protocol_error("the upstream's response is not a finished one", head().status));
   return false;

@@ -6,12 +6,13 @@
 #include "service/json/sax.h"
 #include "service/json/utf8.h"
 #include "service/json/write.h"
+#include "service/upstream/token_count.h"
 
 namespace tokenrelay::upstream {
 namespace {
 
 constexpr size_t max_held_bytes = 8u << 20;
-constexpr size_t max_id_bytes = 256;
+constexpr size_t max_id_bytes = 256;  // of the response, and of a type's name
 
 bool is_any(std::string_view type, std::initializer_list<std::string_view> names) {
   return std::find(names.begin(), names.end(), type) != names.end();
@@ -133,12 +134,11 @@ ResponsesAnswer::Taken ResponsesAnswer::take_state(std::string_view raw, std::st
   return too_large_ ? Taken::too_large : Taken::end;
 }
 
-// A later zero is no count where there was one.
 void ResponsesAnswer::note_usage(const Usage& usage) {
-  if (usage.input_tokens.value_or(0) > 0 || !usage_.input_tokens) usage_.input_tokens = usage.input_tokens;
-  if (usage.output_tokens.value_or(0) > 0 || !usage_.output_tokens) usage_.output_tokens = usage.output_tokens;
-  if (usage.cached_tokens) usage_.cached_tokens = usage.cached_tokens;
-  if (usage.reasoning_tokens) usage_.reasoning_tokens = usage.reasoning_tokens;
+  update_count(usage_.input_tokens, usage.input_tokens);
+  update_count(usage_.output_tokens, usage.output_tokens);
+  update_count(usage_.cached_tokens, usage.cached_tokens);
+  update_count(usage_.reasoning_tokens, usage.reasoning_tokens);
 }
 
 void ResponsesAnswer::note_other(std::string_view type) {
@@ -155,7 +155,7 @@ bool ResponsesAnswer::take_item(const ResponsesEvent& event, bool done) {
   OpenItem* item = items_.find(place);
   if (!item || (!done && item->added)) item = items_.add(place);
   begun_ = true;
-  too_large_ |= !item;
+  too_large_ |= !item || items_.too_large();
   if (!item) return true;
   item->added = true;
   item->closed |= done;
@@ -166,7 +166,7 @@ OpenItem* ResponsesAnswer::item_at(const ItemPlace& place) {
   OpenItem* item = items_.find(place);
   if (!item) item = items_.add(place);
   begun_ = true;
-  too_large_ |= !item;
+  too_large_ |= !item || items_.too_large();
   return item;
 }
 
@@ -220,17 +220,19 @@ bool ResponsesAnswer::say_arguments(OpenItem& item, std::string_view raw, bool d
   if (whole.empty()) return true;
   item.said.add(whole);
   if (item.number >= 0) return hand_on(item, whole);
-  too_large_ = item.held.size() + whole.size() > max_held_bytes;
+  held_bytes_ += whole.size();
+  too_large_ |= held_bytes_ > max_held_bytes;
   if (!too_large_) item.held += whole;
   return true;
 }
 
 bool ResponsesAnswer::name_call(OpenItem& item, std::string_view raw_name) {
   if (item.number >= 0) return true;
-  item.name = json::repaired(responses_text(raw_name, scratch_));
-  if (item.name.empty()) return true;
+  const std::string name = json::repaired(responses_text(raw_name, scratch_));
+  if (name.empty()) return true;
   item.number = tools_++;
-  const std::string id = json::repaired(item.call_id), name = item.name, held = std::move(item.held);
+  const std::string id = json::repaired(item.call_id), held = std::exchange(item.held, {});
+  held_bytes_ -= held.size();
   transport::Lifeline::Watch watch(line_);
   handler_.on_tool_call(item.number, id, name, held);
   return !watch.gone();

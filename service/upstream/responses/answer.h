@@ -85,6 +85,7 @@ class ResponsesAnswer {
   std::optional<std::string> seam_;
   uint64_t taken_ = 0;
   int tools_ = 0;
+  size_t held_bytes_ = 0;  // of arguments without a name
   bool begun_ = false, said_reasoning_ = false, said_opaque_ = false, too_large_ = false;
   std::string status_, incomplete_reason_;
   Usage usage_;

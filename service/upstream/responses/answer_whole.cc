@@ -135,7 +135,7 @@ bool ResponsesAnswer::settle_call(const ResponsesItem& content, bool may_be_new)
     });
   }
   if (item != items_.end()) {
-    if (item->call_id.empty()) item->call_id = call_id.substr(0, 256);
+    items_.learn(*item, {.call_id = call_id});
     return settle(*item, content);
   }
   if (!may_be_new) return true;

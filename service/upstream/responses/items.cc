@@ -3,17 +3,12 @@
 namespace tokenrelay::upstream {
 namespace {
 
-constexpr size_t max_id_bytes = 256;
+// One byte more than a generation takes of a call's id: a longer one is refused there, never cut.
+constexpr size_t max_id_bytes = (16u << 10) + 1;
+constexpr size_t max_ids_bytes = 8u << 20;  // of all items
 
 bool differ(std::string_view a, std::string_view b) {
   return !a.empty() && !b.empty() && a != b;
-}
-
-void learn(OpenItem& item, const ItemPlace& place) {
-  if (item.kind == ItemKind::unknown) item.kind = place.kind;
-  if (item.id.empty()) item.id = place.id.substr(0, max_id_bytes);
-  if (item.call_id.empty()) item.call_id = place.call_id.substr(0, max_id_bytes);
-  if (item.index < 0) item.index = place.index.value_or(-1);
 }
 
 }  // namespace
@@ -40,6 +35,22 @@ OpenItems::Match OpenItems::match(const OpenItem& item, const ItemPlace& place) 
   if (same_index) return item.closed && differ(item.id, id) ? Match::none : Match::index;
   if (numbered || differ(item.id, id) || (item.closed && !place.closes)) return Match::none;
   return Match::loose;
+}
+
+void OpenItems::learn(OpenItem& item, const ItemPlace& place) {
+  const auto keep = [this](std::string& into, std::string_view id) {
+    if (!into.empty()) return;
+    into = id.substr(0, max_id_bytes);
+    ids_bytes_ += into.size();
+  };
+  if (item.kind == ItemKind::unknown) item.kind = place.kind;
+  keep(item.id, place.id);
+  keep(item.call_id, place.call_id);
+  if (item.index < 0) item.index = place.index.value_or(-1);
+}
+
+bool OpenItems::too_large() const {
+  return ids_bytes_ > max_ids_bytes;
 }
 
 OpenItem* OpenItems::find(const ItemPlace& place) {

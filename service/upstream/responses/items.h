@@ -1,6 +1,6 @@
 // OpenItems: the items of one response under way, and which of them an event means (DIALECTS.md, Responses: items and
 // parts). Servers name and number items in every way that can be thought of, so the place that an event gives is
-// compared with what is known of each item. Bounds: 4,096 items. Threads: the loop's.
+// compared with what is known of each item. Bounds: 4,096 items, 8 MiB of ids. Threads: the loop's.
 #pragma once
 
 #include <cstdint>
@@ -39,7 +39,7 @@ struct OpenItem {
   bool apart = false;                  // a blank line is due before what comes next
   std::optional<Voice> voice;          // how it speaks
   int number = -1;                     // of a call, once it is announced
-  std::string name, held;              // held: arguments that arrived before the name
+  std::string held;                    // arguments that arrived before the name
 
   bool is_call() const { return kind == ItemKind::call; }
 };
@@ -51,6 +51,8 @@ class OpenItems {
   // The item at a place, which is told what it did not know of itself; null: none of them.
   OpenItem* find(const ItemPlace& place);
   OpenItem* add(const ItemPlace& place);  // null: there are too many
+  void learn(OpenItem& item, const ItemPlace& place);
+  bool too_large() const;  // the ids are more than the bound allows
 
   std::vector<OpenItem>::iterator begin() { return items_.begin(); }
   std::vector<OpenItem>::iterator end() { return items_.end(); }
@@ -62,6 +64,7 @@ class OpenItems {
   static Match match(const OpenItem& item, const ItemPlace& place);
 
   std::vector<OpenItem> items_;
+  size_t ids_bytes_ = 0;
 };
 
 }  // namespace tokenrelay::upstream

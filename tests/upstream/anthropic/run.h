@@ -1,6 +1,7 @@
 // Calls of the anthropic provider against a scripted upstream.
 #pragma once
 
+#include "tests/upstream/anthropic/events.h"
 #include "tests/upstream/dialect_run.h"
 
 struct AnthropicRun : DialectRun {

@@ -167,6 +167,29 @@ TEST_CASE("a call is told once it has a name, wherever the name comes; one that 
   CHECK(failure_of(nameless).message == "the upstream sent a tool call without a name");
 }
 
+TEST_CASE("a call's id is told whole, however long; what is held of calls is bounded") {
+  const std::string long_id(5'000, 'i');
+  const std::string call = R"({"type":"function_call","call_id":")" + long_id + R"(","name":"f","arguments":"{}"})";
+  CHECK(responses_events({created(), item("done", call), completed()}).tools.at(0).id == long_id);
+  CHECK(responses_events({created(), completed(9, "[" + call + "]")}).tools.at(0).id == long_id);
+  const std::string much(1'000'000, '1');
+  std::vector<std::string> nameless = {created()}, ids = {created()};
+  for (int i = 0; i < 9; ++i) {
+    const std::string place = R"("output_index":)" + std::to_string(i) + R"(,"item_id":")" + std::to_string(i);
+    nameless.push_back(R"({"type":"response.function_call_arguments.delta",)" + place + R"(","delta":")" + much +
+                       "\"}");
+  }
+  for (int i = 0; i < 600; ++i) {
+    ids.push_back(R"({"type":"response.output_text.delta","item_id":")" + std::to_string(i) + std::string(20'000, 'i') +
+                  R"(","delta":"x"})");
+  }
+  for (const auto& payloads : {nameless, ids}) {
+    const Recorder got = responses_events(payloads);
+    CHECK(got.tools.empty());
+    CHECK(failure_of(got).message == "a part of the upstream's response is too large");
+  }
+}
+
 TEST_CASE("calls that only the response's output has are told, renamed ones are not told again") {
   const auto call = [](const std::string& id, const std::string& name) {
     return R"({"type":"function_call","call_id":")" + id + R"(","name":")" + name + R"(","arguments":"{}"})";
