@@ -5,17 +5,20 @@
 
 namespace tokenrelay::relay {
 
+// A time too short for the usual first wait still has room for two retries.
 std::optional<int64_t> Attempts::again(const upstream::Error& failure, const Options& options, int64_t now_ms,
                                        uint32_t spread) {
   if (!failure.retryable || tries_ > options.upstream_retries) return std::nullopt;
-  int64_t wait_ms = options.retry_backoff_ms << (tries_ - 1);
+  const int64_t asked_ms = failure.retry_after_ms.value_or(0);
+  const int64_t left_ms = begun_ms_ + options.upstream_retry_ms - now_ms;
+  const int64_t first_ms = std::min(options.retry_backoff_ms, std::max<int64_t>(1, options.upstream_retry_ms / 4));
+  int64_t wait_ms = first_ms << (tries_ - 1);
   if (!failure.retry_after_ms) wait_ms = std::max(wait_ms, place_of_retry(options, now_ms));
-  wait_ms += static_cast<int64_t>(spread % static_cast<uint32_t>(wait_ms / 2 + 1));
-  wait_ms = std::max(wait_ms, failure.retry_after_ms.value_or(0));
-  if (now_ms - begun_ms_ + wait_ms > options.upstream_retry_ms) return std::nullopt;
+  if (std::max(wait_ms, asked_ms) > left_ms) return std::nullopt;
+  wait_ms += static_cast<int64_t>(spread % static_cast<uint32_t>(std::min(wait_ms / 2, left_ms - wait_ms) + 1));
   ++tries_;
   ++number_;
-  return wait_ms;
+  return std::max(wait_ms, asked_ms);
 }
 
 // How long until the place of the next retry: the last is at 0.6 of the time, so that its spread fits in.
