@@ -163,7 +163,6 @@ bool RelayProcess::open_log() {
     spdlog::error("cannot open the event log in {}: {}", config_.data, log.error().message);
     return false;
   }
-  spdlog::info("event log: {} (sync = {})", config_.data, config_.storage.sync);
   shard_.use(std::move(*log));
   has_log_ = true;
   for (auto& row : going_on) shard_.go_on(std::move(row));

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <optional>
 
 namespace tokenrelay::storage {
 namespace {
@@ -81,6 +82,17 @@ Error foreign(const std::string& path, const struct stat& st) {
                         ": name a directory of its own, or give this one to that user with chown"};
 }
 
+std::optional<Error> fault_of(const std::string& path, const struct stat& st) {
+  if (S_ISLNK(st.st_mode)) {
+    return Error{Errc::io, path + " is a symbolic link: remove it, or move the file it names here"};
+  }
+  if (!S_ISREG(st.st_mode)) return Error{Errc::io, path + " is not a regular file: remove it"};
+  if (is_ours(st)) return std::nullopt;
+  return Error{Errc::io, path + " belongs to user " + std::to_string(st.st_uid) + ", and this process runs as user " +
+                             std::to_string(geteuid()) +
+                             ": give the log's files to that user with chown, or name another directory"};
+}
+
 Result<std::string> claim_below(const std::string& below) {
   const auto made = make_directory(below, 0700);
   if (!made) return tl::unexpected(made.error());
@@ -106,30 +118,33 @@ Result<std::string> claim_directory(std::string directory) {
   if (is_ours(st) && (has_log || (st.st_mode & others) == 0 || is_empty(directory))) return make_private(directory, st);
   if (has_log) return directory;  // of a former version, which took any directory
   if (!is_shared_with_us(directory, st)) return tl::unexpected(foreign(directory, st));
+  // Beside another user's log: the streams that clients still ask for would seem to be gone.
+  if (auto checked = check_private_file(directory + "/log.db"); !checked) return tl::unexpected(checked.error());
   return claim_below(directory + "/" + own_name);
 }
 
 Result<int> open_private_file(const std::string& path) {
+  if (auto checked = check_private_file(path); !checked) return tl::unexpected(checked.error());
   const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (fd < 0 && errno == ELOOP) {
-    return tl::unexpected(Error{Errc::io, path + " is a symbolic link: remove it, or move the file it names here"});
-  }
   if (fd < 0) return tl::unexpected(io_error("open " + path));
   struct stat st {};
-  Error wrong{Errc::io, ""};
-  if (fstat(fd, &st) != 0) {
-    wrong = io_error("read " + path);
-  } else if (!S_ISREG(st.st_mode)) {
-    wrong.message = path + " is not a regular file: remove it";
-  } else if (!is_ours(st)) {
-    wrong = foreign(path, st);
-  } else if ((st.st_mode & others) == 0 || fchmod(fd, 0600) == 0) {
-    return fd;
-  } else {
-    wrong = io_error("make " + path + " private");
-  }
+  std::optional<Error> wrong;
+  if (fstat(fd, &st) != 0) wrong = io_error("read " + path);
+  if (!wrong) wrong = fault_of(path, st);
+  if (!wrong && (st.st_mode & others) != 0 && fchmod(fd, 0600) != 0) wrong = io_error("make " + path + " private");
+  if (!wrong) return fd;
   close(fd);
-  return tl::unexpected(wrong);
+  return tl::unexpected(*wrong);
+}
+
+Result<void> check_private_file(const std::string& path) {
+  struct stat st {};
+  if (lstat(path.c_str(), &st) != 0) {
+    if (errno == ENOENT) return {};
+    return tl::unexpected(io_error("read " + path));
+  }
+  if (auto wrong = fault_of(path, st)) return tl::unexpected(std::move(*wrong));
+  return {};
 }
 
 }  // namespace tokenrelay::storage

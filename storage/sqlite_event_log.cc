@@ -90,6 +90,9 @@ class SqliteEventLog final : public EventLog {
 
 // SQLite gives the WAL and its index the mode of the database, so only this file is created here.
 Result<void> make_file(const std::string& path) {
+  for (const char* other : {"-wal", "-shm"}) {
+    if (auto checked = check_private_file(path + other); !checked) return checked;
+  }
   const auto fd = open_private_file(path);
   if (!fd) return tl::unexpected(fd.error());
   ::close(*fd);
@@ -256,8 +259,11 @@ void SqliteEventLog::close() {
 Result<std::unique_ptr<EventLog>> open_sqlite_log(SqliteLogOptions options, Observer& observer) {
   auto directory = claim_directory(options.directory);
   if (!directory) return tl::unexpected(directory.error());
-  if (options.report && *directory != options.directory) {
-    options.report(0, options.directory + " is not this process's own: the log is in " + *directory);
+  if (options.report) {
+    const char* sync = options.sync == SyncLevel::full ? "full" : "normal";
+    const bool below = directory->size() > options.directory.size();
+    options.report(0, "the events are in " + *directory + " (sync = " + sync + ")" +
+                          (below ? ", since " + options.directory + " is not this process's own" : ""));
   }
   options.directory = std::move(*directory);
   auto lock = DirectoryLock::take(options.directory);

@@ -4,7 +4,6 @@
 using namespace tokenrelay;
 using nlohmann::json;
 using upstream::ErrorCode;
-using upstream::FinishReason;
 namespace script = support::script;
 
 TEST_CASE("Messages: errors in the stream") {
