@@ -1,5 +1,5 @@
-// ModelMetrics: what is counted for one model at one upstream. Metrics::of_model() finds it once for each generation, so
-// that a token costs no lookup. It lives as long as its Metrics. Any thread.
+// ModelMetrics: what is counted for one model at one upstream. Metrics::of_model() finds it once for each generation,
+// so that a token costs no lookup. It lives as long as its Metrics. Any thread.
 #pragma once
 
 #include <array>

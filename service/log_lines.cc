@@ -6,6 +6,7 @@
 
 #include <cstdio>
 
+#include "service/json/utf8.h"
 #include "service/json/write.h"
 
 namespace tokenrelay {
@@ -25,7 +26,7 @@ class JsonLines final : public spdlog::formatter {
       rest += said;
     } else {
       rest += "\"message\":";
-      json::append_string(rest, said.substr(0, message_bytes_max));
+      json::append_string(rest, said.substr(0, json::utf8_prefix(said, message_bytes_max)));
     }
     rest += "}\n";
     out.append(rest.data(), rest.data() + rest.size());

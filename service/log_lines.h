@@ -1,7 +1,8 @@
 // The forms of the log's lines: text, or one JSON object a line.
 //
-// Text: "2026-11-21T06:00:00.123Z info MESSAGE". JSON: {"time":…,"level":…,"message":…}; a request's line has its fields
-// instead of a message. JSON is always valid and on one line, whatever a message contains; a message is cut at 8 KiB.
+// Text: "2026-11-21T06:00:00.123Z info MESSAGE". JSON: {"time":…,"level":…,"message":…}; a request's line has its
+// fields instead of a message. JSON is always valid and on one line, whatever a message contains; a message is cut at 8
+// KiB.
 #pragma once
 
 #include <spdlog/formatter.h>

@@ -26,8 +26,8 @@ void forbid_core_dumps() {
   setrlimit(RLIMIT_CORE, &limit);
 }
 
-// Large buffers are mapped by themselves, so that they go back to the system when they are freed: kept by the allocator,
-// a minute of large requests would look like a leak.
+// Large buffers are mapped by themselves, so that they go back to the system when they are freed: kept by the
+// allocator, a minute of large requests would look like a leak.
 void give_back_large_buffers() {
   mallopt(M_MMAP_THRESHOLD, 256 << 10);
   mallopt(M_TRIM_THRESHOLD, 16 << 20);

@@ -2,8 +2,8 @@
 //
 // The given directory itself, if it is missing (it is made, 0700), or if it belongs to this process's user and is
 // empty, is private, or holds a log; it is then made private. Else a subdirectory "tokenrelay" of it, if this user may
-// write there (a volume that Kubernetes hands to a group, /srv, a home directory) and no log of another user lies there.
-// Else an error that says what to do.
+// write there (a volume that Kubernetes hands to a group, /srv, a home directory) and no log of another user lies
+// there. Else an error that says what to do.
 #pragma once
 
 #include <string>

@@ -34,12 +34,14 @@ CREATE INDEX runs_by_stream ON runs(key, first_seq);
 
 CREATE TABLE requests(key INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT;
 CREATE TABLE journal(id INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT;
-CREATE TABLE segments(id INTEGER PRIMARY KEY, last_seq INTEGER NOT NULL, bytes INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
+CREATE TABLE segments(
+  id INTEGER PRIMARY KEY, last_seq INTEGER NOT NULL, bytes INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
 
 CREATE TABLE tombstones(stream_id TEXT PRIMARY KEY, removed_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE INDEX tombstones_by_time ON tombstones(removed_ms);
 CREATE TABLE removals(key INTEGER PRIMARY KEY) STRICT;
-CREATE TABLE corrupt_rows(id INTEGER PRIMARY KEY, journal_id INTEGER NOT NULL, found_ms INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
+CREATE TABLE corrupt_rows(
+  id INTEGER PRIMARY KEY, journal_id INTEGER NOT NULL, found_ms INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
 )";
 
 constexpr const char* version2 = R"(

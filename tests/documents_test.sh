@@ -4,7 +4,7 @@
 #   - a heading that is cited ("DIALECTS.md, Gemini: finish reasons") is there, and so is a test case that a document
 #     names in a line "Tests: `…`"
 #   - every file that README names under "The path of a token" is there
-#   - no line of a document is over 120 columns, but for tables, addresses and code
+#   - no line of a document is over 120 columns, but for tables, addresses and code; no comment of the code is
 set -uo pipefail
 cd "$(dirname "$0")/.."
 export LC_ALL=C.UTF-8  # columns are characters, not bytes
@@ -93,6 +93,9 @@ check_columns() {
       sed -E 's,https?://[^ )>]*,,g; s,\]\([^)]*\),](),g' | grep -nE '^.{121,}' | cut -d: -f1 | tr '\n' ' ')
     [ -z "$long" ] || complain "$document: over 120 columns: lines $long"
   done
+  # clang-format leaves comments as they are.
+  files \( -name '*.h' -o -name '*.cc' \) | xargs grep -nE '^ *//.{119,}' | grep -E ':[0-9]+:.{121,}' >"$scratch" &&
+    complain "comments over 120 columns" "$(cut -c1-120 "$scratch")"
 }
 
 scratch=$(mktemp)

@@ -1,6 +1,7 @@
 #include "service/api/known_models.h"
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "service/api/await.h"
 #include "service/upstream/model_list.h"
@@ -46,15 +47,26 @@ void ask(const Upstreams& upstreams, const std::function<void(ListsPtr)>& done) 
   one_less();
 }
 
-void add_listed(const relay::ModelTable& table, const relay::Upstream& upstream, const std::vector<std::string>& names,
-                std::vector<relay::KnownModel>& out) {
-  for (const std::string& name : names) {
-    const auto route = table.find(name);
-    const bool twice = std::any_of(out.begin(), out.end(), [&](const auto& known) { return known.name == name; });
-    if (!route || route->upstream.get() != &upstream || twice) continue;
-    out.push_back({name, upstream.name, std::string(upstream.provider->kind())});
+// Each name once, in the order of the upstreams.
+class Known {
+ public:
+  explicit Known(const relay::ModelTable& table) : table_(table), models_(table.known()) {
+    for (const auto& model : models_) names_.insert(model.name);
   }
-}
+  void add(const relay::Upstream& upstream, const std::vector<std::string>& listed) {
+    for (const std::string& name : listed) {
+      const auto route = table_.find(name);
+      if (!route || route->upstream.get() != &upstream || !names_.insert(name).second) continue;
+      models_.push_back({name, upstream.name, std::string(upstream.provider->kind())});
+    }
+  }
+  std::vector<relay::KnownModel> take() { return std::move(models_); }
+
+ private:
+  const relay::ModelTable& table_;
+  std::vector<relay::KnownModel> models_;
+  std::unordered_set<std::string> names_;
+};
 
 std::string told(const std::vector<relay::KnownModel>& models) {
   std::string out;
@@ -67,12 +79,11 @@ std::string told(const std::vector<relay::KnownModel>& models) {
 asio::awaitable<std::vector<relay::KnownModel>> known_models(Api& api) {
   const Upstreams upstreams = api.shard.models().upstreams();  // a reload may replace the table meanwhile
   const ListsPtr lists = co_await until<ListsPtr>([&](const auto& then) { ask(upstreams, then); });
-  const auto& table = api.shard.models();
-  std::vector<relay::KnownModel> out = table.known();
+  Known known(api.shard.models());
   for (size_t i = 0; i < upstreams.size(); ++i) {
-    if (lists->of[i]) add_listed(table, *upstreams[i], *lists->of[i], out);
+    if (lists->of[i]) known.add(*upstreams[i], *lists->of[i]);
   }
-  co_return out;
+  co_return known.take();
 }
 
 asio::awaitable<tl::expected<std::string, std::string>> model_for_none(Api& api) {

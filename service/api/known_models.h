@@ -13,7 +13,8 @@
 
 namespace tokenrelay::api {
 
-// Waits for the upstreams' lists, a few seconds at most. An upstream whose list cannot be read has its configured names.
+// Waits for the upstreams' lists, a few seconds at most. An upstream whose list cannot be read has its configured
+// names.
 asio::awaitable<std::vector<relay::KnownModel>> known_models(Api& api);
 
 // The configured default, else the only model there is. The error says what to do.

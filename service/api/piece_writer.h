@@ -1,4 +1,5 @@
-// PieceWriter: sends an answer with excerpts (relay/pieces.h) into a body as that has room, and gives others their turn.
+// PieceWriter: sends an answer with excerpts (relay/pieces.h) into a body as that has room, and gives others their
+// turn.
 //
 // Threads: the shard's loop. Ownership: a member of the body's owner, who passes on_room() on while it is busy.
 #pragma once

@@ -1,5 +1,6 @@
 // For handlers that answer with something whole. Long texts stay in the log and go out piece by piece (relay/pieces.h);
-// what is held beside them has a share of the budget, which is passed on with the reply until the client has taken that.
+// what is held beside them has a share of the budget, which is passed on with the reply until the client has taken
+// that.
 #pragma once
 
 #include <asio/awaitable.hpp>

@@ -35,8 +35,8 @@ class WholeReads {
   WholeReads(const WholeReads&) = delete;
   WholeReads& operator=(const WholeReads&) = delete;
 
-  // `done` gets the share: at once if there is room, else later from the loop; null after `wait_ms`. A request that waits
-  // and is not `wanted` any more is dropped uncalled, so that nobody waits behind it.
+  // `done` gets the share: at once if there is room, else later from the loop; null after `wait_ms`. A request that
+  // waits and is not `wanted` any more is dropped uncalled, so that nobody waits behind it.
   void ask(size_t bytes, int64_t wait_ms, Granted done, std::function<bool()> wanted = {});
   SharePtr none();  // an empty share, to grow
 

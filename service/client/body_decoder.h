@@ -1,9 +1,9 @@
 // BodyDecoder: undoes the content coding of a body (RFC 9110 8.4): gzip (RFC 1952) and deflate, which is zlib's format
 // (RFC 1950) or, as some servers have it, the bare one (RFC 1951).
 //
-// Promise: it gives its output in pieces of at most 16 KiB, so that whoever takes them decides when to go on; what a few
-// bytes unpack to is never held. Views are valid until the next call, of any decoder on this thread. Bounds: zlib's 40
-// KiB. Errors: Kind::bad, from then on. Threads: one at a time.
+// Promise: it gives its output in pieces of at most 16 KiB, so that whoever takes them decides when to go on; what a
+// few bytes unpack to is never held. Views are valid until the next call, of any decoder on this thread. Bounds: zlib's
+// 40 KiB. Errors: Kind::bad, from then on. Threads: one at a time.
 #pragma once
 
 #include <zlib.h>

@@ -5,11 +5,12 @@
 // All transfers of a shard share one client, and so its pool of idle connections.
 //
 // Threads: the loop's only. Errors: never exceptions; a transfer ends with one TransferEnd. Privacy: messages contain
-// no URL, header or key. TLS as tls.h says. No redirects, no cookies. It asks for no content coding; gzip and deflate are
-// undone all the same (some servers ask nobody), and a body that begins as gzip does, without a header, too.
+// no URL, header or key. TLS as tls.h says. No redirects, no cookies. It asks for no content coding; gzip and deflate
+// are undone all the same (some servers ask nobody), and a body that begins as gzip does, without a header, too.
 //
 // Bounds: a read is 16 KiB, into one buffer for all; 64 idle connections are kept, 60 s each; 64 KiB of response head;
-// a paused transfer is not read; a body is unpacked 16 KiB at a time, and 128 KiB in one turn of the loop. The client must be destroyed before its loop.
+// a paused transfer is not read; a body is unpacked 16 KiB at a time, and 128 KiB in one turn of the loop. The client
+// must be destroyed before its loop.
 //
 // Ownership: when a Transfer is destroyed, its handler is not called again and its connection is closed at once; a
 // handler may do so, or start and pause any transfer, inside every callback. The client may be destroyed before its

@@ -135,9 +135,10 @@ std::optional<Reply> refuse_cross_site(const Request& request, const Arrival& ar
     return cross_site(foreign_origin(*origin), request);
   }
   if (upgrade || !site) return std::nullopt;  // not from a browser
-  return cross_site("a page of another site sent this (Sec-Fetch-Site: " + std::string(site->substr(0, 20)) +
-                        ") without its origin: only pages with an Origin that is on cors_origins may",
-                    request);
+  return cross_site(
+      "a browser sent this for no page of this relay (Sec-Fetch-Site: " + std::string(site->substr(0, 20)) +
+          ") and without an Origin: only pages with an Origin that is on cors_origins may",
+      request);
 }
 
 }  // namespace tokenrelay::http

@@ -1,5 +1,5 @@
-// The name that a request is addressed to, and the origin of the page that sent it (RFC 9110 7.2, RFC 6454 4): read once,
-// then compared part by part. Both come from the client.
+// The name that a request is addressed to, and the origin of the page that sent it (RFC 9110 7.2, RFC 6454 4): read
+// once, then compared part by part. Both come from the client.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// Foreign JSON into a DOM, safely: bounded depth and number of values, exact position of an error, no exception. Requests and stored rows
-// only; the token path uses sax.h.
+// Foreign JSON into a DOM, safely: bounded depth and number of values, exact position of an error, no exception.
+// Requests and stored rows only; the token path uses sax.h.
 #pragma once
 
 #include <cstdint>

@@ -4,9 +4,9 @@
 //   kind        payload in the log                                      `data` on the wire
 //   text        raw UTF-8                                               {"delta":"…"}
 //   reasoning   raw UTF-8                                               {"delta":"…"}
-//   tool_call   varint index, varint + id, varint + name, arguments
-//                                                                       {"index":0,"id":"…","name":"…","arguments_delta":"…"}
-//   opaque      a JSON object with at least one member                  a `reasoning` event, {"delta":"",…its members}
+//   tool_call   varint index, varint + id, varint + name, arguments     {"index":0,"id":"…","name":"…",
+//                                                                        "arguments_delta":"…"}
+//   opaque      a JSON object with at least one member                  a `reasoning` event: {"delta":"",…its members}
 //   the others  the JSON object itself, on one line                     the same
 #pragma once
 

@@ -1,12 +1,12 @@
 // Excerpts: the long texts of a stream that stay in the log while an answer is put together.
 //
-// An answer that is read whole is made of a stream's texts. Those that are short are held; in place of a long one stands
-// a mark, and what is said there is read from the log, block by block, while the answer is sent (Pieces). So an answer
-// costs a block of memory, not its size, and no turn of the loop has all of it to do. A mark is a word with 130 random
-// bits: no text that a client or a model wrote can be taken for one.
+// An answer that is read whole is made of a stream's texts. Those that are short are held; in place of a long one
+// stands a mark, and what is said there is read from the log, block by block, while the answer is sent (Pieces). So an
+// answer costs a block of memory, not its size, and no turn of the loop has all of it to do. A mark is a word with 130
+// random bits: no text that a client or a model wrote can be taken for one.
 //
-// Threads: the loop's; a copy may be read elsewhere. Bounds: `most` bytes of texts that are held, beyond that only texts
-// shorter than `short_bytes`, which held_bytes() counts too.
+// Threads: the loop's; a copy may be read elsewhere. Bounds: `most` bytes of texts that are held, beyond that only
+// texts shorter than `short_bytes`, which held_bytes() counts too.
 #pragma once
 
 #include <cstdint>

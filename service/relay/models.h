@@ -89,7 +89,8 @@ class ModelTable {
   std::optional<Route> find(std::string_view model) const;             // exact names first, then globs, in order
   std::vector<std::string> names() const;                              // without the globs
   const std::vector<std::shared_ptr<Upstream>>& upstreams() const { return upstreams_; }
-  // For a list of models: the names, preceded by the default model if only a glob matches it.
+  // The names that the configuration gives, preceded by the default model if only a glob matches it. What upstreams list
+  // themselves is not here (api/known_models.h).
   std::vector<KnownModel> known() const;
 
  private:

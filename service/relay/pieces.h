@@ -1,5 +1,5 @@
-// Pieces: an answer with excerpts (excerpts.h), piece by piece: its own bytes as they are, and in place of each mark the
-// text out of the log, as the inside of a JSON string.
+// Pieces: an answer with excerpts (excerpts.h), piece by piece: its own bytes as they are, and in place of each mark
+// the text out of the log, as the inside of a JSON string.
 //
 // Threads: the loop's. Ownership: its reader's; destroyed while a read is under way, it calls back no more. Bounds: one
 // block of the log, escaped, and the bytes it was given. A piece costs a turn of the loop about a millisecond.

@@ -47,8 +47,8 @@ struct WholeAnswer {
 http::Answer whole_answer(api::Api& api, const http::Request& request, Protocol protocol,
                           std::shared_ptr<relay::Stream> stream, WholeAnswer how);
 
-// What is in a stream now, for an answer to this request. `transcript.excerpts` and `share` must be set; the share grows
-// with what is held. Or the refusal: the log cannot be read, or the share may not grow.
+// What is in a stream now, for an answer to this request. `transcript.excerpts` and `share` must be set; the share
+// grows with what is held. Or the refusal: the log cannot be read, or the share may not grow.
 asio::awaitable<std::optional<http::Reply>> read_transcript(const http::Request& request,
                                                             std::shared_ptr<relay::Stream> stream,
                                                             std::shared_ptr<Transcript> transcript,

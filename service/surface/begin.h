@@ -28,8 +28,8 @@ std::string same_name(const std::string& neutral_field);  // without "parameters
 // Checks the head before the body is read: a length, a JSON content type, valid headers.
 std::optional<http::Reply> check_head(Protocol protocol, const http::Request& request);
 
-// Begins the stream, or joins the one that runs if an SDK repeats its request. The request's On-Disconnect header, if it
-// is there, replaces `asked.on_disconnect`.
+// Begins the stream, or joins the one that runs if an SDK repeats its request. The request's On-Disconnect header, if
+// it is there, replaces `asked.on_disconnect`.
 asio::awaitable<tl::expected<api::StartedStream, http::Reply>> begin(api::Api& api, const http::Request& request,
                                                                      Protocol protocol, SurfaceRequest wanted,
                                                                      FieldName field_name = same_name);
@@ -45,8 +45,8 @@ asio::awaitable<tl::expected<std::shared_ptr<relay::Stream>, http::Reply>> find_
                                                                                        Protocol protocol,
                                                                                        std::string id);
 
-// What happens to a surface's answer when its client leaves, as configured. Where closing the connection is the only way
-// to stop an answer, it stops; where clients come back, it goes on (CLIENTS.md, Every client: leaving).
+// What happens to a surface's answer when its client leaves, as configured. Where closing the connection is the only
+// way to stop an answer, it stops; where clients come back, it goes on (CLIENTS.md, Every client: leaving).
 relay::OnDisconnect default_on_disconnect(const api::Api& api, Protocol protocol);
 
 }  // namespace tokenrelay::surface

@@ -1,5 +1,5 @@
-// GET /v1/models and /v1/models/{id}, for OpenAI's and Anthropic's clients, and the same below /v1beta for Gemini's: the
-// models that the configuration names, and those that the upstreams list (api/known_models.h).
+// GET /v1/models and /v1/models/{id}, for OpenAI's and Anthropic's clients, and the same below /v1beta for Gemini's:
+// the models that the configuration names, and those that the upstreams list (api/known_models.h).
 #include "service/api/known_models.h"
 #include "service/json/parse.h"
 #include "service/surface/chat/routes.h"

@@ -1,8 +1,9 @@
 // TurnWatch: how long each turn of a loop takes, from the return of its wait for events to its next wait. A long turn
 // holds up every connection of the loop.
 //
-// Cost: two readings of the monotonic clock a turn (no system call), one where the loop does not wait. The thread's CPU time, which is a system call, is
-// read at most once a millisecond, so `cpu_ns` of a turn may hold up to a millisecond of the turns before it.
+// Cost: two readings of the monotonic clock a turn (no system call), one where the loop does not wait. The thread's CPU
+// time, which is a system call, is read at most once a millisecond, so `cpu_ns` of a turn may hold up to a millisecond
+// of the turns before it.
 // Threads: the loop's; the observer is called on it.
 #pragma once
 

@@ -1,5 +1,5 @@
-// LeftOut: the kinds of what an upstream sent and the log has no event for ("inlineData, executableCode"), for the error
-// of an answer that had nothing else. Bounds: 200 bytes; what is beyond is not named. Threads: any one.
+// LeftOut: the kinds of what an upstream sent and the log has no event for ("inlineData, executableCode"), for the
+// error of an answer that had nothing else. Bounds: 200 bytes; what is beyond is not named. Threads: any one.
 #pragma once
 
 #include <string>

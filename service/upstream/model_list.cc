@@ -76,7 +76,8 @@ struct ModelList::State final : std::enable_shared_from_this<State>, private cli
     transfer = client->send(std::move(request), *this);
   }
 
-  // Later, not now: a transfer's callback may not destroy what it belongs to, and callers expect list() to return first.
+  // Later, not now: a transfer's callback may not destroy what it belongs to, and callers expect list() to return
+  // first.
   void finish(const Names& found) {
     over.cancel();
     transfer = nullptr;

@@ -1,9 +1,9 @@
 // Upstream: one call of a model, as the relay sees it, whatever dialect the provider speaks.
 //
 // A Provider translates a neutral ModelRequest into its dialect's bytes, once, and starts Calls with them; a call
-// reports what the model says to a CallHandler, on the loop's thread, and ends with exactly one Outcome. Text, reasoning and arguments are valid UTF-8 and never end inside
-// a code point (a lone surrogate or a split sequence is held back until its other half arrives, or becomes U+FFFD at
-// the end).
+// reports what the model says to a CallHandler, on the loop's thread, and ends with exactly one Outcome. Text,
+// reasoning and arguments are valid UTF-8 and never end inside a code point (a lone surrogate or a split sequence is
+// held back until its other half arrives, or becomes U+FFFD at the end).
 //
 // Ownership: destroying a Call closes its connection at once, and its handler is not called again. The handler may
 // destroy the call inside any callback. Bounds: one upstream event is at most max_event_bytes; nothing is queued: the

@@ -111,7 +111,7 @@ describe('openai responses', { timeout: 120000 }, () => {
     assert.equal(whole.output_text, 'half ');
   });
 
-  test('a refusal for now says when to come back', async () => {
+  test('a refusal says when to come back', async () => {
     const input = model.on('limited', (answer) => answer.refuse(429, { message: 'slow down' }, { 'Retry-After': '60' }));
     const before = model.requests.length;
     await assert.rejects(client.responses.create({ model: 'm', input, stream: true }), (error) => {

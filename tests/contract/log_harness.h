@@ -64,7 +64,8 @@ inline std::ostream& operator<<(std::ostream& out, const Event& e) {
   return out << e.seq << ":" << static_cast<int>(e.kind) << ":" << e.payload.substr(0, 40);
 }
 
-// It throws at whatever no log may do. Derive, open the log into log_ with loop_.poster() and *this, and say how to open it again.
+// It throws at whatever no log may do. Derive, open the log into log_ with loop_.poster() and *this, and say how to
+// open it again.
 class LogHarness : public Observer {
  public:
   virtual void reopen() = 0;  // as a restart does: what was durable is there, what was unfinished is interrupted

@@ -3,7 +3,7 @@
 //   - the call ends once, and says nothing afterwards;
 //   - deltas are whole characters and never empty; calls are numbered in order, and none is without a name;
 //   - no more is said than was sent;
-//   - an answer that completes without having said anything has a reason for it or counted tokens, and no input is zero;
+//   - an answer that completes without having said anything has a reason or counted tokens, and no input is zero;
 //   - a handler may destroy the call in any callback.
 //
 // The harness defines client::HttpClient: its transfers are played by the target. So the target takes no other one.

@@ -55,8 +55,8 @@ class Reader {
   Value headers_ = Value::object();
 };
 
-// A provider that holds the conversation would have to know the relay's ids of its answers. anthropic's tool_runner asks
-// for a thread by default, and at this code (and no other) it sends the whole conversation itself.
+// A provider that holds the conversation would have to know the relay's ids of its answers. anthropic's tool_runner
+// asks for a thread by default, and at this code (and no other) it sends the whole conversation itself.
 Checked refuse_thread() {
   constexpr const char* message = "is not supported by the relay: send the whole conversation";
   return tl::make_unexpected(Error{400, "thread_unsupported_request", message, "thread", std::nullopt, false});

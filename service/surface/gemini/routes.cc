@@ -15,8 +15,8 @@ using http::Answer;
 using http::Request;
 using json::Value;
 
-// An empty block: most of Google's clients fail at a comment, and Go's at a single blank line (CLIENTS.md, Every client:
-// heartbeats). Between the elements of an array, white space is a heartbeat.
+// An empty block: most of Google's clients fail at a comment, and Go's at a single blank line (CLIENTS.md, Every
+// client: heartbeats). Between the elements of an array, white space is a heartbeat.
 constexpr std::string_view heartbeat = "\n\n", array_heartbeat = "\n";
 
 bool wants_events(const Request& request) {

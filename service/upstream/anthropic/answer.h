@@ -1,10 +1,10 @@
 // AnthropicAnswer: puts the events of one Messages answer together: whole characters, numbered tool calls, what the
 // model wants back unchanged, the finish reason. It is independent of SSE and HTTP.
 //
-// A delta says what it is, whatever kind its block has: text in a block of a tool is text. Arguments go to the open call
-// of their index, else to the only open one; others end the run, as they would be lost. A signature is joined and passed
-// on when its block ends, byte for byte. A tool call without arguments gets "{}". Blocks of server tools and of unknown
-// types are skipped; left_out() names them. `output_tokens` is taken only at the message's end: the value in
+// A delta says what it is, whatever kind its block has: text in a block of a tool is text. Arguments go to the open
+// call of their index, else to the only open one; others end the run, as they would be lost. A signature is joined and
+// passed on when its block ends, byte for byte. A tool call without arguments gets "{}". Blocks of server tools and of
+// unknown types are skipped; left_out() names them. `output_tokens` is taken only at the message's end: the value in
 // message_start is a guess, and would be reported as the count of an answer that was cut. Bounds: 64 open blocks, 1,024
 // tool calls, 1 MiB of one signature, 8 MiB of signatures and of arguments that blocks began with.
 #pragma once

@@ -1,7 +1,7 @@
 // The `anthropic` kind: Messages, streaming (DIALECTS.md, Messages).
 //
-// An answer is complete with a stop_reason and message_stop, the body's end, or end_of_body_ms without either; or with one
-// whole message instead of a stream (servers that ignore `stream`). A 429 that speaks of spending is not retried.
+// An answer is complete with a stop_reason and message_stop, the body's end, or end_of_body_ms without either; or with
+// one whole message instead of a stream (servers that ignore `stream`). A 429 that speaks of spending is not retried.
 
 #include <algorithm>
 #include <array>

@@ -1,7 +1,7 @@
 // The `gemini` kind: streamGenerateContent (DIALECTS.md, Gemini).
 //
-// An answer is complete with a finishReason (or a blocked prompt) and the body's end, or end_of_body_ms without it; or with
-// one whole response, or an array of them, instead of a stream (servers that ignore alt=sse).
+// An answer is complete with a finishReason (or a blocked prompt) and the body's end, or end_of_body_ms without it; or
+// with one whole response, or an array of them, instead of a stream (servers that ignore alt=sse).
 
 #include "service/json/sax.h"
 #include "service/text/ascii.h"
