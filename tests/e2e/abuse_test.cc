@@ -7,17 +7,14 @@
 #include "tests/support/catch.h"
 #include "tests/support/model_server.h"
 #include "tests/support/relay.h"
+#include "tests/support/sanitized.h"
 #include "tests/support/sse_connection.h"
 
 using namespace tokenrelay::support;
 
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr double slower = 10;  // the same work, watched
-#else
-constexpr double slower = 1;
-#endif
+constexpr double slower = sanitized ? 10 : 1;  // the same work, watched
 
 // The gaps are wall time: on a machine that has other work they say little, but a loop that stands still for as long as
 // a large body takes shows everywhere. tests/long.sh has the machine for itself and sets ALONE.

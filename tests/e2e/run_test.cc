@@ -212,6 +212,6 @@ TEST_CASE("a shared directory is left as it is: the log goes below it", "[run]")
   CHECK(fs::status(shared).permissions() == (fs::perms::all | fs::perms::sticky_bit));
   CHECK(fs::status(shared / "tokenrelay").permissions() == fs::perms::owner_all);
   CHECK(fs::exists(shared / "tokenrelay" / "log.db"));
-  CHECK(wait_until([&] { return read_text(dir / "err").find("the log is in " + shared.string()) != std::string::npos; },
-                   5s));
+  CHECK(wait_until(
+      [&] { return read_text(dir / "err").find("the events are in " + shared.string()) != std::string::npos; }, 5s));
 }

@@ -5,6 +5,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/model_server.h"
 #include "tests/support/relay.h"
+#include "tests/support/sanitized.h"
 
 using namespace tokenrelay::support;
 
@@ -16,12 +17,8 @@ constexpr int clients = 24;
 
 // For all readers of a test: one copy of the answer would be over it.
 const std::string budget = "[limits]\nwhole_read_bytes = 2000000\n";
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr uint64_t sanitized = 20;  // they keep what is freed for a while, and memory beside each byte
-#else
-constexpr uint64_t sanitized = 1;
-#endif
-constexpr uint64_t room_kb = 50'000 * sanitized;  // for a block each; their answers would be 288 MB
+constexpr uint64_t times = sanitized ? 20 : 1;
+constexpr uint64_t room_kb = 50'000 * times;  // for a block each; their answers would be 288 MB
 
 // The answer's text ends with this, so that a cut shows.
 const std::string last_words = "the end";
@@ -196,5 +193,5 @@ TEST_CASE("memory goes back to the system within ten seconds of large requests",
     CHECK(relay.post("/v1/streams", {{"prompt", std::string(9 << 20, 'p')}}).status == 201);
     CHECK(relay.post("/v1/streams", {{"messages", Json::parse(turns)}}).status == 201);
   }
-  CHECK(wait_until([&] { return relay.process().rss_kb() < before + 32'000 * sanitized; }, 12s, 100ms));
+  CHECK(wait_until([&] { return relay.process().rss_kb() < before + 32'000 * times; }, 12s, 100ms));
 }
