@@ -87,6 +87,9 @@ std::optional<Error> fault_of(const std::string& path, const struct stat& st) {
     return Error{Errc::io, path + " is a symbolic link: remove it, or move the file it names here"};
   }
   if (!S_ISREG(st.st_mode)) return Error{Errc::io, path + " is not a regular file: remove it"};
+  if (st.st_nlink > 1) {  // a hard link: the other name may be a file that somebody needs
+    return Error{Errc::io, path + " is a hard link, a file with several names: put a copy of it here, or remove it"};
+  }
   if (is_ours(st)) return std::nullopt;
   return Error{Errc::io, path + " belongs to user " + std::to_string(st.st_uid) + ", and this process runs as user " +
                              std::to_string(geteuid()) +

@@ -15,8 +15,8 @@ namespace tokenrelay::storage {
 // Makes what is missing, durably. The result is the directory for the log's files.
 Result<std::string> claim_directory(std::string directory);
 
-// Opens or makes one of the log's files for reading and writing, 0600. Refused are symbolic links and what belongs to
-// another user: whoever could put those there would have this process write elsewhere. The caller closes it.
+// Opens or makes one of the log's files for reading and writing, 0600. Refused are links, symbolic and hard, and what
+// belongs to another user: whoever could put those there would have this process write elsewhere. The caller closes it.
 Result<int> open_private_file(const std::string& path);
 
 // The same check of a file that SQLite opens itself. One that is missing is no fault.

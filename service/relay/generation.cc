@@ -218,7 +218,7 @@ void Generation::on_tool_call(int index, std::string_view id, std::string_view n
   if (id.size() > max_name_bytes || name.size() > max_name_bytes) {
     return fail(ErrorCode::upstream_protocol, "a tool call's id or name is longer than 16 KiB");
   }
-  if (!id.empty()) tools_[i].first = id;
+  if (!id.empty()) tools_[i].first = has_call(id, i) ? draw_call_id() : std::string(id);
   if (tools_[i].first.empty()) tools_[i].first = draw_call_id();
   if (!name.empty()) tools_[i].second = name;
   if (i < known_.tool_bytes.size()) {
@@ -255,6 +255,14 @@ void Generation::on_opaque(std::string_view object) {
   if (payload.size() > max_opaque_bytes) return;  // unusually large; readers do not need it
   note_delta(EventKind::reasoning, 0);
   owner_.append(EventKind::opaque, payload);
+}
+
+// Some servers give two calls the same id: a client could not say which one it answers.
+bool Generation::has_call(std::string_view id, size_t except) const {
+  for (size_t i = 0; i < tools_.size(); ++i) {
+    if (i != except && tools_[i].first == id) return true;
+  }
+  return false;
 }
 
 // Clients find a call by its id, over all turns of a conversation.

@@ -87,6 +87,7 @@ class Generation final : private upstream::CallHandler, private Slots::Waiter {
   void ask_fallback();
   void on_prepared_fallback(std::optional<upstream::Prepared> prepared);
   bool append_seam(std::string_view reason);
+  bool has_call(std::string_view id, size_t except) const;
   std::string draw_call_id() const;
   void forget_token();
   std::string_view unsaid(uint64_t& known, std::string_view delta);

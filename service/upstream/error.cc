@@ -72,6 +72,7 @@ void ErrorObject::member(std::string_view key, std::string_view raw, json::Reade
     if (error.message.empty()) error.message = scalar(in);
   } else if (key == "detail") {
     if (error.message.empty()) error.message = read_detail(in);
+    claims |= !nothing;  // FastAPI says nothing else
   } else if (is_any(key, {"code", "status_code", "error_code", "errorCode"})) {
     take_code(nothing ? "" : scalar(in));
   } else if (key == "type") {
@@ -233,6 +234,15 @@ std::optional<ProviderError> error_without_name(std::string_view payload) {
   if (in.peek() != Kind::object) return std::nullopt;
   const ErrorObject found = read_error_object(payload);
   return found.claims ? std::optional(found.error) : std::nullopt;
+}
+
+bool is_failure_reason(std::string_view word) {
+  return names_any(text::lower(word), {"error", "fail", "timeout", "timed_out", "abort", "cancel", "exception",
+                                       "interrupt", "overload", "unavailable", "insufficient_system_resource"});
+}
+
+Error error_of_reason(std::string_view word) {
+  return {ErrorCode::upstream_error, "the upstream stopped with the reason " + raw_reason(word), true, std::nullopt, 0};
 }
 
 Error error_of_status(const client::HttpHead& head, const ProviderError& error) {

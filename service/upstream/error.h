@@ -36,6 +36,11 @@ ProviderError parse_error_body(std::string_view body);
 // {"errors":[…]}, or one of them in an array. nullopt: nothing in it says that it is one.
 std::optional<ProviderError> error_without_name(std::string_view payload);
 
+// Whether a word for why a model stopped, which its dialect does not know, names a failure: "timeout", "FAILED",
+// "internal_error", "abort". What was said until then may be half an answer.
+bool is_failure_reason(std::string_view word);
+Error error_of_reason(std::string_view word);
+
 Error error_of_status(const client::HttpHead& head, const ProviderError& error);
 Error error_in_stream(const ProviderError& error, int http_status);
 Error error_of_transfer(const client::TransferEnd& end, int http_status);

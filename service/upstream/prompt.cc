@@ -262,7 +262,7 @@ bool changes_nothing(std::string_view name, const Value& value) {
   if (name == "n") return value == 1;
   if (name == "store") return value == true;
   if (name == "modalities") return value == Value::array({"text"});
-  if (name == "service_tier") return value == "auto" || value == "default";
+  if (name == "service_tier") return value == "auto" || value == "default" || value == "standard_only";
   if (name == "truncation") return value == "auto" || value == "disabled";
   if (name == "function_call") return value == "auto" || value == "none";
   return name == "verbosity" && value == "medium";

@@ -189,6 +189,20 @@ TEST_CASE("a call without an id gets one, and what belongs to a call keeps belon
   CHECK(owner.events[2].second == R"({"provider":"p","type":"t","data":"d","index":8})");
 }
 
+TEST_CASE("two calls with one id get two, of which the first is the upstream's", "[generation]") {
+  RelayFixture f;
+  Owning owner(f);
+  owner.begin();
+  auto& handler = *f.model->last().handler;
+  handler.on_tool_call(0, "call", "f", "{");
+  handler.on_tool_call(1, "call", "g", "{}");
+  handler.on_tool_call(0, "", "", "}");
+  REQUIRE(owner.events.size() == 3);
+  CHECK(decode_tool_call(owner.events[0].second)->id == "call");
+  CHECK(decode_tool_call(owner.events[1].second)->id.starts_with("call_"));
+  CHECK(decode_tool_call(owner.events[2].second)->id == "call");
+}
+
 TEST_CASE("a tool call's arguments are split, its id and name never: they would be another's", "[generation]") {
   RelayFixture f;
   f.options.event_bytes = 64;

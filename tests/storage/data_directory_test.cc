@@ -139,6 +139,11 @@ TEST_CASE("none of the log's files is followed or taken from another user") {
     CHECK(log.has_value() == (name == "reserve"));  // without its reserve the log works
     if (!log) CHECK(log.error().message == path + " is a symbolic link: remove it, or move the file it names here");
   }
+  SECTION("another name of a file") {
+    REQUIRE(link(victim.c_str(), path.c_str()) == 0);
+    CHECK(open_private_file(path).error().message.find("is a hard link") != std::string::npos);
+    CHECK(check_private_file(path).error().message.find("is a hard link") != std::string::npos);
+  }
   SECTION("another user's") {
     if (geteuid() != 0) return;
     std::ofstream(path) << "x";

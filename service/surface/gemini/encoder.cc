@@ -3,6 +3,7 @@
 #include <map>
 #include <utility>
 
+#include "service/json/sax.h"
 #include "service/relay/event_codec.h"
 #include "service/surface/gemini/chunk.h"
 #include "service/surface/gemini/opaque.h"
@@ -20,24 +21,33 @@ class GeminiEncoder final : public Encoder {
  private:
   struct Call {
     std::string id, name, arguments, signature;
+    size_t read_bytes = 0;  // of the arguments, when they were last found not to be whole
+    bool told = false;
+
+    // Only arguments that have grown are read again: much text may stand between two pieces.
+    bool is_whole() {
+      if (!arguments.starts_with('{') || arguments.size() == std::exchange(read_bytes, arguments.size())) return false;
+      return json::is_json(arguments);
+    }
   };
 
   void on_event(EventKind kind, std::string_view payload, uint64_t merged) override {
     switch (kind) {
       case EventKind::text:
       case EventKind::reasoning:
-        tell_calls();
+        tell_calls(false);
         parts_.clear();
         append_gemini_text(parts_, payload, kind == EventKind::reasoning);
         return chunk(merged);
       case EventKind::tool_call:
-        return read_transcript(payload);
+        return take_call(payload);
       case EventKind::opaque:
         return opaque(payload);
       case EventKind::done:
         return end(read_done(payload));
       case EventKind::steer:  // calls before it are void, the malformed ones too
         calls_.clear();
+        waiting_ = 0;
         keeps(0);
         held_.clear();
         malformed_ = false;
@@ -48,11 +58,18 @@ class GeminiEncoder final : public Encoder {
     }
   }
 
-  // Calls may be interleaved: all are held until something else follows.
-  void read_transcript(std::string_view payload) {
+  // Calls may be interleaved, with one another and with text: each is held until it is whole and something else
+  // follows. One without arguments yet may still get some.
+  void take_call(std::string_view payload) {
     const auto piece = relay::decode_tool_call(payload);
     if (!piece) return;
-    Call& call = calls_[piece->index];
+    const auto [place, is_new] = calls_.try_emplace(piece->index);
+    Call& call = place->second;
+    if (is_new) ++waiting_;
+    if (call.told) {  // whole, and then more
+      malformed_ |= !piece->arguments.empty();
+      return;
+    }
     if (call.id.empty()) call.id = piece->id;
     if (call.name.empty()) call.name = piece->name;
     call.arguments += piece->arguments;
@@ -65,27 +82,37 @@ class GeminiEncoder final : public Encoder {
     if (!object || !object->is_object()) return;
     const auto index = object->find("index");
     if (index != object->end() && index->is_number_unsigned()) {
-      if (const auto call = calls_.find(index->get<uint64_t>()); call != calls_.end()) {
+      const auto call = calls_.find(index->get<uint64_t>());
+      if (call != calls_.end() && !call->second.told) {
         call->second.signature = gemini_signature(*object);
         return;
       }
     }
     parts_ = gemini_signature_part(*object);
     if (parts_.empty()) return;
-    if (calls_.empty()) return chunk(1);
+    if (waiting_ == 0) return chunk(1);
     held_ += "," + parts_;
   }
 
-  void tell_calls() {
+  void tell_calls(bool all) {
+    if (waiting_ == 0 && held_.empty()) return;
     parts_.clear();
-    for (const auto& [index, call] : calls_) {
+    size_t kept_bytes = 0;
+    for (auto& [index, call] : calls_) {
+      if (call.told) continue;
+      if (!all && !call.is_whole()) {
+        kept_bytes += call.arguments.size();
+        continue;
+      }
       const std::string part = gemini_call_part(call.id, call.name, call.arguments, call.signature);
       malformed_ |= part.empty();
       if (!part.empty()) parts_ += "," + part;
+      call = {};
+      call.told = true;
+      --waiting_;
     }
     parts_ += std::exchange(held_, {});
-    calls_.clear();
-    keeps(0);
+    keeps(kept_bytes);
     if (parts_.empty()) return;
     parts_.erase(0, 1);  // the first comma
     chunk(1);
@@ -103,7 +130,7 @@ class GeminiEncoder final : public Encoder {
       json_ = error_json(Protocol::gemini, error_of(*done.error, std::nullopt), "");
       tell(1);
     } else {
-      tell_calls();
+      tell_calls(true);
       parts_ = R"({"text":""})";
       chunk(1, gemini_finish_reason(done, malformed_), gemini_usage(done));
     }
@@ -121,7 +148,8 @@ class GeminiEncoder final : public Encoder {
   const std::string tail_;
   std::string parts_, json_;  // reused
   std::map<uint64_t, Call> calls_;
-  std::string held_;  // parts to send after the held calls, each after a comma
+  size_t waiting_ = 0;  // of them, not told
+  std::string held_;    // parts to send after the held calls, each after a comma
   bool malformed_ = false, first_ = true;
 };
 

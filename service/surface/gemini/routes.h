@@ -2,8 +2,8 @@
 // (CLIENTS.md, Gemini).
 //
 // A stream is server-sent events with `alt=sse`, else one JSON array, sent element by element. A function call is sent
-// whole, once something follows it: the protocol has no other way. A call whose arguments are not a JSON object in the
-// end is left out, and the answer ends with MALFORMED_FUNCTION_CALL, as Google's own do.
+// whole, once something follows its last piece, or at the end: the protocol has no other way. A call whose arguments
+// are not a JSON object in the end is left out, and the answer ends with MALFORMED_FUNCTION_CALL, as Google's own do.
 #pragma once
 
 #include "service/api/api.h"

@@ -187,7 +187,7 @@ class ResponsesEncoder final : public Encoder {
   }
 
   void end(const Done& done) {
-    const auto status = response_status(done);
+    const auto status = response_status(transcript_.start, done);
     if (status == "failed") {
       error(done);
       return whole("response.failed", status);

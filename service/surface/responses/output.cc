@@ -57,16 +57,22 @@ std::string_view openai_failure(std::string_view code) {
   return code == "upstream_bad_request" ? "invalid_prompt" : "server_error";
 }
 
-void add_ending(Value& out, const Done& done) {
-  out["status"] = std::string(response_status(done));
+// The reason as OpenAI's clients know it; null, which they take, where the upstream gave none.
+Value incomplete_details(const Done& done) {
+  if (done.finish_reason == "length") return Value{{"reason", "max_output_tokens"}};
+  if (done.finish_reason == "content_filter") return Value{{"reason", "content_filter"}};
+  const bool unsaid = done.finish_reason_raw.empty() || done.finish_reason_raw == "incomplete";
+  return unsaid ? Value() : Value{{"reason", done.finish_reason_raw}};
+}
+
+void add_ending(Value& out, const Value& start, const Done& done) {
+  out["status"] = std::string(response_status(start, done));
   out["usage"] = usage_json(done);
   if (done.failed()) {
     const auto error = done.error.value_or(relay::StreamError{"server_error", "the answer is incomplete", false});
     out["error"] = Value{{"code", std::string(openai_failure(error.code))}, {"message", error.message}};
   }
-  if (out["status"] != "incomplete") return;
-  const bool length = done.finish_reason == "length";
-  out["incomplete_details"] = Value{{"reason", length ? "max_output_tokens" : "content_filter"}};
+  if (out["status"] == "incomplete") out["incomplete_details"] = incomplete_details(done);
 }
 
 Value metadata_of(const ResponseFacts& facts) {
@@ -131,10 +137,15 @@ std::optional<ItemReference> parse_item_id(std::string_view item_id) {
   return std::nullopt;
 }
 
-std::string_view response_status(const Done& done) {
+// A reason that other protocols have and this one has not is an end like any other. One that came in this protocol was
+// the reason of an incomplete response.
+std::string_view response_status(const Value& start, const Done& done) {
   if (done.failed()) return "failed";
   if (done.status == "cancelled") return "cancelled";
-  return done.finish_reason == "length" || done.finish_reason == "content_filter" ? "incomplete" : "completed";
+  const bool of_this_protocol = json::word(start, "provider") == "openai-responses";
+  const bool incomplete = done.finish_reason == "length" || done.finish_reason == "content_filter" ||
+                          (done.finish_reason == "other" && of_this_protocol);
+  return incomplete ? "incomplete" : "completed";
 }
 
 Value response_object(const ResponseFacts& facts, const Transcript& transcript, const Output& output,
@@ -159,7 +170,7 @@ Value response_object(const ResponseFacts& facts, const Transcript& transcript, 
                {"tools", Value::array()},
                {"top_p", nullptr},
                {"usage", nullptr}};
-  if (transcript.done) add_ending(out, *transcript.done);
+  if (transcript.done) add_ending(out, transcript.start, *transcript.done);
   // If an answer is incomplete, so is its last item, unless it has its signature, which ends an item.
   const bool whole = out["status"] == "completed";
   const std::string_view last = whole ? "completed" : transcript.done ? "incomplete" : "in_progress";

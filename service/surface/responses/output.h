@@ -56,7 +56,7 @@ struct ItemReference {
 std::optional<ItemReference> parse_item_id(std::string_view item_id);
 
 // completed, incomplete, failed, cancelled.
-std::string_view response_status(const Done& done);
+std::string_view response_status(const json::Value& start, const Done& done);
 
 // `status` is used while the stream has not ended. The object of a failed stream contains its error.
 json::Value response_object(const ResponseFacts& facts, const Transcript& transcript, const Output& output,

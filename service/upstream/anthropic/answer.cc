@@ -4,6 +4,7 @@
 
 #include "service/json/sax.h"
 #include "service/json/write.h"
+#include "service/upstream/error.h"
 #include "service/upstream/token_count.h"
 
 namespace tokenrelay::upstream {
@@ -323,9 +324,8 @@ Outcome AnthropicAnswer::outcome() const {
     outcome.finish_reason_raw = raw_reason(stop_reason_);
   }
   outcome.usage = usage_;
-  if (stop_reason_ == "error" || stop_reason_ == "network_error") {
-    const std::string said = "the upstream stopped with the reason " + stop_reason_;
-    outcome.failure = Error{ErrorCode::upstream_error, said, true, std::nullopt, 0};
+  if (outcome.finish_reason == FinishReason::other && is_failure_reason(stop_reason_)) {
+    outcome.failure = error_of_reason(stop_reason_);
   }
   return outcome;
 }

@@ -37,10 +37,6 @@ FinishReason reason_of(std::string_view raw) {
   return FinishReason::other;
 }
 
-bool is_failure(std::string_view raw) {
-  return raw == "error" || raw == "network_error";
-}
-
 Error failure_of(ErrorCode code, std::string message) {
   return {code, std::move(message), true, std::nullopt, 0};
 }
@@ -86,7 +82,9 @@ void ChatAnswer::take_reason(ChatChunk& chunk) {
   finished_ |= chunk.finished;
   if (!chunk.finish_reason) return;
   const bool of_main = !main_ || (chunk.finished >> std::min<int64_t>(*main_, 63) & 1) != 0;
-  if (of_main || finish_reason_.empty()) finish_reason_ = std::move(*chunk.finish_reason);
+  // A last "stop" that follows nothing new, as some servers send one, does not say that a cut answer is whole.
+  const bool says_less = mark_.stopped() && reason_of(*chunk.finish_reason) == FinishReason::stop;
+  if (finish_reason_.empty() || (of_main && !says_less)) finish_reason_ = std::move(*chunk.finish_reason);
   if ((seen_ & ~finished_) == 0) mark_.reason();
 }
 
@@ -172,9 +170,8 @@ Outcome ChatAnswer::outcome() const {
   outcome.finish_reason = reason_of(finish_reason_);
   if (outcome.finish_reason == FinishReason::stop && calls_.any()) outcome.finish_reason = FinishReason::tool_calls;
   if (outcome.finish_reason == FinishReason::other) outcome.finish_reason_raw = raw_reason(finish_reason_);
-  if (is_failure(finish_reason_)) {
-    outcome.failure =
-        failure_of(ErrorCode::upstream_error, "the model's answer ended with the reason \"" + finish_reason_ + "\"");
+  if (outcome.finish_reason == FinishReason::other && is_failure_reason(finish_reason_)) {
+    outcome.failure = error_of_reason(finish_reason_);
   } else if (calls_.any_nameless()) {
     outcome.failure = failure_of(ErrorCode::upstream_protocol, "the upstream sent a tool call without a name");
   }

@@ -142,6 +142,8 @@ void ChunkReader::delta(std::string_view text) {
       chunk_.has_content |= had;
     } else if ((key == "images" || key == "audio") && in.peek() != Kind::null) {
       chunk_.has_image |= in.raw().size() > 2;  // not [] or {}
+    } else if (key == "error") {
+      if (auto error = read_error(in)) chunk_.error = std::move(error);
     } else if (key == "tool_calls") {
       in.array([&] {
         tool_call(in);

@@ -5,6 +5,7 @@
 
 #include "service/json/sax.h"
 #include "service/json/write.h"
+#include "service/upstream/error.h"
 
 namespace tokenrelay::upstream {
 namespace {
@@ -32,6 +33,12 @@ bool is_fault(std::string_view raw) {
   return std::find(faults.begin(), faults.end(), raw) != faults.end();
 }
 
+bool is_error(std::string_view raw) {
+  std::string scratch;
+  json::Reader in(raw, scratch);
+  return !raw.empty() && read_error(in).has_value();
+}
+
 }  // namespace
 
 Taken GeminiAnswer::take(std::string_view payload) {
@@ -45,6 +52,10 @@ Taken GeminiAnswer::take(std::string_view payload) {
   transport::Lifeline::Watch watch(line_);
   const Taken taken = take_parts(chunk.parts);
   if (watch.gone()) return Taken::gone;
+  if (taken == Taken::chunk && is_error(chunk.error)) {
+    error_ = R"({"error":)" + std::string(chunk.error) + "}";
+    return Taken::error;
+  }
   if (!chunk.finish_reason) return taken;
   finish_reason_ = *chunk.finish_reason;
   finish_message_ = chunk.finish_message;
@@ -148,10 +159,10 @@ Outcome GeminiAnswer::outcome() const {
     outcome.finish_reason_raw = raw_reason(finish_reason_);
   }
   outcome.usage = usage_;
-  if (empty() && is_fault(finish_reason_)) {
-    const std::string said = "the upstream stopped with the reason " + outcome.finish_reason_raw;
-    const std::string why = finish_message_.empty() ? "" : ": " + finish_message_;
-    outcome.failure = Error{ErrorCode::upstream_error, said + why, true, std::nullopt, 0};
+  const bool failed = outcome.finish_reason == FinishReason::other && is_failure_reason(finish_reason_);
+  if (failed || (empty() && is_fault(finish_reason_))) {
+    outcome.failure = error_of_reason(finish_reason_);
+    if (!finish_message_.empty()) outcome.failure->message += ": " + finish_message_;
   }
   return outcome;
 }

@@ -42,6 +42,7 @@ class GeminiAnswer final {
   bool marked() const { return mark_.marked() || blocked_; }    // and so does a while without more
   bool empty() const { return !mark_.has_content(); }
   bool begun() const { return begun_; }
+  std::string_view error() const { return error_; }  // a candidate's, as the body of an error; "": none
   // The kinds of parts that were skipped, where the reason does not explain an answer without others; else "".
   std::string_view left_out() const;
   bool explained() const;   // the reason says why an answer may be empty
@@ -64,7 +65,7 @@ class GeminiAnswer final {
   int tools_ = 0;
   bool begun_ = false, blocked_ = false;
   EndMark mark_;
-  std::string finish_reason_, finish_message_;
+  std::string finish_reason_, finish_message_, error_;
   LeftOut left_out_;
   GeminiUsage counted_;
   Usage usage_;

@@ -20,7 +20,7 @@ std::optional<std::string> reason(Reader& in, std::string_view unset) {
 
 void read_candidate(Reader& in, GeminiChunk& chunk) {
   int64_t index = 0;
-  std::string_view content;
+  std::string_view content, error;
   std::optional<std::string> finish_reason;
   std::string finish_message;
   in.object([&](std::string_view key) {
@@ -32,6 +32,8 @@ void read_candidate(Reader& in, GeminiChunk& chunk) {
       finish_reason = reason(in, "FINISH_REASON_UNSPECIFIED");
     else if (key == "finishMessage")
       finish_message = in.string();
+    else if (key == "error")
+      error = in.raw();
     else if (key == "groundingMetadata")
       chunk.is_grounded |= in.raw().size() > std::string_view("{}").size();
   });
@@ -39,6 +41,7 @@ void read_candidate(Reader& in, GeminiChunk& chunk) {
   if (!finish_message.empty()) chunk.finish_message = std::move(finish_message);
   if (finish_reason) chunk.finish_reason = std::move(finish_reason);
   if (!content.empty()) chunk.parts = content;
+  if (!error.empty()) chunk.error = error;
 }
 
 // The parts of {"parts":[…],"role"}.

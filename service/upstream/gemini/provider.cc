@@ -119,7 +119,7 @@ bool GeminiCall::take_document(std::string_view document, const client::Transfer
 void GeminiCall::stop(Taken taken, std::string_view payload) {
   switch (taken) {
     case Taken::error:
-      return fail(gemini_error(head(), payload));
+      return fail(gemini_error(head(), answer_.error().empty() ? payload : answer_.error()));
     case Taken::partial:
       return fail(protocol_error("the upstream sent a function call in pieces, which the relay does not support",
                                  head().status));

@@ -269,6 +269,7 @@ Outcome ResponsesAnswer::outcome() const {
   } else {
     outcome.finish_reason = FinishReason::other;
     outcome.finish_reason_raw = raw_reason(incomplete_reason_.empty() ? status_ : incomplete_reason_);
+    if (is_failure_reason(incomplete_reason_)) outcome.failure = error_of_reason(incomplete_reason_);
   }
   return outcome;
 }

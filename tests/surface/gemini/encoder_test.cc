@@ -68,7 +68,7 @@ TEST_CASE("Gemini encoder: calls side by side are told whole, with their signatu
             .value());
   CHECK(chunks[2]["candidates"][0]["finishReason"] == "STOP");
   CHECK_FALSE(chunks[2].contains("usageMetadata"));
-  // Text ends the wait, and a signature of no call stands on an empty text.
+  // Text ends the wait of a whole call, and a signature of no call stands on an empty text.
   const auto text_after =
       gemini_told({gemini_call(0, "{}"),
                    {EventKind::text, "so"},
@@ -76,6 +76,33 @@ TEST_CASE("Gemini encoder: calls side by side are told whole, with their signatu
   REQUIRE(text_after.size() == 3);
   CHECK(parts_of(text_after)[0].contains("functionCall"));
   CHECK(parts_of(text_after)[2] == Value{{"text", ""}, {"thoughtSignature", "s"}});
+}
+
+TEST_CASE("Gemini encoder: a call that is not whole waits, whatever is said meanwhile") {
+  const auto chunks = gemini_told({gemini_call(0, ""),
+                                   {EventKind::text, "a"},
+                                   gemini_call(1, "{\"y\":"),
+                                   {EventKind::reasoning, "b"},
+                                   gemini_call(0, "{\"x\":1}"),
+                                   {EventKind::text, "c"},
+                                   gemini_call(1, "2}"),
+                                   {EventKind::text, "d"},
+                                   gemini_call(2, ""),
+                                   gemini_done("completed", R"(,"finish_reason":"tool_calls")")});
+  const auto parts = parts_of(chunks);
+  CHECK(joined_text(chunks, false) == "acd");
+  CHECK(joined_text(chunks, true) == "b");
+  REQUIRE(parts.size() == 8);  // the last is the empty text of the end
+  CHECK(parts[2] == json::parse(R"({"functionCall":{"id":"c0","name":"f","args":{"x":1}}})").value());
+  CHECK(parts[4] == json::parse(R"({"functionCall":{"id":"c1","name":"f","args":{"y":2}}})").value());
+  CHECK(parts[6] == json::parse(R"({"functionCall":{"id":"c2","name":"f","args":{}}})").value());
+  CHECK(chunks.back()["candidates"][0]["finishReason"] == "STOP");
+  const auto more = gemini_told({gemini_call(0, "{}"),
+                                 {EventKind::text, "a"},
+                                 gemini_call(0, "{}"),
+                                 gemini_done("completed", R"(,"finish_reason":"tool_calls")")});
+  CHECK(calls_of(more).size() == 1);
+  CHECK(more.back()["candidates"][0]["finishReason"] == "MALFORMED_FUNCTION_CALL");
 }
 
 TEST_CASE("Gemini encoder: ends") {

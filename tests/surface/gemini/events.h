@@ -74,8 +74,11 @@ inline std::vector<GeminiLogEvent> gemini_random_log(std::mt19937& random) {
     }
   }
   for (uint64_t call = 0, calls = random() % 4; call < calls; ++call) {
-    log.push_back(gemini_call(call, "{\"a\":"));
+    log.push_back(gemini_call(call, random() % 2 ? "" : "{\"a\":"));
+    if (log.back().payload.back() != ':') log.push_back(gemini_call(call, "{\"a\":"));
+    if (random() % 3 == 0) log.push_back({EventKind::text, "between"});
     log.push_back(gemini_call(call, random() % 4 ? "1" : ""));
+    if (random() % 3 == 0) log.push_back({EventKind::reasoning, "within"});
     log.push_back(gemini_call(call, "}"));
   }
   log.push_back(gemini_done("completed", R"(,"finish_reason":"tool_calls")"));

@@ -214,6 +214,17 @@ TEST_CASE("Responses: how an answer ends") {
        {},
        {{"code", "server_error"}, {"message", "m"}}},
   };
+  // In its own protocol, an end without a reason that others know was an incomplete one.
+  const auto at_home = [](const std::string& raw) {
+    const std::string start = R"({"model":"m","provider":"openai-responses","surface":"responses"})";
+    const std::string done = R"({"status":"completed","finish_reason":"other","finish_reason_raw":")" + raw + "\"}";
+    const auto events = told({{EventKind::start, start}, text_event("half"), {EventKind::done, done}});
+    CHECK(events.back()["type"] == "response.incomplete");
+    CHECK(events.back()["response"]["status"] == "incomplete");
+    return events.back()["response"]["incomplete_details"];
+  };
+  CHECK(at_home("tired") == Value{{"reason", "tired"}});
+  CHECK(at_home("incomplete").is_null());
   for (const auto& one : cases) {
     INFO(one.done);
     const auto events = told({start_event(), text_event("half"), {EventKind::done, one.done}});

@@ -32,7 +32,7 @@ TEST_CASE("stop reasons of Messages") {
     CHECK(got.outcome->finish_reason == reason);
     CHECK(got.outcome->finish_reason_raw == raw);
   }
-  for (const char* error : {"error", "network_error"}) {
+  for (const char* error : {"error", "network_error", "internal_failure", "timeout"}) {
     const Recorder broken = text_with_end(finish_of(error));
     CHECK(failure_of(broken).code == ErrorCode::upstream_error);
     CHECK(failure_of(broken).retryable);

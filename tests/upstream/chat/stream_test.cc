@@ -86,7 +86,7 @@ TEST_CASE("text: role-only first chunk, refusals, finish reasons, usage wherever
                                                         {"sensitive", FinishReason::content_filter},
                                                         {"eos", FinishReason::stop},
                                                         {"model_context_window_exceeded", FinishReason::length},
-                                                        {"abort", FinishReason::other}};
+                                                        {"repetition", FinishReason::other}};
   for (const auto& [raw, reason] : known) {
     const Recorder got = openai_chunks({text_payload("x"), finish_payload(raw)});
     CHECK(got.outcome->finish_reason == reason);
@@ -116,6 +116,27 @@ TEST_CASE("an empty finish_reason, and the word null, are none") {
     const std::string last = R"({"choices":[{"index":0,"delta":{},"finish_reason":")" + word + "\"}]}";
     CHECK(code_of(openai_chunks({text_payload("x"), last})) == ErrorCode::upstream_truncated);
   }
+}
+
+TEST_CASE("a reason that names a failure is one, by whatever word; a last stop takes none back") {
+  for (const char* word : {"error", "ERROR", "network_error", "failed", "timeout", "internal_error", "abort",
+                           "cancelled", "insufficient_system_resource"}) {
+    INFO(word);
+    const Recorder got = openai_chunks({text_payload("half"), finish_payload(word)});
+    CHECK(got.text == "half");
+    CHECK(code_of(got) == ErrorCode::upstream_error);
+    CHECK(got.outcome->failure->message == "the upstream stopped with the reason " + std::string(word));
+  }
+  const auto ends_as = [](const char* first, const char* second) {
+    const Recorder got = openai_chunks({text_payload("x"), finish_payload(first), finish_payload(second)});
+    return got.outcome->failure ? FinishReason::other : got.outcome->finish_reason;
+  };
+  CHECK(ends_as("length", "stop") == FinishReason::length);
+  CHECK(ends_as("content_filter", "stop") == FinishReason::content_filter);
+  CHECK(ends_as("stop", "length") == FinishReason::length);
+  CHECK(ends_as("timeout", "stop") == FinishReason::other);
+  CHECK(openai_chunks({text_payload("x"), finish_payload("length"), text_payload("y"), finish_payload("stop")})
+            .outcome->finish_reason == FinishReason::stop);
 }
 
 TEST_CASE("reasoning under every name it has") {
@@ -301,6 +322,16 @@ TEST_CASE("errors in the stream, in every form") {
     CHECK(got.outcome->failure->message == message);
     CHECK(got.outcome->failure->http_status == 200);
   }
+  for (const char* inside : {R"({"choices":[{"index":0,"delta":{"content":"b","error":{"message":"boom"}}}]})",
+                             R"({"choices":[{"index":0,"message":{"content":"ab","error":{"message":"boom"}}}]})",
+                             R"({"detail":"boom"})", R"({"detail":[{"loc":["body"],"msg":"boom"}]})"}) {
+    INFO(inside);
+    const Recorder got = openai_chunks({text_payload("a"), inside, finish_payload()});
+    CHECK(code_of(got) == ErrorCode::upstream_error);
+    CHECK(got.outcome->failure->message == "boom");
+  }
+  CHECK_FALSE(openai_chunks({R"({"choices":[{"index":0,"delta":{"content":"x","error":null}}]})", finish_payload()})
+                  .outcome->failure);
   CHECK_FALSE(openai_chunks({R"({"choices":[],"error":null})", text_payload("x"), finish_payload()}).outcome->failure);
   const Recorder open_router = openai_chunks(
       {text_payload("a"),

@@ -88,6 +88,8 @@ TEST_CASE("Gemini: finish reasons") {
     CHECK(got.outcome->finish_reason == reason);
     CHECK(got.outcome->finish_reason_raw == said);
   }
+  const Recorder failed = gemini_events({gemini_parts(json::array({text_part}), "INTERNAL_ERROR")});
+  CHECK(failure_of(failed).message == "the upstream stopped with the reason INTERNAL_ERROR");
   const Recorder calls = gemini_events({gemini_parts(json::array({call_part}), "MAX_TOKENS")});
   CHECK(calls.outcome->finish_reason == FinishReason::length);
   const Recorder blocked = gemini_events(
@@ -240,6 +242,9 @@ TEST_CASE("Gemini: what is no error, and errors without the usual frame") {
       {"event: error\r\ndata: its words\r\n\r\n", ErrorCode::upstream_error},
       {"data: {\"error\":\"its words\"}\r\n\r\n", ErrorCode::upstream_error},
       {"data: {\"code\":429,\"message\":\"its words\"}\r\n\r\n", ErrorCode::upstream_rate_limited},
+      {"data: {\"candidates\":[{\"error\":{\"code\":503,\"message\":\"its "
+       "words\"},\"finishReason\":\"STOP\"}]}\r\n\r\n",
+       ErrorCode::upstream_overloaded},
       {"data: [{\"error\":{\"code\":503,\"message\":\"its words\"}}]\r\n\r\n", ErrorCode::upstream_overloaded},
       {"{\r\n  \"error\": {\r\n    \"code\": 429,\r\n    \"message\": \"its words\"\r\n  }\r\n}\r\n",
        ErrorCode::upstream_rate_limited}};

@@ -258,6 +258,9 @@ TEST_CASE("how a response ends") {
     const Recorder other = reason("tired");
     CHECK(other.outcome->finish_reason == FinishReason::other);
     CHECK(other.outcome->finish_reason_raw == "tired");
+    CHECK(failure_of(reason("error")).message == "the upstream stopped with the reason error");
+    const Recorder unsaid = ended("incomplete", R"("status":"incomplete","incomplete_details":null)");
+    CHECK(unsaid.outcome->finish_reason_raw == "incomplete");
   }
   SECTION("failed, with what it cost") {
     const Recorder got = ended("failed", R"("status":"failed","error":{"code":"server_error","message":"oh"},)"
