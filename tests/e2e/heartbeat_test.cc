@@ -38,9 +38,11 @@ TEST_CASE("a heartbeat is a single line, so that the event after it is whole", "
   connection.send(events_request(relay.create()));
   REQUIRE(connection.read_head());
   std::string body;
-  while (body.find(": hb") == std::string::npos) REQUIRE(connection.read_some(body, 5s) == BodyEnd::open);
-  CHECK(body.substr(body.find(": hb")).starts_with(": hb\n"));
-  CHECK(body.find(": hb\n\n") == std::string::npos);
+  const auto second = [&body] { return body.find(": hb", body.find(": hb") + 1); };
+  while (body.find(": hb") == body.npos || second() == body.npos) {
+    REQUIRE(connection.read_some(body, 5s) == BodyEnd::open);
+  }
+  CHECK(body.substr(body.find(": hb")).starts_with(": hb\n: hb"));
 }
 
 TEST_CASE("a reader that never reads costs a bound, slows nobody, and is cut in the end", "[heartbeat]") {

@@ -270,9 +270,10 @@ TEST_CASE("finish reasons and usage", "[upstream]") {
   for (const auto* same : {"stop", "tool_calls", "content_filter"})
     CHECK(finish(relay, same).done->at("finish_reason") == same);
   CHECK(finish(relay, "legacy").done->at("finish_reason") == "tool_calls");
-  const auto odd = finish(relay, "abort").done;
+  CHECK(finish(relay, "abort").done->at("status") == "failed");
+  const auto odd = finish(relay, "repetition").done;
   CHECK(odd->at("finish_reason") == "other");
-  CHECK(odd->at("finish_reason_raw") == "abort");
+  CHECK(odd->at("finish_reason_raw") == "repetition");
   const Json usage = odd->at("usage");
   CHECK(usage.at("source") == "estimated");
   CHECK(usage.at("output_tokens") == 2);  // five bytes / 4, rounded up
