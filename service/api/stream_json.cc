@@ -31,7 +31,9 @@ void add_facts(Value& out, const storage::StreamRow& row, std::string_view statu
 void add_ending(Value& out, const std::string& done, const storage::StreamRow& row) {
   const Value ending = object_or(done, Value::object());
   out["finish_reason"] = member_or_null(ending, "finish_reason");
-  if (ending.contains("finish_reason_raw")) out["finish_reason_raw"] = ending["finish_reason_raw"];
+  for (const char* optional : {"finish_reason_raw", "stop_sequence"}) {
+    if (ending.contains(optional)) out[optional] = ending[optional];
+  }
   out["usage"] = member_or_null(ending, "usage");
   out["error"] = member_or_null(ending, "error");
   out["metadata"] = object_or(row.metadata, Value::object());

@@ -78,8 +78,8 @@ storage::RecoveryDecision decide(const storage::StreamRow& row, const ModelTable
     return {false, {}, seam_payload(renewed.attempt, "relay_restarted"), stored_continuation(renewed)};
   }
   storage::RecoveryDecision decision;
-  decision.ending = {"interrupted",
-                     done_payload("interrupted", std::nullopt, "", UsageTotal().json(), restarted_error()), now_ms};
+  decision.ending = {"interrupted", done_payload("interrupted", nullptr, UsageTotal().json(), restarted_error()),
+                     now_ms};
   return decision;
 }
 

@@ -233,9 +233,7 @@ void Stream::end(std::string_view status, const upstream::Outcome* outcome, cons
   if (phase_ == Phase::ending || phase_ == Phase::ended || broken_) return;
   if (generation_) generation_->add_usage(usage_, outcome ? outcome->usage : upstream::Usage{});
   retire_generation();
-  std::optional<upstream::FinishReason> reason;
-  if (status == "completed") reason = outcome->finish_reason;
-  const auto done = done_payload(status, reason, outcome ? outcome->finish_reason_raw : "", usage_.json(), error);
+  const auto done = done_payload(status, status == "completed" ? outcome : nullptr, usage_.json(), error);
   if (status == "failed" && error) failure_code_ = error->code;
   phase_ = Phase::ending;
   if (policy_) policy_->stop();

@@ -20,6 +20,9 @@ void UsageTotal::add(const upstream::Usage& said, uint64_t prompt_bytes, uint64_
   const bool output = said.output_tokens && (*said.output_tokens > 0 || output_bytes == 0);
   input_ += input ? *said.input_tokens : estimate(prompt_bytes);
   output_ += output ? *said.output_tokens : estimate(output_bytes);
+  for (const auto& [name, count] : upstream::usage_details) {
+    if (said.*count) parts_.*count = (parts_.*count).value_or(0) + *(said.*count);
+  }
   if (!input || !output) source_ = std::max(source_, Source::estimated);
 }
 
@@ -30,8 +33,12 @@ void UsageTotal::add_unknown() {
 
 std::string UsageTotal::json() const {
   if (!any_ || source_ == Source::unknown) return R"({"source":"unknown"})";
-  return "{\"input_tokens\":" + std::to_string(input_) + ",\"output_tokens\":" + std::to_string(output_) +
-         ",\"source\":" + (source_ == Source::provider ? "\"provider\"" : "\"estimated\"") + "}";
+  std::string out = "{\"input_tokens\":" + std::to_string(input_) + ",\"output_tokens\":" + std::to_string(output_);
+  for (const auto& [name, count] : upstream::usage_details) {
+    if (!(parts_.*count)) continue;
+    out.append(",\"").append(name).append("\":").append(std::to_string(*(parts_.*count)));
+  }
+  return out + ",\"source\":" + (source_ == Source::provider ? "\"provider\"}" : "\"estimated\"}");
 }
 
 std::string_view name_of(upstream::FinishReason reason) {
@@ -51,20 +58,22 @@ std::string_view name_of(upstream::FinishReason reason) {
   return "other";
 }
 
-std::string done_payload(std::string_view status, const std::optional<upstream::FinishReason>& reason,
-                         std::string_view reason_raw, const std::string& usage_json,
+std::string done_payload(std::string_view status, const upstream::Outcome* completed, const std::string& usage_json,
                          const std::optional<StreamError>& error) {
-  std::string out = "{\"status\":";
-  json::append_string(out, status);
-  out += ",\"finish_reason\":";
-  if (reason) {
-    json::append_string(out, name_of(*reason));
-    if (*reason == upstream::FinishReason::other) {
-      out += ",\"finish_reason_raw\":";
-      json::append_string(out, reason_raw);
+  std::string out = "{";
+  const auto member = [&out](std::string_view name, std::string_view value) {
+    out.append(out.size() > 1 ? ",\"" : "\"").append(name).append("\":");
+    json::append_string(out, value);
+  };
+  member("status", status);
+  if (completed != nullptr) {
+    member("finish_reason", name_of(completed->finish_reason));
+    if (completed->finish_reason == upstream::FinishReason::other) {
+      member("finish_reason_raw", completed->finish_reason_raw);
     }
+    if (!completed->stop_sequence.empty()) member("stop_sequence", completed->stop_sequence);
   } else {
-    out += "null";
+    out += ",\"finish_reason\":null";
   }
   out += ",\"usage\":" + usage_json;
   if (error) {

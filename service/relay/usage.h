@@ -21,12 +21,15 @@ class UsageTotal {
   void add(const upstream::Usage& said, uint64_t prompt_bytes, uint64_t output_bytes);
   void add_unknown();  // a generation whose tokens nobody counted
 
-  std::string json() const;  // {"input_tokens":3,"output_tokens":2,"source":"provider"} or {"source":"unknown"}
+  // {"input_tokens":3,"output_tokens":2,"source":"provider"}, before the source what the provider told of their parts
+  // (upstream::usage_details): "cached_input_tokens":1. Or {"source":"unknown"}.
+  std::string json() const;
 
  private:
   bool any_ = false;
   Source source_ = Source::provider;  // the weakest so far
   uint64_t input_ = 0, output_ = 0;
+  upstream::Usage parts_;  // of those
 };
 
 struct StreamError {
@@ -36,9 +39,9 @@ struct StreamError {
 
 std::string_view name_of(upstream::FinishReason reason);
 
-// The JSON of `done`: status, finish_reason (null unless completed), usage, and error where there is one.
-std::string done_payload(std::string_view status, const std::optional<upstream::FinishReason>& reason,
-                         std::string_view reason_raw, const std::string& usage_json,
+// The JSON of `done`: status, finish_reason with what belongs to it, usage, and error where there is one. `completed`
+// is how the last generation ended; null if it did not complete, and so has no reason.
+std::string done_payload(std::string_view status, const upstream::Outcome* completed, const std::string& usage_json,
                          const std::optional<StreamError>& error);
 
 }  // namespace tokenrelay::relay

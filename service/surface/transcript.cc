@@ -7,7 +7,7 @@ namespace {
 
 using storage::EventKind;
 
-std::optional<uint64_t> count(const json::Value& object, const char* name) {
+std::optional<uint64_t> count(const json::Value& object, std::string_view name) {
   const auto it = object.find(name);
   if (it == object.end() || !it->is_number_unsigned()) return std::nullopt;
   return it->get<uint64_t>();
@@ -26,9 +26,11 @@ Done read_done(std::string_view payload) {
   done.status = json::word(value, "status");
   done.finish_reason = json::word(value, "finish_reason");
   done.finish_reason_raw = json::word(value, "finish_reason_raw");
+  done.stop_sequence = json::word(value, "stop_sequence");
   if (const auto usage = value.find("usage"); usage != value.end() && usage->is_object()) {
-    done.input_tokens = count(*usage, "input_tokens");
-    done.output_tokens = count(*usage, "output_tokens");
+    done.usage.input_tokens = count(*usage, "input_tokens");
+    done.usage.output_tokens = count(*usage, "output_tokens");
+    for (const auto& [name, part] : upstream::usage_details) done.usage.*part = count(*usage, name);
   }
   if (const auto error = value.find("error"); error != value.end() && error->is_object()) {
     done.error =

@@ -34,9 +34,11 @@ struct Done {
   std::string status;             // completed, cancelled, failed, interrupted
   std::string finish_reason;      // stop, length, tool_calls, content_filter, other; "" if not completed
   std::string finish_reason_raw;  // the provider's reason, if finish_reason is `other`
-  std::optional<uint64_t> input_tokens, output_tokens;
+  std::string stop_sequence;      // "": none, or not said
+  upstream::Usage usage;
   std::optional<relay::StreamError> error;
 
+  bool counted() const { return usage.input_tokens || usage.output_tokens; }
   bool failed() const { return status == "failed" || status == "interrupted"; }
 };
 Done read_done(std::string_view payload);

@@ -5,6 +5,8 @@
 #include <optional>
 #include <string_view>
 
+#include "service/upstream/upstream.h"
+
 namespace tokenrelay::json {
 class Reader;
 }
@@ -14,10 +16,12 @@ namespace tokenrelay::upstream {
 // Reads the reader's next value: 30, 30.0 or "30". nullopt for what is no count: null, "", a negative one.
 std::optional<uint64_t> read_count(json::Reader& in);
 
-// One count of an object of counts: `cached_tokens` of {"cached_tokens":8,"audio_tokens":0}. nullopt for anything else.
-std::optional<uint64_t> read_count_of(json::Reader& in, std::string_view member);
+// The details of a usage in OpenAI's form, of Chat Completions or Responses: {"cached_tokens":8,"audio_tokens":0}.
+// False: `key` is none of theirs, and nothing was read. What is no object says nothing.
+bool read_details(json::Reader& in, std::string_view key, Usage& usage);
 
 // A later count replaces an earlier one; but a zero is no count where there was one.
 void update_count(std::optional<uint64_t>& known, std::optional<uint64_t> later);
+void update_usage(Usage& known, const Usage& later);  // each of its counts
 
 }  // namespace tokenrelay::upstream

@@ -31,11 +31,22 @@ std::string_view name_of(ErrorCode code) {
   return "upstream_error";
 }
 
-std::string raw_reason(std::string_view word) {
-  constexpr size_t max_bytes = 100;
-  std::string out = json::repaired(word);
+namespace {
+
+std::string cut(std::string_view foreign, size_t max_bytes) {
+  std::string out = json::repaired(foreign);
   out.resize(json::utf8_prefix(out, max_bytes));
   return out;
+}
+
+}  // namespace
+
+std::string raw_reason(std::string_view word) {
+  return cut(word, 100);
+}
+
+std::string stop_sequence_of(std::string_view text) {
+  return cut(text, 1 << 10);
 }
 
 }  // namespace tokenrelay::upstream

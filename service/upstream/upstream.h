@@ -51,11 +51,26 @@ using Prepared = tl::expected<PreparedPtr, UnsupportedField>;
 
 enum class FinishReason { stop, length, tool_calls, content_filter, other };
 
+// Tokens as the provider reports them; absent: not reported.
 struct Usage {
-  // As the provider reports them; absent: not reported. Cached is the part of the input that was read from a cache,
-  // reasoning the part of the output that was thought.
-  std::optional<uint64_t> input_tokens, output_tokens, cached_tokens = {}, reasoning_tokens = {};
+  using Count = std::optional<uint64_t>;
+  Count input_tokens, output_tokens;
+  // Parts of the input: read from a cache, written to one, sound.
+  Count cached_tokens = {}, cache_write_tokens = {}, audio_input_tokens = {};
+  // Parts of the output: thought, sound.
+  Count reasoning_tokens = {}, audio_output_tokens = {};
 };
+
+// The parts, by their names in `done.usage`.
+struct UsageDetail {
+  std::string_view name;
+  Usage::Count Usage::*count;
+};
+inline constexpr UsageDetail usage_details[] = {{"cached_input_tokens", &Usage::cached_tokens},
+                                                {"cache_write_tokens", &Usage::cache_write_tokens},
+                                                {"audio_input_tokens", &Usage::audio_input_tokens},
+                                                {"reasoning_tokens", &Usage::reasoning_tokens},
+                                                {"audio_output_tokens", &Usage::audio_output_tokens}};
 
 // Codes are what clients see in done.error.code.
 enum class ErrorCode {
@@ -84,11 +99,14 @@ struct Outcome {
   std::optional<Error> failure;  // absent: the call completed
   FinishReason finish_reason = FinishReason::stop;
   std::string finish_reason_raw;  // as sent, when it is `other`
+  std::string stop_sequence;      // of the request's, the one that ended the answer; "": none, or not said
   Usage usage;
 };
 
 // A provider's word for why it stopped, as it is shown: valid UTF-8, at most 100 bytes.
 std::string raw_reason(std::string_view word);
+// The stop sequence that a provider names: valid UTF-8, at most 1 KiB.
+std::string stop_sequence_of(std::string_view text);
 
 class CallHandler {
  public:

@@ -82,7 +82,10 @@ TEST_CASE("tokens, times and ends are counted for the model and its upstream", "
     f.model->last().text("Hel");
     f.model->last().text("lo");
     UsageTotal total;
-    owner.generation->add_usage(total, {10, 5, 4, 3});
+    upstream::Usage said = {10, 5};
+    said.cached_tokens = 4;
+    said.reasoning_tokens = 3;
+    owner.generation->add_usage(total, said);
     f.model->last().complete();
     owner.generation->close();
     Owning cancelled(f);
@@ -453,7 +456,7 @@ TEST_CASE("what a generation cost, as far as known", "[generation]") {
   }
   SECTION("the provider's own counts") {
     owner.begin();
-    owner.generation->add_usage(total, {1, 2, {}, {}});
+    owner.generation->add_usage(total, {1, 2});
     CHECK(total.json() == R"({"input_tokens":1,"output_tokens":2,"source":"provider"})");
   }
   SECTION("never sent: nothing, and what another generation cost stays known") {
@@ -461,7 +464,7 @@ TEST_CASE("what a generation cost, as far as known", "[generation]") {
     first.begin();
     owner.begin();
     owner.generation->add_usage(total, {});
-    total.add({1, 2, {}, {}}, 0, 0);
+    total.add({1, 2}, 0, 0);
     CHECK(total.json() == R"({"input_tokens":1,"output_tokens":2,"source":"provider"})");
   }
 }

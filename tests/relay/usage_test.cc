@@ -42,20 +42,42 @@ TEST_CASE("usage: several generations are summed, the weakest source counts", "[
   CHECK(total.json() == R"({"source":"unknown"})");
 }
 
+TEST_CASE("usage: its parts, as far as they were told", "[usage]") {
+  UsageTotal total;
+  upstream::Usage said = {10, 20};
+  said.cached_tokens = 4;
+  said.reasoning_tokens = 0;
+  total.add(said, 0, 0);
+  CHECK(total.json() == R"({"input_tokens":10,"output_tokens":20,"cached_input_tokens":4,"reasoning_tokens":0,)"
+                        R"("source":"provider"})");
+  said.cache_write_tokens = 1;
+  said.audio_input_tokens = 2;
+  said.audio_output_tokens = 3;
+  total.add(said, 0, 0);
+  total.add({1, 1}, 0, 0);
+  CHECK(total.json() == R"({"input_tokens":21,"output_tokens":41,"cached_input_tokens":8,"cache_write_tokens":1,)"
+                        R"("audio_input_tokens":2,"reasoning_tokens":0,"audio_output_tokens":3,"source":"provider"})");
+}
+
 TEST_CASE("usage: nothing known is never a silent zero", "[usage]") {
   CHECK(UsageTotal().json() == R"({"source":"unknown"})");
 }
 
 TEST_CASE("done: a completed stream", "[usage]") {
-  CHECK(done_payload("completed", FinishReason::stop, "", "{}", std::nullopt) ==
+  upstream::Outcome outcome;
+  CHECK(done_payload("completed", &outcome, "{}", std::nullopt) ==
         R"({"status":"completed","finish_reason":"stop","usage":{}})");
-  CHECK(done_payload("completed", FinishReason::other, "we\"ird", "{}", std::nullopt) ==
+  outcome.stop_sequence = "\n\n";
+  CHECK(done_payload("completed", &outcome, "{}", std::nullopt) ==
+        R"({"status":"completed","finish_reason":"stop","stop_sequence":"\n\n","usage":{}})");
+  outcome = {std::nullopt, FinishReason::other, "we\"ird", "", {}};
+  CHECK(done_payload("completed", &outcome, "{}", std::nullopt) ==
         R"({"status":"completed","finish_reason":"other","finish_reason_raw":"we\"ird","usage":{}})");
 }
 
 TEST_CASE("done: one that failed, with what the upstream said, on one line", "[usage]") {
   const StreamError error{"upstream_error", "line\none \xff", true};
-  const std::string done = done_payload("failed", std::nullopt, "", R"({"source":"unknown"})", error);
+  const std::string done = done_payload("failed", nullptr, R"({"source":"unknown"})", error);
   CHECK(done.find('\n') == std::string::npos);
   const auto parsed = json::parse(done);
   REQUIRE(parsed);

@@ -57,14 +57,25 @@ TEST_CASE("the terminal event, read", "[transcript]") {
   const auto good = transcript({completed("length")}).done.value();
   CHECK(good.status == "completed");
   CHECK(good.finish_reason == "length");
-  CHECK(good.input_tokens == 7u);
-  CHECK(good.output_tokens == 5u);
+  CHECK(good.usage.input_tokens == 7u);
+  CHECK(good.usage.output_tokens == 5u);
+  CHECK_FALSE(good.usage.cached_tokens);
+  CHECK(good.stop_sequence.empty());
   CHECK_FALSE(good.failed());
+  const auto detailed = read_done(R"({"status":"completed","finish_reason":"stop","stop_sequence":"END",
+    "usage":{"input_tokens":9,"output_tokens":8,"cached_input_tokens":7,"cache_write_tokens":1,"audio_input_tokens":2,
+             "reasoning_tokens":6,"audio_output_tokens":3,"source":"provider"}})");
+  CHECK(detailed.stop_sequence == "END");
+  CHECK(detailed.usage.cached_tokens == 7u);
+  CHECK(detailed.usage.cache_write_tokens == 1u);
+  CHECK(detailed.usage.audio_input_tokens == 2u);
+  CHECK(detailed.usage.reasoning_tokens == 6u);
+  CHECK(detailed.usage.audio_output_tokens == 3u);
   const auto bad = read_done(R"({"status":"interrupted","finish_reason":null,"usage":{"source":"unknown"},
     "error":{"code":"relay_restarted","message":"why","retryable":true}})");
   CHECK(bad.failed());
   CHECK(bad.finish_reason.empty());
-  CHECK_FALSE(bad.input_tokens);
+  CHECK_FALSE(bad.counted());
   REQUIRE(bad.error);
   CHECK(bad.error->code == "relay_restarted");
   CHECK(bad.error->retryable);

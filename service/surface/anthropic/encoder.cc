@@ -165,7 +165,7 @@ class AnthropicEncoder final : public Encoder {
     close_plain();
     close_calls();
     const Value delta = {{"stop_reason", anthropic_stop_reason(done)},
-                         {"stop_sequence", nullptr},
+                         {"stop_sequence", anthropic_stop_sequence(done)},
                          {"stop_details", nullptr},
                          {"container", nullptr}};
     write("message_delta",

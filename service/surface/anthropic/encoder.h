@@ -23,6 +23,7 @@ json::Value anthropic_message(const MessageFacts& facts, const Transcript& trans
 json::Value anthropic_message(const MessageFacts& facts, json::Value content, json::Value stop_reason,
                               const Done& done);
 std::string anthropic_stop_reason(const Done& done);
+json::Value anthropic_stop_sequence(const Done& done);  // null unless that is the reason
 json::Value anthropic_usage(const Done& done);
 json::Value anthropic_text_block(std::string text);
 json::Value anthropic_tool_block(std::string_view id, std::string_view name, json::Value input);

@@ -97,16 +97,27 @@ std::string anthropic_stop_reason(const Done& done) {
   if (done.finish_reason == "tool_calls") return "tool_use";
   if (done.finish_reason == "content_filter") return "refusal";
   if (done.finish_reason == "other" && done.finish_reason_raw == "pause_turn") return "pause_turn";
+  if (done.finish_reason == "stop" && !done.stop_sequence.empty()) return "stop_sequence";
   return "end_turn";  // also for a cancelled answer: it was ended on purpose, and the protocol has no reason for that
 }
 
+Value anthropic_stop_sequence(const Done& done) {
+  return anthropic_stop_reason(done) == "stop_sequence" ? Value(done.stop_sequence) : Value();
+}
+
+// Its input is what was neither read from a cache nor written to one: these cost something else.
 Value anthropic_usage(const Done& done) {
-  return Value{{"input_tokens", done.input_tokens.value_or(0)},
-               {"output_tokens", done.output_tokens.value_or(0)},
-               {"cache_creation_input_tokens", nullptr},
-               {"cache_read_input_tokens", nullptr},
-               {"output_tokens_details", nullptr},
-               {"server_tool_use", nullptr}};
+  const upstream::Usage& said = done.usage;
+  const uint64_t cached = said.cached_tokens.value_or(0) + said.cache_write_tokens.value_or(0);
+  const auto or_null = [](const upstream::Usage::Count& count) { return count ? Value(*count) : Value(); };
+  Value usage = {{"input_tokens", said.input_tokens.value_or(0) - std::min(cached, said.input_tokens.value_or(0))},
+                 {"output_tokens", said.output_tokens.value_or(0)},
+                 {"cache_creation_input_tokens", or_null(said.cache_write_tokens)},
+                 {"cache_read_input_tokens", or_null(said.cached_tokens)},
+                 {"output_tokens_details", nullptr},
+                 {"server_tool_use", nullptr}};
+  if (said.reasoning_tokens) usage["output_tokens_details"] = Value{{"thinking_tokens", *said.reasoning_tokens}};
+  return usage;
 }
 
 Value anthropic_text_block(std::string text) {
@@ -130,7 +141,7 @@ Value anthropic_message(const MessageFacts& facts, Value content, Value stop_rea
                {"model", facts.model},
                {"content", std::move(content)},
                {"stop_reason", std::move(stop_reason)},
-               {"stop_sequence", nullptr},
+               {"stop_sequence", anthropic_stop_sequence(done)},
                {"stop_details", nullptr},
                {"container", nullptr},
                {"diagnostics", nullptr},

@@ -61,9 +61,20 @@ std::string chat_finish_reason(const Done& done) {
 }
 
 Value chat_usage(const Done& done) {
-  if (!done.input_tokens && !done.output_tokens) return nullptr;
-  const uint64_t in = done.input_tokens.value_or(0), out = done.output_tokens.value_or(0);
-  return Value{{"prompt_tokens", in}, {"completion_tokens", out}, {"total_tokens", in + out}};
+  if (!done.counted()) return nullptr;
+  const upstream::Usage& said = done.usage;
+  const uint64_t in = said.input_tokens.value_or(0), out = said.output_tokens.value_or(0);
+  Value usage = {{"prompt_tokens", in}, {"completion_tokens", out}, {"total_tokens", in + out}};
+  // What the upstream did not tell is left out: these members are optional, and a zero would be a lie.
+  const auto detail = [&usage](const char* of, const char* name, const upstream::Usage::Count& count) {
+    if (count) usage[of][name] = *count;
+  };
+  detail("prompt_tokens_details", "cached_tokens", said.cached_tokens);
+  detail("prompt_tokens_details", "cache_write_tokens", said.cache_write_tokens);
+  detail("prompt_tokens_details", "audio_tokens", said.audio_input_tokens);
+  detail("completion_tokens_details", "reasoning_tokens", said.reasoning_tokens);
+  detail("completion_tokens_details", "audio_tokens", said.audio_output_tokens);
+  return usage;
 }
 
 http::Reply chat_completion(const relay::Stream& stream, const Transcript& transcript) {

@@ -55,9 +55,14 @@ std::string gemini_finish_reason(const Done& done, bool has_malformed_call) {
 }
 
 std::string gemini_usage(const Done& done) {
-  if (!done.input_tokens && !done.output_tokens) return {};
-  const uint64_t in = done.input_tokens.value_or(0), out = done.output_tokens.value_or(0);
-  return json::dump(Value{{"promptTokenCount", in}, {"candidatesTokenCount", out}, {"totalTokenCount", in + out}});
+  if (!done.counted()) return {};
+  const upstream::Usage& said = done.usage;
+  const uint64_t in = said.input_tokens.value_or(0), out = said.output_tokens.value_or(0);
+  const uint64_t thoughts = std::min(said.reasoning_tokens.value_or(0), out);  // not among the candidates' here
+  Value usage = {{"promptTokenCount", in}, {"candidatesTokenCount", out - thoughts}, {"totalTokenCount", in + out}};
+  if (said.reasoning_tokens) usage["thoughtsTokenCount"] = thoughts;
+  if (said.cached_tokens) usage["cachedContentTokenCount"] = *said.cached_tokens;
+  return json::dump(usage);
 }
 
 }  // namespace tokenrelay::surface

@@ -42,12 +42,14 @@ Value message_json(const Item& said) {
 }
 
 Value usage_json(const Done& done) {
-  if (!done.input_tokens && !done.output_tokens) return nullptr;
-  const uint64_t in = done.input_tokens.value_or(0), out = done.output_tokens.value_or(0);
+  if (!done.counted()) return nullptr;
+  const upstream::Usage& said = done.usage;
+  const uint64_t in = said.input_tokens.value_or(0), out = said.output_tokens.value_or(0);
   return Value{{"input_tokens", in},
-               {"input_tokens_details", Value{{"cached_tokens", 0}, {"cache_write_tokens", 0}}},
+               {"input_tokens_details", Value{{"cached_tokens", said.cached_tokens.value_or(0)},
+                                              {"cache_write_tokens", said.cache_write_tokens.value_or(0)}}},
                {"output_tokens", out},
-               {"output_tokens_details", Value{{"reasoning_tokens", 0}}},
+               {"output_tokens_details", Value{{"reasoning_tokens", said.reasoning_tokens.value_or(0)}}},
                {"total_tokens", in + out}};
 }
 

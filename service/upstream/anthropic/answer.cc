@@ -71,6 +71,7 @@ Taken AnthropicAnswer::take(std::string_view payload, std::string_view name) {
 void AnthropicAnswer::take_message(const AnthropicMessage& message, bool ended) {
   if (message.stop_reason) {
     stop_reason_ = *message.stop_reason;
+    stop_sequence_ = stop_sequence_of(message.stop_sequence);
     mark_.reason();
   }
   take_usage(message.usage, ended);
@@ -87,7 +88,10 @@ void AnthropicAnswer::take_usage(std::string_view raw, bool ended) {
       counted_.input.value_or(0) + counted_.cache_creation.value_or(0) + counted_.cache_read.value_or(0);
   if (input > 0) usage_.input_tokens = input;  // no prompt has none
   usage_.cached_tokens = counted_.cache_read;
-  if (ended) update_count(usage_.output_tokens, now.output);
+  usage_.cache_write_tokens = counted_.cache_creation;
+  if (!ended) return;
+  update_count(usage_.output_tokens, now.output);
+  update_count(usage_.reasoning_tokens, now.thinking);
 }
 
 AnthropicAnswer::Block* AnthropicAnswer::open_block(int64_t index) {
@@ -323,6 +327,7 @@ Outcome AnthropicAnswer::outcome() const {
   if (outcome.finish_reason == FinishReason::other) {
     outcome.finish_reason_raw = raw_reason(stop_reason_);
   }
+  outcome.stop_sequence = stop_sequence_;
   outcome.usage = usage_;
   if (outcome.finish_reason == FinishReason::other && is_failure_reason(stop_reason_)) {
     outcome.failure = error_of_reason(stop_reason_);

@@ -95,7 +95,7 @@ class AnthropicAnswer final {
   int tools_ = 0;
   bool begun_ = false;
   EndMark mark_;
-  std::string stop_reason_;
+  std::string stop_reason_, stop_sequence_;
   LeftOut left_out_;
   AnthropicUsage counted_;
   Usage usage_;

@@ -133,6 +133,8 @@ AnthropicMessage read_anthropic_message(std::string_view raw, std::string& scrat
     if (key == "stop_reason" && in.peek() == Reader::Kind::string) {
       const std::string_view reason = in.string();
       if (!reason.empty() && reason != "null") message.stop_reason = std::string(reason);
+    } else if (key == "stop_sequence" && in.peek() == Reader::Kind::string) {
+      message.stop_sequence = std::string(in.string());
     } else if (key == "content") {
       message.content = in.raw();
     } else if (key == "usage") {
@@ -154,6 +156,10 @@ AnthropicUsage read_anthropic_usage(std::string_view raw, std::string& scratch) 
       usage.cache_read = read_count(in);
     else if (key == "output_tokens")
       usage.output = read_count(in);
+    else if (key == "output_tokens_details" && in.peek() == Reader::Kind::object)
+      in.object([&](std::string_view detail) {
+        if (detail == "thinking_tokens") usage.thinking = read_count(in);
+      });
   });
   return usage;
 }

@@ -52,13 +52,14 @@ AnthropicDelta read_anthropic_delta(std::string_view raw, std::string& scratch);
 // The message of message_start, the delta of message_delta, or a whole message.
 struct AnthropicMessage {
   std::optional<std::string> stop_reason;  // never "" or "null", which some servers send before there is one
+  std::string stop_sequence;               // "": none
   std::string_view content, usage;         // raw
 };
 AnthropicMessage read_anthropic_message(std::string_view raw, std::string& scratch);
 
 // The counters that were sent; input excludes what was written to a cache or read from it.
 struct AnthropicUsage {
-  std::optional<uint64_t> input, cache_creation, cache_read, output;
+  std::optional<uint64_t> input, cache_creation, cache_read, output, thinking;
 };
 AnthropicUsage read_anthropic_usage(std::string_view raw, std::string& scratch);
 

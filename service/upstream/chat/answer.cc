@@ -84,15 +84,16 @@ void ChatAnswer::take_reason(ChatChunk& chunk) {
   const bool of_main = !main_ || (chunk.finished >> std::min<int64_t>(*main_, 63) & 1) != 0;
   // A last "stop" that follows nothing new, as some servers send one, does not say that a cut answer is whole.
   const bool says_less = mark_.stopped() && reason_of(*chunk.finish_reason) == FinishReason::stop;
-  if (finish_reason_.empty() || (of_main && !says_less)) finish_reason_ = std::move(*chunk.finish_reason);
+  if (finish_reason_.empty() || (of_main && !says_less)) {
+    finish_reason_ = std::move(*chunk.finish_reason);
+    stop_sequence_ = stop_sequence_of(chunk.stop_sequence);
+  }
   if ((seen_ & ~finished_) == 0) mark_.reason();
 }
 
 void ChatAnswer::take_usage(const Usage& usage) {
-  if (usage.input_tokens.value_or(0) > 0) usage_.input_tokens = usage.input_tokens;  // no prompt has none
-  update_count(usage_.output_tokens, usage.output_tokens);
-  update_count(usage_.cached_tokens, usage.cached_tokens);
-  update_count(usage_.reasoning_tokens, usage.reasoning_tokens);
+  update_usage(usage_, usage);
+  if (usage_.input_tokens == 0) usage_.input_tokens.reset();  // no prompt has none
 }
 
 void ChatAnswer::on_choice(int64_t index, bool is_whole) {
@@ -168,6 +169,7 @@ Outcome ChatAnswer::outcome() const {
   Outcome outcome;
   outcome.usage = usage_;
   outcome.finish_reason = reason_of(finish_reason_);
+  if (outcome.finish_reason == FinishReason::stop) outcome.stop_sequence = stop_sequence_;
   if (outcome.finish_reason == FinishReason::stop && calls_.any()) outcome.finish_reason = FinishReason::tool_calls;
   if (outcome.finish_reason == FinishReason::other) outcome.finish_reason_raw = raw_reason(finish_reason_);
   if (outcome.finish_reason == FinishReason::other && is_failure_reason(finish_reason_)) {

@@ -76,6 +76,7 @@ class ChatAnswer final : private ChunkSink {
   std::optional<int64_t> main_;        // the choice whose text is told: the first that says something
   Said whole_text_, whole_reasoning_;  // of messages
   std::string finish_reason_;          // "": none yet
+  std::string stop_sequence_;
   Usage usage_;
   ProviderError error_;
 };

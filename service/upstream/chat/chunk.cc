@@ -93,6 +93,7 @@ void ChunkReader::choice(Reader& in) {
   int64_t index = 0;
   std::string_view piece, whole, legacy;
   std::optional<std::string> finish_reason;
+  std::string stop_sequence;
   in.object([&](std::string_view key) {
     if (key == "index") {
       index = in.integer().value_or(0);
@@ -104,6 +105,8 @@ void ChunkReader::choice(Reader& in) {
       legacy = in.raw();
     } else if (key == "finish_reason") {
       finish_reason = reason(in);
+    } else if (key == "stop_reason" || key == "matched_stop") {  // vLLM's and SGLang's; a number is a token's
+      if (in.peek() == Kind::string) stop_sequence = std::string(in.string());
     } else if (key == "usage") {
       usage(in);
     } else if (key == "error") {
@@ -113,7 +116,10 @@ void ChunkReader::choice(Reader& in) {
   const uint64_t bit = uint64_t{1} << std::clamp<int64_t>(index, 0, 63);
   chunk_.seen |= bit;
   if (finish_reason) chunk_.finished |= bit;
-  if (finish_reason && !chunk_.finish_reason) chunk_.finish_reason = std::move(finish_reason);
+  if (finish_reason && !chunk_.finish_reason) {
+    chunk_.finish_reason = std::move(finish_reason);
+    chunk_.stop_sequence = std::move(stop_sequence);
+  }
   choice_ = index;
   said(piece, whole, legacy);
 }
@@ -246,10 +252,10 @@ void ChunkReader::usage(Reader& in) {
       update_count(usage.input_tokens, read_count(in));
     } else if (key == "completion_tokens" || key == "output_tokens") {
       update_count(usage.output_tokens, read_count(in));
-    } else if (key == "prompt_tokens_details") {
-      usage.cached_tokens = read_count_of(in, "cached_tokens");
-    } else if (key == "completion_tokens_details") {
-      usage.reasoning_tokens = read_count_of(in, "reasoning_tokens");
+    } else if (key == "prompt_cache_hit_tokens") {  // DeepSeek's word
+      update_count(usage.cached_tokens, read_count(in));
+    } else {
+      read_details(in, key, usage);
     }
   });
   if (usage.input_tokens || usage.output_tokens) chunk_.usage = usage;

@@ -38,6 +38,7 @@ struct ChatChunk {
   bool stopped = false;                      // a sink returned false; the other members are not valid
   uint64_t seen = 0, finished = 0;           // choices by index; those from 63 on share a bit
   std::optional<std::string> finish_reason;  // of the first choice that has one; never empty
+  std::string stop_sequence;                 // its; "": none, or not said
   bool has_content = false;
   bool has_image = false;  // or sound, which the relay cannot hand on
   std::optional<Usage> usage;

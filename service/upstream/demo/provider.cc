@@ -135,7 +135,7 @@ class DemoCall final : public Call {
   bool end(FinishReason reason) {
     Outcome outcome;
     outcome.finish_reason = reason;
-    outcome.usage = {input_words_, said_, {}, std::min(said_, script_.reasoning.size())};
+    outcome.usage = usage();
     handler_.on_end(std::move(outcome));
     return false;
   }
@@ -143,9 +143,16 @@ class DemoCall final : public Call {
   bool fail() {
     Outcome outcome;
     outcome.failure = Error{ErrorCode::upstream_error, "the demo model was asked to fail", false, {}, 200};
-    outcome.usage = {input_words_, said_, {}, std::min(said_, script_.reasoning.size())};
+    outcome.usage = usage();
     handler_.on_end(std::move(outcome));
     return false;
+  }
+
+  Usage usage() const {
+    Usage words = {input_words_, said_};
+    const size_t thought = std::min(said_, script_.reasoning.size());
+    if (thought > 0) words.reasoning_tokens = thought;
+    return words;
   }
 
   transport::Loop& loop_;

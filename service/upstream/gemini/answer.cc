@@ -74,6 +74,8 @@ void GeminiAnswer::take_usage(std::string_view raw) {
   }
   usage_.cached_tokens = counted_.cached;
   usage_.reasoning_tokens = counted_.thoughts;
+  usage_.audio_input_tokens = counted_.prompt_audio;
+  usage_.audio_output_tokens = counted_.candidates_audio;
 }
 
 Taken GeminiAnswer::take_parts(std::string_view raw) {

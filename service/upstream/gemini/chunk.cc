@@ -144,6 +144,28 @@ GeminiPart read_gemini_part(std::string_view raw, std::string& scratch) {
   return part;
 }
 
+namespace {
+
+// [{"modality":"TEXT","tokenCount":30},{"modality":"AUDIO","tokenCount":7}]
+std::optional<uint64_t> read_audio(Reader& in) {
+  std::optional<uint64_t> audio;
+  if (in.peek() != Reader::Kind::array) return audio;
+  in.array([&] {
+    std::optional<uint64_t> count;
+    bool is_audio = false;
+    in.object([&](std::string_view key) {
+      if (key == "modality" && in.peek() == Reader::Kind::string)
+        is_audio = in.string() == "AUDIO";
+      else if (key == "tokenCount")
+        count = read_count(in);
+    });
+    if (is_audio) audio = count;
+  });
+  return audio;
+}
+
+}  // namespace
+
 void read_gemini_usage(std::string_view raw, std::string& scratch, GeminiUsage& usage) {
   Reader in(raw, scratch);
   in.object([&](std::string_view key) {
@@ -157,6 +179,10 @@ void read_gemini_usage(std::string_view raw, std::string& scratch, GeminiUsage& 
       update_count(usage.thoughts, read_count(in));
     else if (key == "cachedContentTokenCount")
       update_count(usage.cached, read_count(in));
+    else if (key == "promptTokensDetails")
+      update_count(usage.prompt_audio, read_audio(in));
+    else if (key == "candidatesTokensDetails")
+      update_count(usage.candidates_audio, read_audio(in));
   });
 }
 

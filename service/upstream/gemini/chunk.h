@@ -38,6 +38,7 @@ GeminiPart read_gemini_part(std::string_view raw, std::string& scratch);
 // The counters that were sent; each is the sum so far.
 struct GeminiUsage {
   std::optional<uint64_t> prompt, cached, tool_prompt, candidates, thoughts;  // cached: a part of prompt
+  std::optional<uint64_t> prompt_audio, candidates_audio;                     // parts of those
 };
 void read_gemini_usage(std::string_view raw, std::string& scratch, GeminiUsage& usage);
 

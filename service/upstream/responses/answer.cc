@@ -113,7 +113,7 @@ bool ResponsesAnswer::take_arguments(const ResponsesEvent& event, bool done) {
 ResponsesAnswer::Taken ResponsesAnswer::take_state(std::string_view raw, std::string_view type) {
   const ResponsesState state = read_responses_state(raw, scratch_);
   if (id_.empty() && state.id.size() <= max_id_bytes) id_ = state.id;
-  note_usage(state.usage);
+  update_usage(usage_, state.usage);
   if (is_any(type, {"created", "queued", "in_progress"})) return Taken::event;
   const bool known = is_any(state.status, {"completed", "incomplete", "failed", "cancelled"});
   const bool ends_well = is_any(type, {"", "completed", "done"});
@@ -132,13 +132,6 @@ ResponsesAnswer::Taken ResponsesAnswer::take_state(std::string_view raw, std::st
   }
   if (!take_output(state.output)) return Taken::gone;
   return too_large_ ? Taken::too_large : Taken::end;
-}
-
-void ResponsesAnswer::note_usage(const Usage& usage) {
-  update_count(usage_.input_tokens, usage.input_tokens);
-  update_count(usage_.output_tokens, usage.output_tokens);
-  update_count(usage_.cached_tokens, usage.cached_tokens);
-  update_count(usage_.reasoning_tokens, usage.reasoning_tokens);
 }
 
 void ResponsesAnswer::note_other(std::string_view type) {

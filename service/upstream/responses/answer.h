@@ -57,7 +57,6 @@ class ResponsesAnswer {
   bool take_part(const ResponsesEvent& event, Voice voice, bool done);
   bool take_arguments(const ResponsesEvent& event, bool done);
   bool take_item(const ResponsesEvent& event, bool done);
-  void note_usage(const Usage& usage);
   void note_other(std::string_view type);
 
   bool take_output(std::string_view raw);

@@ -33,10 +33,8 @@ Usage read_usage(Reader& in) {
       update_count(usage.input_tokens, read_count(in));
     else if (key == "output_tokens" || key == "completion_tokens")
       update_count(usage.output_tokens, read_count(in));
-    else if (key == "input_tokens_details" || key == "prompt_tokens_details")
-      usage.cached_tokens = read_count_of(in, "cached_tokens");
-    else if (key == "output_tokens_details" || key == "completion_tokens_details")
-      usage.reasoning_tokens = read_count_of(in, "reasoning_tokens");
+    else
+      read_details(in, key, usage);
   });
   return usage;
 }

@@ -56,8 +56,18 @@ TEST_CASE("usage of Messages: input with its caches, output of the end") {
       anthropic_events({start(cached), text_start, text_of("x"), finish_of("end_turn"), message_stop});
   CHECK(whole.outcome->usage.input_tokens == 1105u);
   CHECK(whole.outcome->usage.cached_tokens == 1000u);
+  CHECK(whole.outcome->usage.cache_write_tokens == 100u);
   CHECK(whole.outcome->usage.output_tokens == 7u);
-  CHECK(whole.outcome->usage.cached_tokens == 1000u);
+  CHECK_FALSE(whole.outcome->usage.reasoning_tokens);
+  const json thought = {{"output_tokens", 9}, {"output_tokens_details", {{"thinking_tokens", 6}}}};
+  const Recorder thinking =
+      anthropic_events({start({{"input_tokens", 5}}), text_start, text_of("x"), finish_of("end_turn", thought)});
+  CHECK(thinking.outcome->usage.reasoning_tokens == 6u);
+  const std::string stopped =
+      json{{"type", "message_delta"}, {"delta", {{"stop_reason", "stop_sequence"}, {"stop_sequence", "END"}}}}.dump();
+  const Recorder by_sequence = anthropic_events({start({}), text_start, text_of("x"), stopped, message_stop});
+  CHECK(by_sequence.outcome->finish_reason == FinishReason::stop);
+  CHECK(by_sequence.outcome->stop_sequence == "END");
   const Recorder later = anthropic_events(
       {start({{"input_tokens", 0}, {"output_tokens", 0}}), text_start,
        finish_of("end_turn", {{"input_tokens", 9}, {"cache_read_input_tokens", nullptr}, {"output_tokens", 8}}),

@@ -97,11 +97,31 @@ TEST_CASE("text: role-only first chunk, refusals, finish reasons, usage wherever
   CHECK(openai_chunks({finish_payload(odd)}).outcome->finish_reason_raw == std::string(99, 'x'));
   const Recorder with_usage = openai_chunks(
       {text_payload("x"),
-       R"({"choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":7,"prompt_tokens_details":{"audio_tokens":1,"cached_tokens":3},"completion_tokens":9,"completion_tokens_details":{"reasoning_tokens":4},"total_tokens":16}})"});
+       R"({"choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":7,"prompt_tokens_details":)"
+       R"({"audio_tokens":1,"cached_tokens":3,"cache_write_tokens":2},"completion_tokens":9,"completion_tokens_details":)"
+       R"({"reasoning_tokens":4,"audio_tokens":5},"total_tokens":16}})"});
   CHECK(with_usage.outcome->usage.input_tokens == 7u);
   CHECK(with_usage.outcome->usage.output_tokens == 9u);
   CHECK(with_usage.outcome->usage.cached_tokens == 3u);
+  CHECK(with_usage.outcome->usage.cache_write_tokens == 2u);
+  CHECK(with_usage.outcome->usage.audio_input_tokens == 1u);
   CHECK(with_usage.outcome->usage.reasoning_tokens == 4u);
+  CHECK(with_usage.outcome->usage.audio_output_tokens == 5u);
+  const auto cached_by = [](const std::string& usage) {
+    return openai_chunks({text_payload("x"), finish_payload(), R"({"choices":[],"usage":)" + usage + "}"})
+        .outcome->usage;
+  };
+  CHECK(cached_by(R"({"prompt_tokens":9,"completion_tokens":1,"prompt_cache_hit_tokens":8})").cached_tokens == 8u);
+  CHECK(cached_by(R"({"prompt_tokens":9,"completion_tokens":1,"prompt_tokens_details":{"cache_creation_tokens":7}})")
+            .cache_write_tokens == 7u);
+  const auto stopped_by = [](const std::string& members) {
+    return openai_chunks({text_payload("x"), R"({"choices":[{"index":0,"delta":{},)" + members + "}]}"})
+        .outcome->stop_sequence;
+  };
+  CHECK(stopped_by(R"("finish_reason":"stop","stop_reason":"END")") == "END");   // vLLM
+  CHECK(stopped_by(R"("matched_stop":"END","finish_reason":"stop")") == "END");  // SGLang
+  CHECK(stopped_by(R"("finish_reason":"stop","stop_reason":128009)").empty());   // a token, not a text
+  CHECK(stopped_by(R"("finish_reason":"length","stop_reason":"END")").empty());
   const Recorder without = openai_chunks({text_payload("x"), R"({"choices":[],"usage":null})", finish_payload()});
   CHECK_FALSE(without.outcome->usage.input_tokens);
 }

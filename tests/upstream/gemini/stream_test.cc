@@ -37,7 +37,9 @@ TEST_CASE("Gemini: text, thoughts, calls and signatures in their order") {
        R"({"candidates":[{"index":1,"content":{"parts":[{"text":"another candidate"}]},"finishReason":"SAFETY"}]})",
        gemini_parts({{{"functionCall", json::object()}}, {{"text", ""}, {"thoughtSignature", "s2\"/+="}}}),
        R"({"candidates":[{"finishReason":"STOP","index":0}],"modelVersion":"m"})",
-       R"({"usageMetadata":{"promptTokenCount":4,"toolUsePromptTokenCount":2,"candidatesTokenCount":3,"thoughtsTokenCount":2,"cachedContentTokenCount":1}})"});
+       R"({"usageMetadata":{"promptTokenCount":4,"toolUsePromptTokenCount":2,"candidatesTokenCount":3,"thoughtsTokenCount":2,)"
+       R"("cachedContentTokenCount":1,"promptTokensDetails":[{"modality":"TEXT","tokenCount":1},{"modality":"AUDIO",)"
+       R"("tokenCount":3}],"candidatesTokensDetails":[{"tokenCount":2,"modality":"AUDIO"}]}})"});
   REQUIRE_FALSE(got.outcome->failure);
   CHECK(got.text == "Let me see.");
   CHECK(got.reasoning == "hm");
@@ -55,6 +57,8 @@ TEST_CASE("Gemini: text, thoughts, calls and signatures in their order") {
   CHECK(got.outcome->usage.output_tokens == 5u);
   CHECK(got.outcome->usage.cached_tokens == 1u);
   CHECK(got.outcome->usage.reasoning_tokens == 2u);
+  CHECK(got.outcome->usage.audio_input_tokens == 3u);
+  CHECK(got.outcome->usage.audio_output_tokens == 2u);
 }
 
 TEST_CASE("Gemini: a character cut in two is joined, arguments stay valid UTF-8") {

@@ -221,8 +221,10 @@ TEST_CASE("usage: in Chat's names, as a fraction or a string, in halves, and a z
   }
   const auto parts = usage_of(
       "null",
-      R"({"input_tokens":30,"input_tokens_details":{"audio_tokens":1,"cached_tokens":12},"output_tokens":50,"output_tokens_details":{"reasoning_tokens":40}})");
+      R"({"input_tokens":30,"input_tokens_details":{"cache_write_tokens":1,"cached_tokens":12},"output_tokens":50,)"
+      R"("output_tokens_details":{"reasoning_tokens":40}})");
   CHECK(parts.cached_tokens == 12u);
+  CHECK(parts.cache_write_tokens == 1u);
   CHECK(parts.reasoning_tokens == 40u);
   CHECK_FALSE(usage_of("null", R"({"input_tokens":3,"input_tokens_details":null})").cached_tokens);
   CHECK_FALSE(usage_of("null", R"({"input_tokens":-1,"output_tokens":"many"})").output_tokens);
