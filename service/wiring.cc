@@ -41,6 +41,7 @@ std::shared_ptr<relay::Upstream> make_upstream(const UpstreamConfig& config, con
   auto made = std::make_shared<relay::Upstream>(config.name, std::move(provider), config.models, config.max_concurrent);
   for (const auto& [name, model] : config.fallbacks) made->fallbacks.push_back({name, model});
   made->only_fallback = config.only_fallback;
+  made->pass_headers = config.pass_headers;
   return made;
 }
 

@@ -8,8 +8,10 @@
 #include "service/api/await.h"
 #include "service/api/compute.h"
 #include "service/api/known_models.h"
+#include "service/api/own_headers.h"
 #include "service/api/request_parts.h"
 #include "service/relay/start_event.h"
+#include "service/upstream/own_request.h"
 
 namespace tokenrelay::api {
 namespace {
@@ -35,12 +37,30 @@ Wrong wrong(relay::Error error) {
 
 using ReadyStream = tl::expected<relay::NewStream, BeginError>;
 
+// A request that goes up as the client wrote it needs the neutral form for a fallback of another kind only.
+bool needs_neutral(const relay::Route& route, const std::string& own_kind) {
+  return std::any_of(route.fallbacks.begin(), route.fallbacks.end(),
+                     [&](const relay::Route& fallback) { return fallback.upstream->provider->kind() != own_kind; });
+}
+
+void add_own(const Request& request, const relay::Route& route, const std::string& own_kind,
+             upstream::ModelRequest& wanted) {
+  wanted.own = std::make_shared<const upstream::OwnRequest>(upstream::OwnRequest{
+      own_kind, request.body, headers_up(request, route.upstream->pass_headers), query_up(request)});
+  if (needs_neutral(route, own_kind) || wanted.untranslated) return;
+  wanted.messages = wanted.parameters = std::string();
+  wanted.untranslated = upstream::UnsupportedField{
+      "model", "was asked in another protocol than its upstream's of today (" + own_kind + ")"};
+}
+
 // The stream to create, or why it cannot be created. Runs on a worker if the body is large: it reads the body, the
 // route and what is immutable.
 ReadyStream prepare(const Request& request, relay::Route route, StreamRequest from) {
-  const upstream::ModelRequest wanted = {route.model, std::move(from.messages), std::move(from.parameters),
-                                         request.request_id};
-  auto prepared = route.upstream->provider->prepare(wanted);
+  upstream::ModelRequest wanted = {
+      route.model, std::move(from.messages),    std::move(from.parameters), request.request_id,
+      nullptr,     std::move(from.untranslated)};
+  if (from.own_kind == route.upstream->provider->kind()) add_own(request, route, from.own_kind, wanted);
+  auto prepared = upstream::prepare(*route.upstream->provider, wanted);
   if (!prepared) return wrong(Code::invalid_request, prepared.error().field, prepared.error().why);
   relay::NewStream what;
   what.request = relay::stored_request(wanted);

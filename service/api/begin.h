@@ -24,9 +24,13 @@ inline constexpr int64_t max_cancel_after_ms = 24 * 3600 * 1000;
 struct StreamRequest {
   std::string model;                 // "": the configured default
   std::string messages, parameters;  // JSON array; JSON object, "" without parameters
-  uint64_t prompt_bytes = 0;         // of the messages' text
-  std::string metadata;              // JSON object of strings, "" without metadata
-  std::string marks;                 // for the start event, e.g. `,"surface":"responses","background":true`
+  // The kind of provider whose protocol the client speaks, if the body may go up to it as it is; "" if it may not.
+  std::string own_kind;
+  // Why there are no messages: the neutral format has no words for this request (upstream.h).
+  std::optional<upstream::UnsupportedField> untranslated;
+  uint64_t prompt_bytes = 0;  // of the messages' text
+  std::string metadata;       // JSON object of strings, "" without metadata
+  std::string marks;          // for the start event, e.g. `,"surface":"responses","background":true`
   relay::OnDisconnect on_disconnect;
 };
 

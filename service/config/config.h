@@ -18,9 +18,10 @@ struct UpstreamConfig {  // [[upstream]]
   std::string base_url;
   std::string api_key_env;  // name of the environment variable; default by kind (OPENAI_API_KEY …)
   std::vector<std::pair<std::string, std::string>> headers;  // extra request headers
-  std::vector<std::string> models;    // model names or globs it serves; empty: all, or none (only_fallback)
-  std::vector<std::string> fallback;  // NAME or NAME=MODEL of others, in order
-  bool background = false;            // openai-responses: answers survive a lost connection
+  std::vector<std::string> models;        // model names or globs it serves; empty: all, or none (only_fallback)
+  std::vector<std::string> fallback;      // NAME or NAME=MODEL of others, in order
+  std::vector<std::string> pass_headers;  // of clients that speak its protocol, beside those that always pass
+  bool background = false;                // openai-responses: answers survive a lost connection
   int64_t connect_ms = 10'000, first_byte_ms = 300'000, idle_ms = 120'000;
   uint32_t max_concurrent = 0;  // generations at once; 0: no limit
 

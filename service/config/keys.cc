@@ -162,6 +162,9 @@ const Key<UpstreamConfig> keys_of_upstream[] = {
     {"upstream", "fallback", OF(fallback),
      "Names of upstreams to try in order when this one fails before its first token: [\"backup\", "
      "\"backup=another-model\"]."},
+    {"upstream", "pass_headers", OF(pass_headers),
+     "Names of request headers that go up, of clients that speak this upstream's protocol; those that their SDKs send "
+     "to their provider pass anyway. No credentials."},
     {"upstream", "background", OF(background),
      "openai-responses only: run answers in background mode, so that they resume after a lost connection."},
     {"upstream", "connect_ms", OF(connect_ms), "Time to connect.", 1, hour},

@@ -60,7 +60,7 @@ std::string wrong_header(const std::string& name, const std::string& value) {
   });
   if (!token) return "is not a valid header name";
   if (credentials.count(text::lower(name)))
-    return "carries a credential: put the key into an environment variable and its name into api_key_env";
+    return "carries a credential: the relay sends the key that the variable named in api_key_env holds";
   if (ours.count(text::lower(name))) return "is set by the relay and cannot be configured";
   const bool printable =
       std::all_of(value.begin(), value.end(), [](char c) { return static_cast<unsigned char>(c) >= ' ' && c != 0x7f; });
@@ -119,6 +119,9 @@ Problem check_upstream(size_t index, LayeredConfig& layered) {
   }
   for (const auto& [name, value] : upstream.headers) {
     if (const std::string what = wrong_header(name, value); !what.empty()) return wrong("headers." + name, what);
+  }
+  for (const std::string& name : upstream.pass_headers) {
+    if (const std::string what = wrong_header(name, ""); !what.empty()) return wrong("pass_headers", name + " " + what);
   }
   return {};
 }

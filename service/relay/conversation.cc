@@ -22,16 +22,26 @@ void Conversation::add(EventKind kind, std::string_view payload) {
 }
 
 std::optional<upstream::ModelRequest> Conversation::request(std::string_view stored_request) const {
-  auto stored = json::parse(stored_request, json::deepest);
-  if (!stored || !stored->is_object() || !stored->contains("messages")) return std::nullopt;
-  auto& messages = (*stored)["messages"];
-  for (const auto& turn : turns_) {
-    messages.push_back(json::Value{{"role", turn.user ? "user" : "assistant"}, {"content", turn.text}});
-  }
+  const std::string_view own_text = upstream::member_of(stored_request, "own");
+  auto own = own_text.empty() ? std::nullopt : upstream::read_own(own_text);
+  auto stored =
+      json::parse(own ? upstream::with_members(stored_request, {{"own", ""}}) : stored_request, json::deepest);
+  if (!stored || !stored->is_object()) return std::nullopt;
   upstream::ModelRequest out;
   out.model = json::word(*stored, "model");
-  out.messages = json::dump(messages);
+  if (const auto why = stored->find("untranslated"); why != stored->end()) {
+    out.untranslated = upstream::UnsupportedField{json::word(*why, "field"), json::word(*why, "why")};
+  } else if (!stored->contains("messages")) {
+    return std::nullopt;
+  } else {
+    auto& messages = (*stored)["messages"];
+    for (const auto& turn : turns_) {
+      messages.push_back(json::Value{{"role", turn.user ? "user" : "assistant"}, {"content", turn.text}});
+    }
+    out.messages = json::dump(messages);
+  }
   if (const auto it = stored->find("parameters"); it != stored->end()) out.parameters = json::dump(*it);
+  if (own && append_turns(*own, turns_)) out.own = std::make_shared<const upstream::OwnRequest>(std::move(*own));
   return out;
 }
 
@@ -57,7 +67,7 @@ struct Reading {
     if (!request) return;
     request->model = model;
     request->request_id = request_id;
-    made = ContinuedRequest{provider->prepare(*request), conversation.text_bytes()};
+    made = ContinuedRequest{upstream::prepare(*provider, *request), conversation.text_bytes()};
     stored = std::string();
   }
 };

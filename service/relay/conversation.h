@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "service/relay/models.h"
+#include "service/upstream/own_request.h"
 #include "service/upstream/upstream.h"
 #include "storage/event.h"
 
@@ -27,11 +28,7 @@ class Conversation {
   uint64_t text_bytes() const;  // of the new turns
 
  private:
-  struct Turn {
-    bool user;
-    std::string text;
-  };
-  std::vector<Turn> turns_;
+  std::vector<upstream::Turn> turns_;
 };
 
 struct ContinuedRequest {

@@ -61,9 +61,10 @@ struct Upstream {
   std::shared_ptr<upstream::Provider> provider;
   std::vector<std::string> models;  // names or globs; empty: every name
   uint32_t max_concurrent;
-  std::shared_ptr<Slots> slots;     // an upstream of this name in the next table goes on with them
-  std::vector<Fallback> fallbacks;  // in order; by name, so that two can fall back to each other
-  bool only_fallback = false;       // serves no model by itself
+  std::shared_ptr<Slots> slots;           // an upstream of this name in the next table goes on with them
+  std::vector<Fallback> fallbacks;        // in order; by name, so that two can fall back to each other
+  bool only_fallback = false;             // serves no model by itself
+  std::vector<std::string> pass_headers;  // of clients that speak its protocol (api/own_headers.h)
 };
 
 struct Route {

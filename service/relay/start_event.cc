@@ -4,6 +4,7 @@
 #include <ctime>
 
 #include "service/json/write.h"
+#include "service/upstream/own_request.h"
 
 namespace tokenrelay::relay {
 
@@ -32,9 +33,18 @@ std::string start_payload(std::string_view model, std::string_view provider, int
 std::string stored_request(const upstream::ModelRequest& request) {
   std::string out = "{\"model\":";
   json::append_string(out, request.model);
-  out += ",\"messages\":" + request.messages;
-  out += ",\"parameters\":" + (request.parameters.empty() ? std::string("{}") : request.parameters) + "}";
-  return out;
+  if (request.untranslated) {
+    out += ",\"untranslated\":{\"field\":";
+    json::append_string(out, request.untranslated->field);
+    out += ",\"why\":";
+    json::append_string(out, request.untranslated->why);
+    out += '}';
+  } else {
+    out += ",\"messages\":" + request.messages;
+    out += ",\"parameters\":" + (request.parameters.empty() ? std::string("{}") : request.parameters);
+  }
+  if (request.own) out += ",\"own\":" + upstream::own_json(*request.own);
+  return out + "}";
 }
 
 }  // namespace tokenrelay::relay

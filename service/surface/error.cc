@@ -168,6 +168,11 @@ http::Reply error_reply(Protocol protocol, const Error& given, std::string_view 
   reply.status = error.status;
   reply.content_type = "application/json";
   add_retry_headers(protocol, error, reply.headers);
+  if (!error.own_body.empty() && error.own_kind == own_kind(protocol)) {
+    reply.status = error.own_status;
+    reply.body = error.own_body;
+    return reply;
+  }
   if (protocol == Protocol::ui) {  // useChat shows the body's text
     reply.content_type = "text/plain; charset=utf-8";
     reply.body = error.message;
@@ -187,6 +192,9 @@ Error error_of(const relay::StreamError& ended, const std::optional<upstream::Er
   }
   if (!failure) return error;
   error.retry_after_ms = failure->retry_after_ms;
+  error.own_kind = failure->own_kind;
+  error.own_body = failure->own_body;
+  error.own_status = failure->http_status;
   const int said = failure->http_status;
   const bool same_kind = said / 100 == error.status / 100 && error.code != "upstream_auth";
   if (said >= 400 && (same_kind || (error.code == "upstream_error" && said != 401 && said != 403))) error.status = said;

@@ -23,6 +23,9 @@ struct Error {
   std::string param;                      // the field with the error, by the client's name; "" if there is none
   std::optional<int64_t> retry_after_ms;  // when to retry
   bool should_retry = false;              // nothing was started, and the same request may succeed later
+  // What the provider said of the request, for clients of its protocol (upstream.h, Error).
+  std::string own_kind = {}, own_body = {};
+  int own_status = 0;
 };
 
 // The error as a whole reply, with the headers retry-after and x-should-retry if the protocol's clients know them.

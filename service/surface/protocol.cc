@@ -51,4 +51,20 @@ std::optional<Protocol> protocol_of(const http::Request& request) {
   return shared && request.header("anthropic-version") ? Protocol::anthropic : protocol;
 }
 
+std::string_view own_kind(Protocol protocol) {
+  switch (protocol) {
+    case Protocol::chat:
+      return "openai";
+    case Protocol::responses:
+      return "openai-responses";
+    case Protocol::anthropic:
+      return "anthropic";
+    case Protocol::gemini:
+      return "gemini";
+    case Protocol::ui:
+      break;
+  }
+  return {};
+}
+
 }  // namespace tokenrelay::surface

@@ -13,4 +13,7 @@ enum class Protocol { chat, responses, anthropic, gemini, ui };
 // shape. nullopt for the relay's own paths. Two protocols share some paths; their clients differ by a header.
 std::optional<Protocol> protocol_of(const http::Request& request);
 
+// The kind of provider that speaks it (upstream/upstream.h); "" if none does.
+std::string_view own_kind(Protocol protocol);
+
 }  // namespace tokenrelay::surface

@@ -36,6 +36,7 @@ class HttpProvider : public Provider, public ModelLister {
       : shared_(std::make_shared<typename HttpCall::Shared>()), models_(client) {
     shared_->client = std::move(client);
     shared_->options = std::move(options);
+    shared_->options.kind = HttpCall::kind;
   }
 
   std::string_view kind() const override { return HttpCall::kind; }

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -17,6 +18,7 @@ class Loop;
 namespace tokenrelay::upstream {
 
 struct ProviderOptions {
+  std::string_view kind = {};                                // set by the provider
   std::string base_url;                                      // in the form that the provider's SDKs take
   std::string api_key;                                       // "" sends no credential; never logged
   std::vector<std::pair<std::string, std::string>> headers;  // extra headers, from the configuration

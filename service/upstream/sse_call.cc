@@ -5,6 +5,7 @@
 #include "service/json/sax.h"
 #include "service/text/ascii.h"
 #include "service/transport/loop.h"
+#include "service/upstream/secrets.h"
 
 namespace tokenrelay::upstream {
 namespace {
@@ -168,6 +169,7 @@ void SseCall::on_end(const client::TransferEnd& end) {
 void SseCall::refusal(const client::TransferEnd& end) {
   transport::Lifeline::Watch watch(line_);
   const std::string body = std::move(document_);
+  if (json::is_json(body)) refusal_ = body;
   const client::HttpHead head = head_;
   if (refused(head, body) || watch.gone()) return;
   ProviderError error = parse_error_body(body);
@@ -223,7 +225,14 @@ void SseCall::fail(Error failure) {
 }
 
 void SseCall::end(Outcome outcome) {
-  if (outcome.failure) outcome.failure->message = client_message(outcome.failure->message, options_);
+  if (outcome.failure) {
+    Error& failure = *outcome.failure;
+    failure.message = client_message(failure.message, options_);
+    if (!refusal_.empty() && failure.code != ErrorCode::upstream_auth) {
+      failure.own_kind = options_.kind;
+      failure.own_body = without_secrets(std::move(refusal_), options_);
+    }
+  }
   end_of_body_.cancel();
   transfer_.reset();  // closes the connection if it is still open
   handler_.on_end(std::move(outcome));

@@ -105,6 +105,7 @@ class SseCall : public Call, private client::TransferHandler, private SseSink {
   size_t idle_bytes_ = 0;                 // since the last event
   uint64_t events_ = 0, told_bytes_ = 0;  // the latter when events_ was last looked at
   std::string document_;                  // an error's body, or an answer that is not a stream
+  std::string refusal_;                   // the body of one, if it is JSON
   std::string words_;                     // the first of what stood in an event stream without being an event
 };
 

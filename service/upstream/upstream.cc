@@ -2,6 +2,7 @@
 
 #include "service/json/joiner.h"
 #include "service/json/utf8.h"
+#include "service/upstream/own_request.h"
 
 namespace tokenrelay::upstream {
 
@@ -29,6 +30,17 @@ std::string_view name_of(ErrorCode code) {
       return "upstream_empty";
   }
   return "upstream_error";
+}
+
+const OwnRequest* ModelRequest::own_of(std::string_view kind) const {
+  return own && own->kind == kind ? own.get() : nullptr;
+}
+
+Prepared prepare(const Provider& provider, const ModelRequest& request) {
+  if (request.untranslated && request.own_of(provider.kind()) == nullptr) {
+    return tl::make_unexpected(*request.untranslated);
+  }
+  return provider.prepare(request);
 }
 
 namespace {

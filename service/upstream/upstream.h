@@ -22,18 +22,26 @@
 
 namespace tokenrelay::upstream {
 
-// One prompt in OpenAI's format (prompt.h). Every surface translates to it, every dialect from it.
+// A part of a request that a dialect does not support.
+struct UnsupportedField {
+  std::string field;  // "parameters.logit_bias", "messages[2].content[0]"
+  std::string why;    // what is wrong with it, for the client: "is not supported by this upstream"
+};
+
+struct OwnRequest;  // own_request.h
+
+// One prompt in OpenAI's format (prompt.h), which every surface translates to and every dialect from; and beside it,
+// for a provider of the client's own protocol, the request as the client wrote it.
 struct ModelRequest {
   std::string model;       // by the upstream's name for it
   std::string messages;    // JSON array of {role, content}
   std::string parameters;  // JSON object with OpenAI's names; "" without parameters
   std::string request_id;  // sent to the upstream as a header
-};
+  std::shared_ptr<const OwnRequest> own = nullptr;
+  // Why there are no messages: the neutral format has no words for the request. Only `own` can be sent.
+  std::optional<UnsupportedField> untranslated = std::nullopt;
 
-// A part of a request that a dialect does not support.
-struct UnsupportedField {
-  std::string field;  // "parameters.logit_bias", "messages[2].content[0]"
-  std::string why;    // what is wrong with it, for the client: "is not supported by this upstream"
+  const OwnRequest* own_of(std::string_view kind) const;  // null: for this kind it must be translated
 };
 
 inline tl::unexpected<UnsupportedField> refuse(std::string field, std::string why) {
@@ -93,6 +101,9 @@ struct Error {
   bool retryable = false;                 // the same request may succeed later
   std::optional<int64_t> retry_after_ms;  // what the provider asked for
   int http_status = 0;                    // 0: there was no response
+  // The refusal as the provider wrote it, for a client of its own protocol: JSON, without secrets. "" if it is none, or
+  // is about the relay's own credential.
+  std::string own_kind = {}, own_body = {};
 };
 
 struct Outcome {
@@ -147,7 +158,7 @@ class Provider {
   virtual std::string_view kind() const = 0;  // "openai", "demo", …: start.provider
   // Translates the request, or names the first field that this dialect does not support. The client then gets a 400
   // that names it, before anything has started; a field is never dropped silently. On any thread: large requests are
-  // translated on a worker.
+  // translated on a worker. See also prepare() below.
   virtual Prepared prepare(const ModelRequest& request) const = 0;
   // `request` is from this provider's prepare(). Never calls the handler before it returns.
   virtual std::unique_ptr<Call> start(PreparedPtr request, CallHandler& handler) = 0;
@@ -157,5 +168,8 @@ class Provider {
     return nullptr;
   }
 };
+
+// The provider's prepare(), unless the request is neither in its protocol nor translated.
+Prepared prepare(const Provider& provider, const ModelRequest& request);
 
 }  // namespace tokenrelay::upstream

@@ -183,7 +183,10 @@ function of_message(out, blocks) {
     if (block.type === 'thinking' && block.signature) out.signature = block.signature;
     if (block.type === 'tool_use') out.tools.push({ id: block.id, name: block.name, arguments: JSON.stringify(block.input) });
   }
-  if (out.usage) Object.assign(out, { input: out.usage.input_tokens, output: out.usage.output_tokens });
+  if (out.usage) {
+    const { input_tokens, cache_read_input_tokens, cache_creation_input_tokens, output_tokens } = out.usage;
+    Object.assign(out, { input: input_tokens + (cache_read_input_tokens ?? 0) + (cache_creation_input_tokens ?? 0), output: output_tokens });
+  }
   return out;
 }
 

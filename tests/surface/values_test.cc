@@ -49,7 +49,10 @@ struct Surface {
 };
 
 const std::vector<Surface> surfaces = {
-    {"chat", [](const Value& body, const std::string&) { return plain(parse_chat_request(json::dump(body), 64)); },
+    {"chat",
+     [](const Value& body, const std::string& kind) {
+       return plain(parse_chat_request(json::dump(body), 64, [&](const std::string&) { return kind; }));
+     },
      R"({"model":"m","messages":[{"role":"user","content":"x"}]})",
      R"({"model":"m","messages":[{"role":"system","content":"s"},
          {"role":"user","content":[{"type":"text","text":"x"},{"type":"image_url","image_url":{"url":"https://x/y"}},
@@ -94,7 +97,8 @@ const std::vector<Surface> surfaces = {
          "strict":true}],"tool_choice":{"type":"tool","name":"f","disable_parallel_tool_use":true},
          "thinking":{"type":"enabled","budget_tokens":2000},"output_config":{"format":{"type":"json_schema","schema":{}},
          "effort":"low"},"metadata":{"user_id":"u"},"stop_sequences":["a"],"stream":true,"top_k":3})"},
-    {"gemini", [](const Value& body, const std::string& kind) { return read_gemini_request(body, "m", kind); },
+    {"gemini",
+     [](const Value& body, const std::string& kind) { return read_gemini_request(body, json::dump(body), "m", kind); },
      R"({"contents":[{"parts":[{"text":"x"}]}]})",
      R"({"systemInstruction":{"parts":[{"text":"s"}]},"contents":[{"role":"user","parts":[{"text":"x"},{"inlineData":
          {"mimeType":"image/png","data":"YQ==","displayName":"n"}},{"fileData":{"mimeType":"a/b","fileUri":"https://x"}}]},

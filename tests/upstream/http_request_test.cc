@@ -17,7 +17,7 @@ TEST_CASE("what every dialect's request says, and its own beside it") {
   CHECK(request_headers(asked, options, {{"Authorization", bearer(options)}, {"x-empty", ""}}) ==
         Lines{"Content-Type: application/json", "Accept: text/event-stream", "Authorization: Bearer sk-1",
               "Request-Id: req_1", "X-Request-Id: req_1"});
-  CHECK(request_headers("", options, {}, false) == Lines{"Accept: text/event-stream"});
+  CHECK(request_headers("", options, {}, nullptr, false) == Lines{"Accept: text/event-stream"});
   options.api_key.clear();
   CHECK(bearer(options).empty());
 }

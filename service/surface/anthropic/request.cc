@@ -7,6 +7,7 @@
 #include "service/api/create_request.h"
 #include "service/json/blank.h"
 #include "service/surface/anthropic/blocks.h"
+#include "service/surface/anthropic/own.h"
 #include "service/surface/anthropic/tools.h"
 #include "service/surface/anthropic/turns.h"
 #include "service/upstream/prompt.h"
@@ -35,7 +36,7 @@ std::string effort_of(uint64_t budget) {
 
 class Reader {
  public:
-  explicit Reader(std::string kind) : kind_(std::move(kind)), at_home_(kind_ == "anthropic") {}
+  explicit Reader(std::string kind) : kind_(std::move(kind)), at_home_(kind_ == own_kind(Protocol::anthropic)) {}
 
   Checked member(const std::string& name, const Value& value);
   void headers(const AnthropicHeaders& headers);
@@ -74,7 +75,6 @@ Checked Reader::member(const std::string& name, const Value& value) {
   if (name == "metadata") return metadata(value);
   if (name == "thinking") return thinking(value);
   if (name == "output_config") return output_config(value);
-  if (name == "thread") return refuse_thread();
   if (!at_home_ && (name == "cache_control" || upstream::changes_nothing(name, value))) return {};
   own_[name] = value;
   return {};
@@ -181,6 +181,30 @@ Value member_of(const Value& body, const char* name) {
   return body.contains(name) ? body[name] : Value();
 }
 
+using Translated = tl::expected<void, Error>;
+
+Translated translate(const Value& body, const std::string& kind, const AnthropicHeaders& headers,
+                     AnthropicRequest& out) {
+  auto turns = read_anthropic_turns(member_of(body, "system"), member_of(body, "messages"), kind);
+  if (!turns) return tl::make_unexpected(turns.error());
+  Reader reader(kind);
+  for (const auto& [name, value] : body.items()) {
+    if (name == "model" || name == "system" || name == "messages" || name == "stream") continue;
+    if (const Checked read = reader.member(name, value); !read) return read;
+  }
+  reader.headers(headers);
+  const auto bytes = api::check_messages(turns->messages);
+  if (!bytes) return refuse("messages", bytes.error());
+  out.prompt_bytes = *bytes;
+  out.messages = json::dump(turns->messages);
+  out.parameters = json::dump(reader.parameters());
+  const std::string first_own = reader.own().empty() ? "anthropic-beta" : reader.own().begin().key();
+  // Shared: a long conversation has many turns, and the name is passed on by value.
+  const auto shared = std::make_shared<const std::decay_t<decltype(*turns)>>(std::move(*turns));
+  out.field_name = [shared, first_own](const std::string& neutral) { return client_name(neutral, *shared, first_own); };
+  return {};
+}
+
 }  // namespace
 
 tl::expected<AnthropicRequest, Error> parse_anthropic_request(
@@ -190,29 +214,23 @@ tl::expected<AnthropicRequest, Error> parse_anthropic_request(
   if (!parsed) return refuse("", "the body is not valid JSON: " + parsed.error().message);
   if (!parsed->is_object()) return refuse("", "the body must be a JSON object");
   AnthropicRequest out;
+  out.field_name = same_name;
   if (const Checked read = read_model(*parsed, out); !read) return tl::make_unexpected(read.error());
-  const std::string kind = kind_of(out.model);
-  auto turns = read_anthropic_turns(member_of(*parsed, "system"), member_of(*parsed, "messages"), kind);
-  if (!turns) return tl::make_unexpected(turns.error());
   const Value stream = member_of(*parsed, "stream");
   if (!stream.is_boolean() && !stream.is_null()) return refuse("stream", "must be true or false");
-  Reader reader(kind);
-  for (const auto& [name, value] : parsed->items()) {
-    if (name == "model" || name == "system" || name == "messages" || name == "stream") continue;
-    if (const Checked read = reader.member(name, value); !read) return tl::make_unexpected(read.error());
-  }
-  reader.headers(headers);
-  const auto bytes = api::check_messages(turns->messages);
-  if (!bytes) return refuse("messages", bytes.error());
-  out.prompt_bytes = *bytes;
-  out.messages = json::dump(turns->messages);
-  out.parameters = json::dump(reader.parameters());
+  if (!json::is_empty(member_of(*parsed, "thread"))) return tl::make_unexpected(refuse_thread().error());
   out.stream = stream == true;
   out.marks = R"(,"surface":"anthropic")";
-  const std::string first_own = reader.own().empty() ? "anthropic-beta" : reader.own().begin().key();
-  // Shared: a long conversation has many turns, and the name is passed on by value.
-  const auto shared = std::make_shared<const std::decay_t<decltype(*turns)>>(std::move(*turns));
-  out.field_name = [shared, first_own](const std::string& neutral) { return client_name(neutral, *shared, first_own); };
+  const std::string kind = kind_of(out.model);
+  OwnCheck own;
+  if (kind == own_kind(Protocol::anthropic)) own = check_own_messages(*parsed);
+  if (own.refused) return tl::make_unexpected(std::move(*own.refused));
+  const Translated translated = translate(*parsed, kind, headers, out);
+  if (kind == own_kind(Protocol::anthropic) && !own.has_foreign_turns) {
+    send_own(out, kind, body, translated ? std::nullopt : std::optional(translated.error()));
+  } else if (!translated) {
+    return tl::make_unexpected(translated.error());
+  }
   return out;
 }
 

@@ -5,6 +5,7 @@
 
 #include "service/api/create_request.h"
 #include "service/json/blank.h"
+#include "service/surface/own.h"
 #include "service/upstream/prompt.h"
 
 namespace tokenrelay::surface {
@@ -22,7 +23,7 @@ bool asks_for_more_than_text(const std::string& name, const Value& value) {
   return asks && !upstream::changes_nothing(name, value);
 }
 
-tl::expected<void, Error> read_member(const std::string& name, const Value& value, ChatRequest& out,
+tl::expected<void, Error> read_member(const std::string& name, const Value& value, bool at_home, ChatRequest& out,
                                       Value& parameters) {
   if (name == "model") {
     if (value.is_null()) return {};
@@ -45,7 +46,7 @@ tl::expected<void, Error> read_member(const std::string& name, const Value& valu
   } else if (asks_for_more_than_text(name, value)) {
     return refuse(name, "is not supported: the relay returns text, reasoning and tool calls only");
   } else if (std::find(foreign.begin(), foreign.end(), name) != foreign.end()) {
-    if (!json::is_blank(value)) return refuse(name, "is not a field of a chat completion request");
+    if (!at_home && !json::is_blank(value)) return refuse(name, "is not a field of a chat completion request");
   } else {
     parameters[name] = value;
   }
@@ -54,16 +55,21 @@ tl::expected<void, Error> read_member(const std::string& name, const Value& valu
 
 }  // namespace
 
-tl::expected<ChatRequest, Error> parse_chat_request(std::string_view body, json::Limits limits) {
+tl::expected<ChatRequest, Error> parse_chat_request(
+    std::string_view body, json::Limits limits, const std::function<std::string(const std::string& model)>& kind_of) {
   const auto parsed = json::parse(body, limits);
   if (!parsed) return refuse("", "the body is not valid JSON: " + parsed.error().message);
   if (!parsed->is_object()) return refuse("", "the body must be a JSON object");
   if (!parsed->contains("messages")) return refuse("messages", "is missing");
   ChatRequest out;
   Value parameters = Value::object();
+  const std::string kind = kind_of(json::word(*parsed, "model"));
+  const bool at_home = kind == own_kind(Protocol::chat);
   for (const auto& [name, value] : parsed->items()) {
-    if (const auto read = read_member(name, value, out, parameters); !read) return tl::make_unexpected(read.error());
+    const auto read = read_member(name, value, at_home, out, parameters);
+    if (!read) return tl::make_unexpected(read.error());
   }
+  if (at_home) send_own(out, kind, body, std::nullopt);
   out.parameters = json::dump(parameters);
   out.marks = R"(,"surface":"chat")";
   return out;

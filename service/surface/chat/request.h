@@ -16,7 +16,8 @@ struct ChatRequest : SurfaceRequest {
 };
 
 // Everything that the relay does not need itself goes into `parameters` unchanged: the upstream's dialect translates or
-// refuses it. `n` must be 1.
-tl::expected<ChatRequest, Error> parse_chat_request(std::string_view body, json::Limits limits);
+// refuses it. `n` must be 1. `kind_of` returns the kind of upstream that serves a model.
+tl::expected<ChatRequest, Error> parse_chat_request(
+    std::string_view body, json::Limits limits, const std::function<std::string(const std::string& model)>& kind_of);
 
 }  // namespace tokenrelay::surface

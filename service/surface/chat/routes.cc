@@ -18,8 +18,9 @@ using json::Value;
 asio::awaitable<Answer> complete(api::Api& api, const Request& request) {
   if (auto refused = check_head(Protocol::chat, request)) co_return std::move(*refused);
   using Parsed = tl::expected<ChatRequest, Error>;
-  const std::function<Parsed()> parse = [&request, limits = api.settings().json] {
-    return parse_chat_request(request.body, limits);
+  const std::function<Parsed()> parse = [&request, limits = api.settings().json, models = api.shard.model_table()] {
+    return parse_chat_request(request.body, limits,
+                              [&models](const std::string& model) { return api::provider_of(*models, model); });
   };
   Parsed parsed = co_await api::compute<Parsed>(api.shard.worker(), request.body.size(), parse);
   if (!parsed) co_return error_reply(Protocol::chat, parsed.error(), request.request_id);

@@ -9,6 +9,7 @@
 #include "service/api/create_request.h"
 #include "service/json/blank.h"
 #include "service/surface/gemini/members.h"
+#include "service/surface/gemini/own.h"
 #include "service/surface/gemini/tools.h"
 #include "service/surface/gemini/turns.h"
 
@@ -122,45 +123,56 @@ class Generation {
   Value* const own_;  // null: the upstream is not Google's
 };
 
-Read read_others(const Value& body, const std::string& model, Value* own) {
-  static constexpr std::array<std::string_view, 5> read_elsewhere = {"contents", "systemInstruction", "tools",
-                                                                     "toolConfig", "generationConfig"};
+Read read_others(const Value& body, Value* own) {
+  static constexpr std::array<std::string_view, 6> read_elsewhere = {"contents",   "systemInstruction", "tools",
+                                                                     "toolConfig", "generationConfig",  "model"};
   for (const auto& [name, value] : body.items()) {
     if (std::find(read_elsewhere.begin(), read_elsewhere.end(), name) != read_elsewhere.end()) continue;
     if (says_nothing(value) || (own == nullptr && json::is_blank(value))) continue;
-    if (name == "model") {
-      if (value != model && value != "models/" + model) return refuse(name, "must be the model in the URL");
-    } else if (own == nullptr) {
-      return refuse(name, foreign);
-    } else {
-      (*own)[name] = value;
-    }
+    if (own == nullptr) return refuse(name, foreign);
+    (*own)[name] = value;
   }
+  return {};
+}
+
+Read translate(const Value& body, std::string_view kind, SurfaceRequest& out) {
+  Value parameters = Value::object(), members = Value::object();
+  Value* own = kind == own_kind(Protocol::gemini) ? &members : nullptr;
+  auto messages = read_gemini_turns(body, kind);
+  if (!messages) return tl::make_unexpected(messages.error());
+  Read read = read_others(body, own);
+  if (read) read = read_gemini_tools(body, parameters, own);
+  if (read && body.contains("generationConfig")) read = Generation(body["generationConfig"], parameters, own).read();
+  if (!read) return read;
+  const auto bytes = api::check_messages(*messages);
+  if (!bytes) return refuse("contents", bytes.error());
+  if (!members.empty()) parameters["x_gemini"] = Value{{"body", std::move(members)}};
+  out.prompt_bytes = *bytes;
+  out.messages = json::dump(*messages);
+  out.parameters = json::dump(parameters);
   return {};
 }
 
 }  // namespace
 
-tl::expected<SurfaceRequest, Error> read_gemini_request(const Value& given, const std::string& model,
-                                                        std::string_view upstream_kind) {
+tl::expected<SurfaceRequest, Error> read_gemini_request(const Value& given, std::string_view raw,
+                                                        const std::string& model, std::string_view upstream_kind) {
   const Value body = camel_members(given);
-  Value parameters = Value::object(), members = Value::object();
-  Value* own = upstream_kind == "gemini" ? &members : nullptr;
-  auto messages = read_gemini_turns(body, upstream_kind);
-  if (!messages) return tl::make_unexpected(messages.error());
-  Read read = read_others(body, model, own);
-  if (read) read = read_gemini_tools(body, parameters, own);
-  if (read && body.contains("generationConfig")) read = Generation(body["generationConfig"], parameters, own).read();
-  if (!read) return tl::make_unexpected(read.error());
-  const auto bytes = api::check_messages(*messages);
-  if (!bytes) return refuse("contents", bytes.error());
-  if (!members.empty()) parameters["x_gemini"] = Value{{"body", std::move(members)}};
+  if (const auto named = body.find("model"); named != body.end() && !says_nothing(*named)) {
+    if (*named != model && *named != "models/" + model) return refuse("model", "must be the model in the URL");
+  }
   SurfaceRequest out;
   out.model = model;
-  out.prompt_bytes = *bytes;
-  out.messages = json::dump(*messages);
-  out.parameters = json::dump(parameters);
   out.marks = R"(,"surface":"gemini")";
+  OwnCheck own;
+  if (upstream_kind == own_kind(Protocol::gemini)) own = check_own_contents(body);
+  if (own.refused) return tl::make_unexpected(std::move(*own.refused));
+  const Read translated = translate(body, upstream_kind, out);
+  if (upstream_kind == own_kind(Protocol::gemini) && !own.has_foreign_turns) {
+    send_own(out, upstream_kind, raw, translated ? std::nullopt : std::optional(translated.error()));
+  } else if (!translated) {
+    return tl::make_unexpected(translated.error());
+  }
   return out;
 }
 

@@ -33,7 +33,7 @@ Parsed read_request(const Request& request, json::Limits limits, const relay::Mo
   const auto body = json::parse(request.body, limits);
   if (!body) return tl::make_unexpected(invalid("", "the body is not valid JSON: " + body.error().message));
   if (!body->is_object()) return tl::make_unexpected(invalid("", "the body must be a JSON object"));
-  return read_gemini_request(*body, model, api::provider_of(models, model));
+  return read_gemini_request(*body, request.body, model, api::provider_of(models, model));
 }
 
 http::Reply whole(const relay::Stream& stream, const Transcript& transcript) {

@@ -17,8 +17,6 @@ namespace {
 using json::Value;
 using Read = tl::expected<void, Error>;
 
-constexpr std::string_view own_kind = "openai-responses";
-
 // Members that have the same name in Chat Completions.
 constexpr std::array<std::string_view, 8> same = {"temperature",         "top_p",
                                                   "parallel_tool_calls", "user",
@@ -29,7 +27,7 @@ class RequestReader {
  public:
   // Without a kind the model is unknown: the client gets that error, not one about a member.
   RequestReader(std::string_view kind, ResponsesRequest& out)
-      : same_protocol_(kind.empty() || kind == own_kind), out_(out) {}
+      : same_protocol_(kind.empty() || kind == own_kind(Protocol::responses)), out_(out) {}
 
   Read member(const std::string& name, const Value& value) {
     if (json::is_empty(value)) return {};  // the SDKs send null for what is not set, other clients ""

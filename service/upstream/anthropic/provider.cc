@@ -10,6 +10,7 @@
 #include "service/upstream/anthropic/answer.h"
 #include "service/upstream/anthropic/request.h"
 #include "service/upstream/http_provider.h"
+#include "service/upstream/http_request.h"
 #include "service/upstream/sse_call.h"
 
 namespace tokenrelay::upstream {
@@ -57,10 +58,11 @@ class AnthropicCall final : public SseCall {
 
 tl::expected<HttpPrepared, UnsupportedField> AnthropicCall::prepare(const ModelRequest& request,
                                                                     const ProviderOptions& options) {
+  const OwnRequest* own = request.own_of(kind);
   auto body = anthropic_body(request);
   if (!body) return tl::make_unexpected(std::move(body.error()));
   HttpPrepared made;
-  made.http.url = anthropic_url(options.base_url);
+  made.http.url = with_query(anthropic_url(options.base_url), own);
   made.http.headers = anthropic_headers(request, options);
   made.http.body = std::make_shared<const std::string>(std::move(*body));
   return made;

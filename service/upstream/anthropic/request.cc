@@ -7,6 +7,7 @@
 
 #include "service/upstream/anthropic/turns.h"
 #include "service/upstream/http_request.h"
+#include "service/upstream/own_request.h"
 #include "service/upstream/prompt.h"
 
 namespace tokenrelay::upstream {
@@ -186,6 +187,9 @@ std::string own_header(const ModelRequest& request, const char* name) {
 }  // namespace
 
 tl::expected<std::string, UnsupportedField> anthropic_body(const ModelRequest& request) {
+  if (const OwnRequest* own = request.own_of("anthropic")) {
+    return with_members(own->body, {{"model", json::dump(request.model)}, {"stream", "true"}});
+  }
   const auto prompt = read_prompt(request);
   if (!prompt) return tl::make_unexpected(prompt.error());
   auto turns = anthropic_turns(*prompt);
@@ -205,7 +209,8 @@ std::vector<std::string> anthropic_headers(const ModelRequest& request, const Pr
   return request_headers(request.request_id, options,
                          {{"x-api-key", options.api_key},
                           {"anthropic-version", version.empty() ? "2023-06-01" : version},
-                          {"anthropic-beta", own_header(request, "anthropic-beta")}});
+                          {"anthropic-beta", own_header(request, "anthropic-beta")}},
+                         request.own_of("anthropic"));
 }
 
 std::string anthropic_url(const std::string& base_url) {

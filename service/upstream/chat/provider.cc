@@ -78,11 +78,15 @@ void OpenAiCall::post() {
 
 tl::expected<HttpPrepared, UnsupportedField> OpenAiCall::prepare(const ModelRequest& request,
                                                                  const ProviderOptions& options) {
-  if (auto refused = openai_refuses(request)) return tl::make_unexpected(std::move(*refused));
+  const OwnRequest* own = request.own_of(kind);
+  if (own == nullptr) {
+    if (auto refused = openai_refuses(request)) return tl::make_unexpected(std::move(*refused));
+  }
   HttpPrepared made;
-  made.http.url = joined_url(options.base_url, "/chat/completions");
-  made.http.headers = request_headers(request.request_id, options, {{"Authorization", bearer(options)}});
-  made.http.body = std::make_shared<const std::string>(openai_body(request));
+  made.http.url = with_query(joined_url(options.base_url, "/chat/completions"), own);
+  made.http.headers = request_headers(request.request_id, options, {{"Authorization", bearer(options)}}, own);
+  made.http.body =
+      std::make_shared<const std::string>(own ? openai_own_body(*own, request.model) : openai_body(request));
   return made;
 }
 
@@ -171,7 +175,7 @@ client::HttpRequest OpenAiCall::models_request(const ProviderOptions& options) {
   client::HttpRequest http;
   http.method = client::HttpRequest::Method::get;
   http.url = joined_url(options.base_url, "/models");
-  http.headers = request_headers({}, options, {{"Authorization", bearer(options)}}, false);
+  http.headers = request_headers({}, options, {{"Authorization", bearer(options)}}, nullptr, false);
   return http;
 }
 

@@ -8,7 +8,7 @@
 namespace tokenrelay::upstream {
 namespace {
 
-constexpr std::string_view stream_options = R"(,"stream_options":{"include_usage":true}})";
+constexpr std::string_view stream_options = R"({"include_usage":true})";
 
 void append_member(std::string& out, std::string_view name, std::string_view raw_value) {
   if (out.size() > 1) out += ',';
@@ -39,12 +39,20 @@ std::string openai_body(const ModelRequest& request) {
   append_member(body, "messages", openai_messages(request.messages));
   append_parameters(body, request.parameters);
   append_member(body, "stream", "true");
-  body += stream_options;
-  return body;
+  append_member(body, "stream_options", stream_options);
+  return body + "}";
+}
+
+std::string openai_own_body(const OwnRequest& own, std::string_view model) {
+  std::string name;
+  json::append_string(name, model);
+  const std::string_view given = member_of(own.body, "stream_options");
+  const std::string options = with_members(given.starts_with('{') ? given : "{}", {{"include_usage", "true"}});
+  return with_members(own.body, {{"model", name}, {"stream", "true"}, {"stream_options", options}});
 }
 
 std::string without_stream_options(std::string_view body) {
-  return std::string(body.substr(0, body.size() - stream_options.size())) + "}";
+  return with_members(body, {{"stream_options", ""}});
 }
 
 std::optional<UnsupportedField> openai_refuses(const ModelRequest& request) {

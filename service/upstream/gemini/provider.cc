@@ -9,6 +9,7 @@
 #include "service/upstream/gemini/error.h"
 #include "service/upstream/gemini/request.h"
 #include "service/upstream/http_provider.h"
+#include "service/upstream/http_request.h"
 #include "service/upstream/sse_call.h"
 
 namespace tokenrelay::upstream {
@@ -55,7 +56,7 @@ tl::expected<HttpPrepared, UnsupportedField> GeminiCall::prepare(const ModelRequ
   auto body = gemini_body(request);
   if (!body) return tl::make_unexpected(std::move(body.error()));
   HttpPrepared made;
-  made.http.url = gemini_url(options.base_url, request.model);
+  made.http.url = with_query(gemini_url(options.base_url, request.model), request.own_of(kind));
   made.http.headers = gemini_headers(request, options);
   made.http.body = std::make_shared<const std::string>(std::move(*body));
   return made;

@@ -8,6 +8,7 @@
 #include "service/upstream/gemini/own.h"
 #include "service/upstream/gemini/turns.h"
 #include "service/upstream/http_request.h"
+#include "service/upstream/own_request.h"
 #include "service/upstream/prompt.h"
 
 namespace tokenrelay::upstream {
@@ -164,6 +165,8 @@ std::string encoded(std::string_view path) {
 
 tl::expected<std::string, UnsupportedField> gemini_body(const ModelRequest& request) {
   if (!is_model_name(request.model)) return refuse("model", "is not a valid model name for this upstream");
+  // The model is in the URL.
+  if (const OwnRequest* own = request.own_of("gemini")) return with_members(own->body, {{"model", ""}});
   const auto prompt = read_prompt(request);
   if (!prompt) return tl::make_unexpected(prompt.error());
   auto contents = gemini_contents(*prompt, request.model);
@@ -183,7 +186,7 @@ tl::expected<std::string, UnsupportedField> gemini_body(const ModelRequest& requ
 }
 
 std::vector<std::string> gemini_headers(const ModelRequest& request, const ProviderOptions& options) {
-  return request_headers(request.request_id, options, {{"x-goog-api-key", options.api_key}});
+  return request_headers(request.request_id, options, {{"x-goog-api-key", options.api_key}}, request.own_of("gemini"));
 }
 
 std::string gemini_url(const std::string& base_url, const std::string& model) {

@@ -116,7 +116,7 @@ ResponsesCall::~ResponsesCall() {
 client::HttpRequest ResponsesCall::http(client::HttpRequest::Method method, const std::string& path) const {
   client::HttpRequest request;
   request.url = joined_url(options().base_url, path);
-  request.headers = request_headers(request_id_, options(), {{"Authorization", bearer(options())}}, false);
+  request.headers = request_headers(request_id_, options(), {{"Authorization", bearer(options())}}, nullptr, false);
   request.timeouts = options().timeouts;
   request.method = method;
   return request;
@@ -240,7 +240,7 @@ client::HttpRequest ResponsesCall::models_request(const ProviderOptions& options
   client::HttpRequest http;
   http.method = client::HttpRequest::Method::get;
   http.url = joined_url(options.base_url, "/models");
-  http.headers = request_headers({}, options, {{"Authorization", bearer(options)}}, false);
+  http.headers = request_headers({}, options, {{"Authorization", bearer(options)}}, nullptr, false);
   return http;
 }
 

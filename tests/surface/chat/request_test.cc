@@ -6,17 +6,21 @@
 namespace tokenrelay::surface {
 namespace {
 
+std::string foreign_kind(const std::string&) {
+  return "gemini";
+}
+
 const std::string messages = R"("messages":[{"role":"user","content":"hé"}])";
 
 ChatRequest good(const std::string& members) {
-  auto asked = parse_chat_request("{" + messages + members + "}", 64);
+  auto asked = parse_chat_request("{" + messages + members + "}", 64, foreign_kind);
   INFO((asked ? "" : asked.error().param + ": " + asked.error().message));
   REQUIRE(asked);
   return *asked;
 }
 
 Error refused(const std::string& body) {
-  auto asked = parse_chat_request(body, 64);
+  auto asked = parse_chat_request(body, 64, foreign_kind);
   REQUIRE_FALSE(asked);
   CHECK(asked.error().status == 400);
   return asked.error();

@@ -18,7 +18,7 @@ Value parsed(const std::string& text) {
 }
 
 SurfaceRequest asked(const std::string& body, std::string_view kind = "openai") {
-  const auto read = read_gemini_request(parsed(body), "m", kind);
+  const auto read = read_gemini_request(parsed(body), body, "m", kind);
   INFO(body << (read ? "" : read.error().param + ": " + read.error().message));
   REQUIRE(read);
   return *read;
@@ -37,7 +37,7 @@ Value parameters_for(const std::string& members, std::string_view kind = "openai
 }
 
 std::string refused(const std::string& body, std::string_view kind = "openai") {
-  const auto read = read_gemini_request(parsed(body), "m", kind);
+  const auto read = read_gemini_request(parsed(body), body, "m", kind);
   INFO(body);
   REQUIRE_FALSE(read);
   CHECK(read.error().status == 400);
