@@ -340,7 +340,8 @@ void Shard::interrupt(Stream& stream) {
 namespace {
 
 constexpr size_t expire_at_once = 200;
-constexpr int64_t expire_again_ms = 500;  // if there are more
+constexpr int64_t expire_again_ms = 500;    // if there are more
+constexpr int64_t expire_later_ms = 2'000;  // if the log cannot do it now
 
 }  // namespace
 
@@ -363,12 +364,14 @@ void Shard::look_at_memory() {
 }
 
 void Shard::expire() {
-  expiry_timer_.arm(std::clamp<int64_t>(options_->retention_ms / 4, 100, 60'000));
+  const int64_t period_ms = std::clamp<int64_t>(options_->retention_ms / 4, 100, 60'000);
+  expiry_timer_.arm(period_ms);
   const int64_t now_ms = expiry_clock_.now_ms(context_->wall_ms(), context_->now_ms(), options_->retention_ms);
-  if (!log_ || log_->status().state != storage::LogState::healthy) return;
+  const auto later = [this, period_ms] { expiry_timer_.arm(std::min(period_ms, expire_later_ms)); };
+  if (!log_ || log_->status().state != storage::LogState::healthy) return later();
   log_->expired(now_ms - options_->retention_ms, options_->retention_bytes, expire_at_once,
-                [this](storage::Result<std::vector<storage::StreamRow>> rows) {
-                  if (!rows) return;
+                [this, later](storage::Result<std::vector<storage::StreamRow>> rows) {
+                  if (!rows) return later();
                   for (const auto& row : *rows) expire_one(row);
                   if (rows->size() == expire_at_once) expiry_timer_.arm(expire_again_ms);  // more remain
                 });

@@ -332,6 +332,20 @@ TEST_CASE("retention: finished streams go after their time, live ones never", "[
   CHECK(f.shard->in_memory(live->id()));
 }
 
+TEST_CASE("retention: a log that is busy when it is due does it soon after", "[shard]") {
+  Options options;
+  options.retention_ms = 400'000;
+  RelayFixture f(options);
+  finished(f);
+  f.time.advance(350'000);
+  f.log->set_state(LogState::stalled);
+  f.time.advance(60'000);  // due, and not possible
+  CHECK(f.log->removed.empty());
+  f.log->set_state(LogState::healthy);
+  f.time.advance(2'100);
+  CHECK(f.log->removed.size() == 1);
+}
+
 TEST_CASE("retention: a clock that jumps a day ahead removes nothing before its time", "[shard]") {
   Options options;
   options.retention_ms = 10'000;
