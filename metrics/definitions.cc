@@ -76,6 +76,9 @@ Metrics::Families::Families(std::string_view version)
                       .Register(registry)),
       resumes(
           counters("tokenrelay_resumes_total", "Readers that connected, by verdict on their cursor.", {"verdict"}, 3)),
+      own_events(counter("tokenrelay_upstream_own_events_total",
+                         "Events kept as the provider sent them, for clients of its own protocol.")),
+      own_event_bytes(counter("tokenrelay_upstream_own_event_bytes_total", "Bytes of those events in the log.")),
       replayed(counter("tokenrelay_replayed_events_total", "Events sent to readers that were behind the live end.")),
       merged(counter("tokenrelay_merged_events_total", "Deltas sent to a reader merged into another event.")),
       heartbeats(counter("tokenrelay_heartbeats_total", "Heartbeats sent to readers.")),

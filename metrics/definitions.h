@@ -54,7 +54,7 @@ struct Metrics::Families {
 
   prometheus::Family<Gauge>& subscribers;
   Counters resumes;
-  Counter &replayed, &merged, &heartbeats;
+  Counter &own_events, &own_event_bytes, &replayed, &merged, &heartbeats;
   Histogram& lag;
   Counters cuts;
 

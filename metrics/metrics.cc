@@ -212,6 +212,8 @@ void Metrics::fold() {
   families_->loop_stall.Set(stall_.of_last_minute(monotonic_s()));
   families_->loop_stall_cpu.Set(stall_cpu_.of_last_minute(monotonic_s()));
   families_->replayed.Increment(static_cast<double>(replayed_.take()));
+  families_->own_events.Increment(static_cast<double>(own_events_.take()));
+  families_->own_event_bytes.Increment(static_cast<double>(own_bytes_.take()));
   families_->merged.Increment(static_cast<double>(merged_.take()));
   families_->heartbeats.Increment(static_cast<double>(heartbeats_.take()));
   families_->connections_accepted.Increment(static_cast<double>(accepted_.take()));

@@ -60,6 +60,10 @@ class Metrics {
     of_kind.count.add();
     of_kind.bytes.add(bytes);
   }
+  void own_event(size_t bytes) {  // what a provider sent, kept as it was
+    own_events_.add();
+    own_bytes_.add(bytes);
+  }
   void lag(uint64_t events_behind) { lag_.observe(events_behind); }  // at each write to a reader: durable minus written
 
   // The log. Called from the writer thread after each commit.
@@ -128,7 +132,7 @@ class Metrics {
   Spread<11> lag_{lag_bounds};
   Spread<15> turns_{turn_bounds};
   Longest stall_, stall_cpu_;  // seconds
-  Tally replayed_, merged_, heartbeats_, accepted_;
+  Tally own_events_, own_bytes_, replayed_, merged_, heartbeats_, accepted_;
   std::vector<std::function<void(Metrics&)>> samplers_;
   std::unique_ptr<Families> families_;
 };

@@ -26,6 +26,7 @@ enum class EventKind : uint8_t {
   upstream = 6,   // JSON object
   done = 7,       // JSON object; the terminal event: nothing follows it
   opaque = 8,     // JSON object: what the provider expects back unchanged in a later turn
+  own = 9,        // what the provider sent, for clients of its own protocol (service/upstream/own_event.h)
 };
 
 struct EventView {

@@ -48,8 +48,11 @@ constexpr const char* version2 = R"(
 CREATE TABLE continuations(key INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT;
 )";
 
+// Events of kind `own`, which an older program would not know.
+constexpr const char* version3 = "";
+
 // migrations[v] takes version v to v + 1.
-constexpr const char* migrations[] = {version1, version2};
+constexpr const char* migrations[] = {version1, version2, version3};
 static_assert(std::size(migrations) == format_version);
 
 Result<void> migrate(Database& db, int64_t from) {

@@ -66,6 +66,7 @@ ReadyStream prepare(const Request& request, relay::Route route, StreamRequest fr
   what.request = relay::stored_request(wanted);
   what.metadata = std::move(from.metadata);
   what.marks = std::move(from.marks);
+  if (wanted.own) what.marks += R"(,"own":true)";
   what.body_hash = sha256(request.body);
   what.prompt.request = std::move(*prepared);
   what.prompt.request_id = request.request_id;

@@ -28,6 +28,7 @@ class SocketFormat final : public relay::Format {
  public:
   void append(std::string& out, const std::vector<relay::Run>& runs, relay::Seq seq, storage::EventKind kind,
               std::string_view payload) override {
+    if (!relay::is_shown(kind)) return;
     out += "{\"type\":\"event\",\"id\":\"";
     relay::append_event_id(out, runs, seq);
     out += "\",\"event\":\"";

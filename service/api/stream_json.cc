@@ -31,7 +31,7 @@ void add_facts(Value& out, const storage::StreamRow& row, std::string_view statu
 void add_ending(Value& out, const std::string& done, const storage::StreamRow& row) {
   const Value ending = object_or(done, Value::object());
   out["finish_reason"] = member_or_null(ending, "finish_reason");
-  for (const char* optional : {"finish_reason_raw", "stop_sequence"}) {
+  for (const char* optional : {"finish_reason_raw", "stop_sequence", "upstream_request_id", "upstream_response_id"}) {
     if (ending.contains(optional)) out[optional] = ending[optional];
   }
   out["usage"] = member_or_null(ending, "usage");

@@ -23,6 +23,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "service/client/resolver.h"
@@ -55,6 +56,8 @@ struct HttpHead {
   std::string content_encoding;           // lower case; "" without one
   std::optional<int64_t> retry_after_ms;  // retry-after-ms, or retry-after in either form
   std::optional<bool> should_retry;       // x-should-retry
+  // All of them as they came, names in lower case; trailers are not among them. Bounded by that of the head.
+  std::vector<std::pair<std::string, std::string>> fields;
 };
 
 struct TransferEnd {

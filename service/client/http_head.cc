@@ -51,6 +51,7 @@ bool take_head_line(HttpHead& head, std::string_view line, int64_t wall_ms) {
   if (colon == line.npos) return false;
   const std::string name = text::lower(line.substr(0, colon));
   const std::string_view value = text::strip(line.substr(colon + 1));
+  head.fields.emplace_back(name, value);
   if (name == "content-type") head.content_type = text::lower(text::strip(value.substr(0, value.find(';'))));
   if (name == "content-encoding") {
     if (!head.content_encoding.empty()) head.content_encoding += ", ";

@@ -36,6 +36,11 @@ std::optional<std::string_view> Shape::match(std::string_view text) const {
   return text.substr(0, length);
 }
 
+bool Shape::fits(std::string_view text, std::string_view hole) const {
+  const auto at = static_cast<size_t>(hole.data() - text.data());
+  return learnt_ && text.substr(0, at) == before_ && matches_rest(text.substr(at + hole.size()));
+}
+
 bool Shape::matches_rest(std::string_view rest) const {
   if (!padded_) return rest == after_;
   if (!rest.starts_with(after_)) return false;

@@ -23,6 +23,9 @@ class Shape {
   // nothing is learnt.
   void learn(std::string_view text, std::string_view hole);
 
+  // Whether a text, valid JSON with this hole (escapes or not), says the same as the one learnt, except in the hole.
+  bool fits(std::string_view text, std::string_view hole) const;
+
   // The text in the hole, as a view into `text`.
   std::optional<std::string_view> match(std::string_view text) const;
 

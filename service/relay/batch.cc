@@ -5,7 +5,8 @@
 namespace tokenrelay::relay {
 
 void Batch::add(Seq seq, storage::EventKind kind, std::string_view payload) {
-  if (!coalesce_) {
+  if (!coalesce_ || !format_.merges()) {
+    flush();
     format_.append(out_, runs_, seq, kind, payload);
     return;
   }

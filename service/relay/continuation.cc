@@ -8,6 +8,7 @@
 #include "service/relay/event_walk.h"
 #include "service/relay/start_event.h"
 #include "service/relay/stream.h"
+#include "service/upstream/own_event.h"
 
 namespace tokenrelay::relay {
 namespace {
@@ -99,6 +100,9 @@ void Progress::add(storage::EventKind kind, std::string_view payload) {
     case EventKind::opaque:
       ++opaque;
       break;
+    case EventKind::own:
+      own += !payload.starts_with(static_cast<char>(upstream::OwnEvent::Op::piece));
+      break;
     case EventKind::tool_call: {
       const auto piece = decode_tool_call(payload);
       if (!piece || piece->index < first_tool || piece->index - first_tool >= most_tools) break;
@@ -111,7 +115,7 @@ void Progress::add(storage::EventKind kind, std::string_view payload) {
       earlier_bytes += output_bytes();
       first_tool += tool_bytes.size();
       ++steers;
-      text_bytes = reasoning_bytes = opaque = 0;
+      text_bytes = reasoning_bytes = opaque = own = 0;
       tool_bytes.clear();
       break;
     default:

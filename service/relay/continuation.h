@@ -48,7 +48,7 @@ StreamError restarted_error();  // the error of a stream that ends this way
 
 // What a stream's events tell about its generations: the last one's output in detail, the earlier ones summed.
 struct Progress {
-  uint64_t text_bytes = 0, reasoning_bytes = 0, opaque = 0;
+  uint64_t text_bytes = 0, reasoning_bytes = 0, opaque = 0, own = 0;
   std::vector<uint64_t> tool_bytes;  // of arguments, by the number of the call in this generation
   uint64_t first_tool = 0;           // how many calls came before this generation
   uint64_t earlier_bytes = 0;        // the output of earlier generations

@@ -71,8 +71,8 @@ std::optional<ToolCallPiece> decode_tool_call(std::string_view payload) {
 }
 
 std::string_view event_name(EventKind kind) {
-  static constexpr std::array<std::string_view, 9> names = {"",      "start",    "",     "reasoning", "tool_call",
-                                                            "steer", "upstream", "done", "reasoning"};
+  static constexpr std::array<std::string_view, 10> names = {"",      "start",    "",     "reasoning", "tool_call",
+                                                             "steer", "upstream", "done", "reasoning", ""};
   return names.at(static_cast<size_t>(kind));
 }
 
@@ -91,6 +91,8 @@ void append_data(std::string& out, EventKind kind, std::string_view payload) {
       // A reasoning event without text: a client that reads only the delta sees nothing.
       out += "{\"delta\":\"\",";
       out += payload.substr(1);
+      return;
+    case EventKind::own:
       return;
     default:
       out += payload;

@@ -7,6 +7,7 @@
 //   tool_call   varint index, varint + id, varint + name, arguments     {"index":0,"id":"…","name":"…",
 //                                                                        "arguments_delta":"…"}
 //   opaque      a JSON object with at least one member                  a `reasoning` event: {"delta":"",…its members}
+//   own         what the provider sent (upstream/own_event.h)           not shown: of native readers nobody needs it
 //   the others  the JSON object itself, on one line                     the same
 #pragma once
 
@@ -27,6 +28,11 @@ struct ToolCallPiece {
 
 std::string encode_tool_call(const ToolCallPiece& piece);
 std::optional<ToolCallPiece> decode_tool_call(std::string_view payload);  // views into payload; nullopt: corrupt
+
+// Whether native readers are shown events of this kind.
+inline bool is_shown(EventKind kind) {
+  return kind != EventKind::own;
+}
 
 // The SSE event name; "" for text, which is unnamed so that onmessage shows it.
 std::string_view event_name(EventKind kind);

@@ -9,6 +9,7 @@ class SseFormat final : public Format {
  public:
   void append(std::string& out, const std::vector<Run>& runs, Seq seq, storage::EventKind kind,
               std::string_view payload) override {
+    if (!is_shown(kind)) return;
     if (const auto name = event_name(kind); !name.empty()) {
       out += "event: ";
       out += name;

@@ -21,6 +21,8 @@ class Format {
   // Appends one event, whole. `runs` names its id.
   virtual void append(std::string& out, const std::vector<Run>& runs, Seq seq, storage::EventKind kind,
                       std::string_view payload) = 0;
+  // Whether neighbouring deltas may become one for a reader that is behind; may change with each event.
+  virtual bool merges() const { return true; }
   // About how many bytes it keeps of the events it was given.
   virtual size_t held_bytes() const { return 0; }
   // Not null: what was appended since the last call has marks, whose texts are to be read from the log (pieces.h).

@@ -7,6 +7,7 @@
 #include "service/json/utf8.h"
 #include "service/relay/event_codec.h"
 #include "service/text/base64.h"
+#include "service/upstream/own_event.h"
 
 namespace tokenrelay::relay {
 
@@ -19,6 +20,8 @@ namespace {
 constexpr size_t max_opaque_bytes = 256 << 10;
 // Of a tool call's id and of its name, which every piece of it repeats. Some servers put a signature into the id.
 constexpr size_t max_name_bytes = 16 << 10;
+// Of a provider's own events that are held until something is said.
+constexpr size_t max_held_own_bytes = 1 << 20;
 
 metrics::DeltaKind metric_kind(EventKind kind) {
   if (kind == EventKind::reasoning) return metrics::DeltaKind::reasoning;
@@ -61,6 +64,7 @@ void Generation::let_go() {
 void Generation::take_up(const Continuation& from, Progress said) {
   token_ = from.token;
   known_ = std::move(said);
+  tells_own_ = known_.own > 0;
   attempts_.go_on_from(from.attempt + 1);
   last_delta_us_ = context_.loop.clock().mono_us();
   take_slot();
@@ -171,18 +175,66 @@ void Generation::note_tokens(const upstream::Usage& said) const {
   model_metrics_->tokens(Tokens::reasoning, said.reasoning_tokens.value_or(0));
 }
 
+void Generation::note_first() {
+  last_delta_us_ = context_.loop.clock().mono_us();
+  model_metrics_->first_token(static_cast<double>(last_delta_us_ - first_call_us_) / 1e6);
+}
+
 void Generation::note_delta(EventKind kind, size_t bytes) {
-  const int64_t now = context_.loop.clock().mono_us();
   if (last_delta_us_ == 0) {
-    model_metrics_->first_token(static_cast<double>(now - first_call_us_) / 1e6);
+    note_first();
   } else {
+    const int64_t now = context_.loop.clock().mono_us();
     model_metrics_->inter_delta(static_cast<double>(now - last_delta_us_) / 1e6);
+    last_delta_us_ = now;
   }
-  last_delta_us_ = now;
   context_.metrics.delta(metric_kind(kind), bytes);
 }
 
+// What the provider sent before it said anything, and what it says now.
+bool Generation::release_own() {
+  held_own_bytes_ = 0;
+  for (const std::string& entry : std::exchange(held_own_, {})) {
+    if (!append_own(entry)) return false;
+  }
+  return true;
+}
+
+bool Generation::append_own(std::string_view entry) {
+  context_.metrics.own_event(entry.size());
+  const size_t most = options_->event_bytes;
+  const auto event = upstream::decode_own(entry);
+  if (!event || event->op != upstream::OwnEvent::Op::event || entry.size() <= most) {
+    return owner_.append(EventKind::own, entry);
+  }
+  std::string_view rest = event->json;
+  while (rest.size() >= most) {
+    const size_t size = json::utf8_prefix(rest, most - 1);
+    const std::string piece =
+        upstream::encode_own({upstream::OwnEvent::Op::piece, rest.substr(0, size), {}, 0, {}, {}});
+    if (!owner_.append(EventKind::own, piece)) return false;
+    rest.remove_prefix(size);
+  }
+  return owner_.append(EventKind::own, upstream::encode_own({upstream::OwnEvent::Op::event, rest, {}, 0, {}, {}}));
+}
+
+// Before anything is said another try may follow, whose events are others: until then these are held.
+void Generation::on_own(std::string_view entry, bool shows) {
+  if (!tells_own_) return;
+  if (known_.own > 0) return static_cast<void>(--known_.own);
+  const bool holds = !has_said() && !shows && held_own_bytes_ + entry.size() <= max_held_own_bytes;
+  if (holds) {
+    held_own_bytes_ += entry.size();
+    held_own_.emplace_back(entry);
+    return;
+  }
+  if (!has_said()) note_first();
+  output_own_bytes_ += entry.size();
+  if (release_own()) append_own(entry);
+}
+
 bool Generation::append_split(EventKind kind, std::string_view delta) {
+  if (!held_own_.empty() && !release_own()) return false;
   note_delta(kind, delta.size());
   while (!delta.empty()) {
     const auto size = std::max<size_t>(1, json::utf8_prefix(delta, options_->event_bytes));
@@ -225,6 +277,7 @@ void Generation::on_tool_call(int index, std::string_view id, std::string_view n
     arguments = unsaid(known_.tool_bytes[i], arguments);
     if (arguments.empty()) return;
   }
+  if (!held_own_.empty() && !release_own()) return;
   note_delta(EventKind::tool_call, arguments.size());
   do {
     const auto size =
@@ -253,6 +306,7 @@ void Generation::on_opaque(std::string_view object) {
   }
   const std::string payload = json::dump(*value);
   if (payload.size() > max_opaque_bytes) return;  // unusually large; readers do not need it
+  if (!held_own_.empty() && !release_own()) return;
   note_delta(EventKind::reasoning, 0);
   owner_.append(EventKind::opaque, payload);
 }
@@ -283,6 +337,11 @@ void Generation::on_seam(std::string_view reason) {
   append_seam(reason);
 }
 
+void Generation::forget_own() {
+  held_own_.clear();
+  held_own_bytes_ = 0;
+}
+
 void Generation::forget_token() {
   if (!std::exchange(token_, {}).empty()) owner_.on_generation_resumable(upstream_->name, {}, attempts_.number());
 }
@@ -296,6 +355,10 @@ void Generation::on_end(upstream::Outcome outcome) {
   outcome_ = failure ? upstream::name_of(failure->code) : "ok";
   context_.metrics.upstream_result(attempts_.upstream().provider->kind(), outcome_);
   if (failure && (try_again(*failure) || fall_back(outcome))) return;
+  // Such an answer is shown, though the stream failed.
+  const bool shows = failure && failure->has_ended && !held_own_.empty() && !has_said();
+  if (shows) note_first();
+  if (!release_own()) return;
   state_ = State::closed;
   owner_.on_generation_end(std::move(outcome));
 }
@@ -307,6 +370,7 @@ bool Generation::try_again(const upstream::Error& failure) {
   const auto wait_ms = attempts_.again(failure, *options_, context_.now_ms(), spread);
   if (!wait_ms) return false;
   call_.reset();
+  forget_own();
   forget_token();
   context_.metrics.upstream_retry(attempts_.upstream().provider->kind());
   state_ = State::backing_off;
@@ -318,6 +382,7 @@ bool Generation::try_again(const upstream::Error& failure) {
 bool Generation::fall_back(upstream::Outcome& outcome) {
   if (last_delta_us_ != 0 || !attempts_.next_fallback(*outcome.failure)) return false;
   call_.reset();
+  forget_own();
   forget_token();
   leave_slot();
   let_go();

@@ -5,6 +5,7 @@
 
 #include "service/json/write.h"
 #include "service/relay/conversation.h"
+#include "service/upstream/answer_headers.h"
 
 namespace tokenrelay::relay {
 
@@ -105,6 +106,7 @@ void Stream::make_generation(uint64_t prompt_bytes) {
   Generation::Owner& owner = *this;
   generation_ =
       std::make_unique<Generation>(context_, options_, *route_, request_id_, prompt_bytes, tool_calls_, owner);
+  if (steers_ == 0) generation_->tell_own();
 }
 
 // The log has the request: nothing that large is kept in memory for what may never be needed.
@@ -140,7 +142,9 @@ bool Stream::append(EventKind kind, std::string_view payload) {
     return false;
   }
   stored_bytes_ += payload.size();
-  said_anything_ |= kind != EventKind::upstream && kind != EventKind::steer;
+  // Of a provider's own events those that show nothing may be all there is of a failed answer.
+  said_anything_ |=
+      kind == EventKind::own ? generation_->has_said() : kind != EventKind::upstream && kind != EventKind::steer;
   tail_.push(kind, payload);
   const EventView event{kind, payload};
   context_.log.append(row_.key, tail_.last(), {&event, 1});
@@ -233,7 +237,9 @@ void Stream::end(std::string_view status, const upstream::Outcome* outcome, cons
   if (phase_ == Phase::ending || phase_ == Phase::ended || broken_) return;
   if (generation_) generation_->add_usage(usage_, outcome ? outcome->usage : upstream::Usage{});
   retire_generation();
-  const auto done = done_payload(status, status == "completed" ? outcome : nullptr, usage_.json(), error);
+  const ProviderIds ids{answer_headers_ ? answer_headers_->request_id : std::string(),
+                        outcome ? outcome->response_id : std::string()};
+  const auto done = done_payload(status, status == "completed" ? outcome : nullptr, usage_.json(), error, ids);
   if (status == "failed" && error) failure_code_ = error->code;
   phase_ = Phase::ending;
   if (policy_) policy_->stop();

@@ -78,6 +78,8 @@ class Stream final : public std::enable_shared_from_this<Stream>, private Genera
   void when_answered(int64_t within_ms, std::function<void()> then);
   // Why the stream failed, in the words of the upstream; nullopt: it did not fail, or this process did not see it.
   const std::optional<upstream::Error>& failure() const { return failure_; }
+  // What the last response of the upstream told in its head; null: this process has had none.
+  const std::shared_ptr<const upstream::AnswerHeaders>& answer_headers() const { return answer_headers_; }
   bool said_anything() const { return said_anything_; }  // this process has appended text, reasoning or a tool call
 
   // --- reading
@@ -97,6 +99,9 @@ class Stream final : public std::enable_shared_from_this<Stream>, private Genera
   bool append(storage::EventKind kind, std::string_view payload) override;
   void on_generation_started() override;
   void on_generation_answered() override;
+  void on_generation_headers(const std::shared_ptr<const upstream::AnswerHeaders>& headers) override {
+    answer_headers_ = headers;
+  }
   void on_generation_resumable(const std::string& upstream, const std::string& token, uint32_t attempt) override;
   void prepare_again(const Route& route, std::function<void(std::optional<upstream::Prepared>)> then) override;
   void on_generation_end(upstream::Outcome outcome) override;
@@ -150,6 +155,7 @@ class Stream final : public std::enable_shared_from_this<Stream>, private Genera
   std::unique_ptr<transport::Timer> time_limit_;
   std::vector<std::function<void(bool)>> waiting_for_end_;
   std::optional<upstream::Error> failure_;
+  std::shared_ptr<const upstream::AnswerHeaders> answer_headers_;
   std::unique_ptr<transport::Timer> answered_timer_;  // armed while when_answered() waits
   std::vector<std::function<void()>> waiting_for_answer_;
   std::unique_ptr<transport::Timer> unread_timer_;  // armed while when_unread() waits

@@ -108,6 +108,7 @@ void Subscriber::send(std::string_view events, Seq last, uint64_t merged) {
   position_ = last;
   const bool terminal = stream_->ended() && last == stream_->durable();
   if (terminal) detach(false);
+  if (events.empty() && !terminal) return;  // nothing of it is shown to this reader
   sink_.send(events, terminal);
 }
 

@@ -59,7 +59,7 @@ std::string_view name_of(upstream::FinishReason reason) {
 }
 
 std::string done_payload(std::string_view status, const upstream::Outcome* completed, const std::string& usage_json,
-                         const std::optional<StreamError>& error) {
+                         const std::optional<StreamError>& error, const ProviderIds& ids) {
   std::string out = "{";
   const auto member = [&out](std::string_view name, std::string_view value) {
     out.append(out.size() > 1 ? ",\"" : "\"").append(name).append("\":");
@@ -83,6 +83,8 @@ std::string done_payload(std::string_view status, const upstream::Outcome* compl
     json::append_string(out, error->message);
     out += error->retryable ? ",\"retryable\":true}" : ",\"retryable\":false}";
   }
+  if (!ids.request.empty()) member("upstream_request_id", ids.request);
+  if (!ids.response.empty()) member("upstream_response_id", ids.response);
   out += '}';
   return out;
 }

@@ -37,11 +37,16 @@ struct StreamError {
   bool retryable = false;
 };
 
+// The provider's own names for the last call and its answer; "": not said.
+struct ProviderIds {
+  std::string request, response;
+};
+
 std::string_view name_of(upstream::FinishReason reason);
 
-// The JSON of `done`: status, finish_reason with what belongs to it, usage, and error where there is one. `completed`
-// is how the last generation ended; null if it did not complete, and so has no reason.
+// The JSON of `done`: status, finish_reason with what belongs to it, usage, error and the provider's ids where there
+// are any. `completed` is how the last generation ended; null if it did not complete, and so has no reason.
 std::string done_payload(std::string_view status, const upstream::Outcome* completed, const std::string& usage_json,
-                         const std::optional<StreamError>& error);
+                         const std::optional<StreamError>& error, const ProviderIds& ids = {});
 
 }  // namespace tokenrelay::relay

@@ -7,6 +7,7 @@
 #include "service/api/whole_answer.h"
 #include "service/relay/event_walk.h"
 #include "service/relay/start_at.h"
+#include "service/surface/answer_headers.h"
 
 namespace tokenrelay::surface {
 namespace {
@@ -32,8 +33,10 @@ http::HeaderList headers_of(const Profile& profile) {
   return headers;
 }
 
-http::HeaderList stream_headers(const relay::Stream& stream) {
-  return {{"Stream-Id", stream.id()}};
+http::HeaderList stream_headers(const relay::Stream& stream, Protocol protocol) {
+  http::HeaderList headers = {{"Stream-Id", stream.id()}};
+  add_answer_headers(headers, stream, protocol);
+  return headers;
 }
 
 // Feeds an encoder the durable events one by one, up to `upto` or until it has written something that `wanted`
@@ -68,7 +71,7 @@ Answer follow(api::Api& api, Profile profile, std::shared_ptr<relay::Stream> str
     options.tells_retry = false;
     options.share = share;
     auto reader = std::make_unique<api::SseReader>(api, stream, start, std::move(options), std::move(connection),
-                                                   stream_headers(*stream));
+                                                   stream_headers(*stream, profile.protocol));
     api::SseReader& started = *reader;
     api.readers.keep(std::move(reader));
     started.start();
@@ -87,7 +90,8 @@ Answer unreadable(const Request& request) {
 // received is not part of the stream.
 Answer say_and_cut(api::Api& api, Profile profile, const std::shared_ptr<relay::Stream>& stream,
                    std::string error_event) {
-  return http::Takeover([&api, headers = stream_headers(*stream), profile = std::move(profile),
+  http::HeaderList headers = stream_headers(*stream, profile.protocol);
+  return http::Takeover([&api, headers = std::move(headers), profile = std::move(profile),
                          error_event = std::move(error_event)](http::TakenConnection connection) {
     struct Silent final : http::StreamingBody::Owner {
       void on_room() override {}

@@ -36,13 +36,16 @@ asio::awaitable<http::Answer> resume_answer(api::Api& api, const http::Request& 
 
 // Waits for the stream's end and answers with what `render` returns. A failed stream becomes the surface's error,
 // unless `render_failures`.
+// Of a failed stream with own events it may return a reply with status 0: the provider has not ended this answer.
 // It may be called on a worker. Long texts of the transcript are marks (relay/excerpts.h); it may put them into JSON
 // strings and do nothing else with them.
 using Render = std::function<http::Reply(const relay::Stream& stream, const Transcript& transcript)>;
 struct WholeAnswer {
   Render render;
   bool render_failures = false;
-  bool keeps_arguments = false;  // `render` parses the arguments of tool calls, so those are no marks
+  bool keeps_arguments = false;    // `render` parses the arguments of tool calls, so those are no marks
+  std::string_view own_kind = {};  // the transcript has the own events of a provider of this kind
+  bool (*keeps_own)(std::string_view json) = nullptr;  // Transcript::keeps_own
 };
 http::Answer whole_answer(api::Api& api, const http::Request& request, Protocol protocol,
                           std::shared_ptr<relay::Stream> stream, WholeAnswer how);

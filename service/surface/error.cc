@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "service/json/parse.h"
+#include "service/surface/answer_headers.h"
 
 namespace tokenrelay::surface {
 namespace {
@@ -168,6 +169,7 @@ http::Reply error_reply(Protocol protocol, const Error& given, std::string_view 
   reply.status = error.status;
   reply.content_type = "application/json";
   add_retry_headers(protocol, error, reply.headers);
+  if (error.headers) add_answer_headers(reply.headers, *error.headers, protocol);
   if (!error.own_body.empty() && error.own_kind == own_kind(protocol)) {
     reply.status = error.own_status;
     reply.body = error.own_body;
@@ -195,6 +197,7 @@ Error error_of(const relay::StreamError& ended, const std::optional<upstream::Er
   error.own_kind = failure->own_kind;
   error.own_body = failure->own_body;
   error.own_status = failure->http_status;
+  error.headers = failure->headers;
   const int said = failure->http_status;
   const bool same_kind = said / 100 == error.status / 100 && error.code != "upstream_auth";
   if (said >= 400 && (same_kind || (error.code == "upstream_error" && said != 401 && said != 403))) error.status = said;

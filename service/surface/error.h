@@ -26,6 +26,7 @@ struct Error {
   // What the provider said of the request, for clients of its protocol (upstream.h, Error).
   std::string own_kind = {}, own_body = {};
   int own_status = 0;
+  std::shared_ptr<const upstream::AnswerHeaders> headers = nullptr;  // of its response; null: there was none
 };
 
 // The error as a whole reply, with the headers retry-after and x-should-retry if the protocol's clients know them.

@@ -12,13 +12,6 @@
 
 namespace tokenrelay::surface {
 
-struct OwnCheck {
-  // It asks for what the log has no event for: the client would silently not get it.
-  std::optional<Error> refused;
-  // Its history holds what the relay made of another provider's answer. It must be translated.
-  bool has_foreign_turns = false;
-};
-
 // Makes the request one that goes up as it is. Where the translation failed with `untranslated`, it has no other form.
 void send_own(SurfaceRequest& request, std::string_view kind, std::string_view body,
               const std::optional<Error>& untranslated);

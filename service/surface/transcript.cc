@@ -1,5 +1,7 @@
 #include "service/surface/transcript.h"
 
+#include "service/json/exact.h"
+#include "service/json/write.h"
 #include "service/relay/event_codec.h"
 
 namespace tokenrelay::surface {
@@ -46,7 +48,39 @@ void Transcript::grow(Item& item, const relay::Excerpt& events, std::string_view
   if (excerpts) excerpts->hold(piece.size());
 }
 
+void Transcript::add_own(storage::Seq after, storage::Seq seq, EventKind kind, std::string_view payload) {
+  const OwnReplay::Step step = own->take(kind, payload);
+  if (keeps_own && (step != OwnReplay::Step::event || !keeps_own(own->json()))) return;
+  if (step == OwnReplay::Step::event) {
+    own_parts.push_back({own->json(), 0, {}, 0, {}});
+    if (excerpts) excerpts->hold(own_parts.back().json.size());
+  }
+  if (step != OwnReplay::Step::delta) return;
+  if (own_parts.empty() || own_parts.back().shape != own->shape()) {
+    own_parts.push_back({own->delta_json({}), own->hole(), {}, own->shape(), {}});
+    if (excerpts) excerpts->hold(own_parts.back().json.size());
+  }
+  OwnPart& part = own_parts.back();
+  const bool held = !excerpts || (keeps_arguments && kind == EventKind::tool_call);
+  if (!held) return excerpts->append(part.text, part.place, {after, seq, kind, own->call()}, own->said());
+  part.text += own->said();
+  if (excerpts) excerpts->hold(own->said().size());
+}
+
+void Transcript::each_own(const std::function<void(json::Value event)>& take) const {
+  for (const OwnPart& part : own_parts) {
+    std::string text = part.json;
+    if (part.hole > 0) {
+      std::string said;
+      json::append_string(said, part.text);
+      text.replace(part.hole - 1, 2, said);
+    }
+    if (auto event = json::parse_exact(text)) take(std::move(*event));
+  }
+}
+
 void Transcript::add(storage::Seq after, storage::Seq seq, EventKind kind, std::string_view payload) {
+  if (own) add_own(after, seq, kind, payload);
   const auto piece = kind == EventKind::tool_call ? relay::decode_tool_call(payload) : std::nullopt;
   const auto grows = [&](Item::Kind as) { return !items.empty() && items.back().kind == as; };
   switch (kind) {
@@ -84,6 +118,7 @@ void Transcript::add(storage::Seq after, storage::Seq seq, EventKind kind, std::
       }
       return;
     case EventKind::upstream:
+    case EventKind::own:
       return;
   }
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,6 +15,7 @@
 #include "service/json/parse.h"
 #include "service/relay/excerpts.h"
 #include "service/relay/usage.h"
+#include "service/surface/own_replay.h"
 #include "storage/event.h"
 
 namespace tokenrelay::surface {
@@ -43,6 +45,15 @@ struct Done {
 };
 Done read_done(std::string_view payload);
 
+// A part of an answer as its provider sent it: an event, or a run of deltas of one shape with their joined text.
+struct OwnPart {
+  std::string json;  // of deltas: with "" as the text
+  size_t hole = 0;   // of deltas: where in json the text belongs, between its quotes; 0: an event
+  std::string text;
+  uint64_t shape = 0;
+  relay::Excerpts::Place place = {};
+};
+
 struct Transcript {
   json::Value start;  // the start event
   std::vector<Item> items;
@@ -53,6 +64,15 @@ struct Transcript {
   std::shared_ptr<relay::Excerpts> excerpts;
   bool keeps_arguments = false;
 
+  // For a client of its provider's protocol: what the provider sent (own_replay.h). Set before the first event.
+  std::optional<OwnReplay> own;
+  std::vector<OwnPart> own_parts;
+  bool (*keeps_own)(std::string_view json) = nullptr;  // if set: only these events are kept, and no deltas
+  // The answer is whole in own_parts: it began as the provider's own, and no steer came.
+  bool is_own() const { return own && own->began(); }
+  // The provider's events in order, as JSON; of a run of deltas one, with all its text.
+  void each_own(const std::function<void(json::Value event)>& take) const;
+
   // Adjacent deltas of one kind, and all pieces of one tool call, become one item. The payload is what the events after
   // `after` up to `seq` say, which differ by more than one if deltas were merged.
   void add(storage::Seq after, storage::Seq seq, storage::EventKind kind, std::string_view payload);
@@ -62,6 +82,7 @@ struct Transcript {
   std::string reasoning() const;
 
  private:
+  void add_own(storage::Seq after, storage::Seq seq, storage::EventKind kind, std::string_view payload);
   void grow(Item& item, const relay::Excerpt& events, std::string_view piece);
 };
 

@@ -6,6 +6,7 @@
 #include "service/relay/event_walk.h"
 #include "service/relay/subscriber.h"
 #include "service/surface/answer.h"
+#include "service/surface/answer_headers.h"
 #include "service/transport/lifeline.h"
 
 namespace tokenrelay::surface {
@@ -74,6 +75,8 @@ class WholeReader final : public api::Reader, private relay::Sink, private http:
     transcript_ = std::make_shared<Transcript>();
     transcript_->excerpts = std::make_shared<relay::Excerpts>(api_.random, api::held_text_bytes);
     transcript_->keeps_arguments = how_.keeps_arguments;
+    if (!how_.own_kind.empty()) transcript_->own.emplace(how_.own_kind);
+    transcript_->keeps_own = how_.keeps_own;
     const auto over = std::make_shared<bool>(false);
     const auto add = [this, here = alive_.mark(), over](storage::Seq seq, storage::EventKind kind,
                                                         std::string_view payload) {
@@ -106,9 +109,8 @@ class WholeReader final : public api::Reader, private relay::Sink, private http:
 
   void render() {
     const auto& done = transcript_->done;
-    if (done && done->failed() && done->error && !how_.render_failures) {
-      return answer(error_reply(protocol_, error_of(*done->error, stream_->failure()), request_id_));
-    }
+    const bool failed = done && done->failed() && done->error && !how_.render_failures;
+    if (failed && !transcript_->is_own()) return answer_error();
     const auto reply = std::make_shared<http::Reply>();
     const size_t bytes = transcript_->excerpts->held_bytes() + stream_->row().metadata.size();
     api_.shard.worker().run_if_large(
@@ -117,8 +119,13 @@ class WholeReader final : public api::Reader, private relay::Sink, private http:
           *reply = render(*stream, *transcript);
         },
         [this, here = alive_.mark(), reply] {
-          if (here && !released_) answer(std::move(*reply));
+          if (!here || released_) return;
+          reply->status == 0 ? answer_error() : answer(std::move(*reply));
         });
+  }
+
+  void answer_error() {
+    answer(error_reply(protocol_, error_of(*transcript_->done->error, stream_->failure()), request_id_));
   }
 
   void on_room() override {
@@ -153,6 +160,7 @@ class WholeReader final : public api::Reader, private relay::Sink, private http:
     }
     reply.headers.emplace_back("Content-Type", reply.content_type);
     reply.headers.emplace_back("Stream-Id", stream_->id());
+    if (reply.status == 200) add_answer_headers(reply.headers, *stream_, protocol_);
     reply.headers.emplace_back("Cache-Control", "no-store");
     if (log_) log_(reply.status);
     begun_ = true;

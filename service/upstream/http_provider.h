@@ -24,6 +24,7 @@ struct HttpPrepared final : PreparedRequest {
   client::HttpRequest http;  // copies share the body
   std::string request_id;
   bool background = false;  // Responses: the answer outlives its connection
+  bool own = false;         // the client's own request, in this protocol
 
   size_t bytes() const override { return sizeof *this + (http.body ? http.body->size() : 0); }
 };
@@ -44,6 +45,7 @@ class HttpProvider : public Provider, public ModelLister {
     tl::expected<HttpPrepared, UnsupportedField> made = HttpCall::prepare(request, shared_->options);
     if (!made) return tl::make_unexpected(std::move(made.error()));
     made->request_id = request.request_id;
+    made->own = request.own_of(HttpCall::kind) != nullptr;
     made->http.timeouts = shared_->options.timeouts;
     return std::make_shared<const HttpPrepared>(std::move(*made));
   }

@@ -15,6 +15,7 @@ struct TurnStyle {
 };
 constexpr TurnStyle styles[] = {{"openai", "messages", "assistant", false},
                                 {"anthropic", "messages", "assistant", false},
+                                {"openai-responses", "input", "assistant", false},
                                 {"gemini", "contents", "model", true}};
 
 std::string written(const Turn& turn, const TurnStyle& style) {
@@ -30,6 +31,12 @@ void append_member(std::string& out, std::string_view name, std::string_view raw
   json::append_string(out, name);
   out += ':';
   out += raw_value;
+}
+
+// Responses takes a text for its list, and a template in its place.
+std::string as_items(const std::string& input) {
+  if (input.starts_with('"')) return R"([{"role":"user","content":)" + input + "}]";
+  return input.empty() || input == "null" ? "[]" : input;
 }
 
 }  // namespace
@@ -82,11 +89,13 @@ bool append_turns(OwnRequest& own, const std::vector<Turn>& turns) {
   const auto style =
       std::find_if(std::begin(styles), std::end(styles), [&](const auto& one) { return one.kind == own.kind; });
   if (style == std::end(styles)) return turns.empty();
-  const std::string_view list = member_of(own.body, style->list);
+  std::string list(member_of(own.body, style->list));
+  if (own.kind == "openai-responses") list = as_items(list);
   if (!list.starts_with('[')) return turns.empty();
   const size_t last = list.find_last_not_of(" \t\r\n", list.size() - 2);
-  std::string longer(list.substr(0, list.size() - 1));
   bool first = list[last] == '[';
+  std::string longer = std::move(list);
+  longer.pop_back();
   for (const auto& turn : turns) {
     if (turn.text.find_first_not_of(" \t\r\n") == turn.text.npos) continue;
     longer += (first ? "" : ",") + written(turn, *style);

@@ -5,6 +5,7 @@
 #include "service/json/sax.h"
 #include "service/text/ascii.h"
 #include "service/transport/loop.h"
+#include "service/upstream/answer_headers.h"
 #include "service/upstream/secrets.h"
 
 namespace tokenrelay::upstream {
@@ -58,6 +59,9 @@ void SseCall::body_mark_changed() {
 
 void SseCall::on_head(const client::HttpHead& head) {
   head_ = head;
+  answer_headers_ = std::make_shared<const AnswerHeaders>(answer_headers(head, options_.kind));
+  head_.fields = {};
+  handler_.on_headers(answer_headers_);
   if (head.status / 100 != 2) {
     body_ = Body::refused;
   } else {
@@ -203,6 +207,12 @@ bool SseCall::explained(const Outcome& outcome) const {
 
 // Of an answer that is complete: a success, unless it has nothing to show and does not say why.
 Outcome SseCall::verdict() const {
+  Outcome out = judged();
+  if (out.failure) out.failure->has_ended = true;
+  return out;
+}
+
+Outcome SseCall::judged() const {
   Outcome out = outcome();
   if (out.failure || !empty()) return out;
   if (const auto what = left_out(); !what.empty()) {
@@ -227,12 +237,14 @@ void SseCall::fail(Error failure) {
 void SseCall::end(Outcome outcome) {
   if (outcome.failure) {
     Error& failure = *outcome.failure;
+    failure.headers = answer_headers_;
     failure.message = client_message(failure.message, options_);
     if (!refusal_.empty() && failure.code != ErrorCode::upstream_auth) {
       failure.own_kind = options_.kind;
       failure.own_body = without_secrets(std::move(refusal_), options_);
     }
   }
+  outcome.response_id = response_id_of(response_id());
   end_of_body_.cancel();
   transfer_.reset();  // closes the connection if it is still open
   handler_.on_end(std::move(outcome));

@@ -55,6 +55,7 @@ class SseCall : public Call, private client::TransferHandler, private SseSink {
   virtual bool flush() = 0;                // passes on what was held back; false: the call was destroyed
   virtual Outcome outcome() const = 0;     // of a call that is complete; a failure where its reason is an error
   virtual const Usage& usage() const = 0;  // so far: a failed call costs too
+  virtual std::string_view response_id() const = 0;  // as the provider names it; "": it has not
   // The status is not 2xx. True: the dialect has dealt with it (sent the request again, or ended the call).
   virtual bool refused(const client::HttpHead&, std::string_view /*body*/) { return false; }
   virtual void accepted() {}  // the status is 2xx: the request will not be sent again
@@ -91,6 +92,7 @@ class SseCall : public Call, private client::TransferHandler, private SseSink {
   void refusal(const client::TransferEnd& end);
   bool take_bare(SseEvent& event);
   Outcome verdict() const;
+  Outcome judged() const;
   void end(Outcome outcome);
 
   const std::shared_ptr<client::HttpClient> client_;
@@ -102,6 +104,7 @@ class SseCall : public Call, private client::TransferHandler, private SseSink {
   transport::Timer end_of_body_;
   std::unique_ptr<client::Transfer> transfer_;
   client::HttpHead head_;
+  std::shared_ptr<const AnswerHeaders> answer_headers_;
   size_t idle_bytes_ = 0;                 // since the last event
   uint64_t events_ = 0, told_bytes_ = 0;  // the latter when events_ was last looked at
   std::string document_;                  // an error's body, or an answer that is not a stream

@@ -1,5 +1,7 @@
 #include "service/upstream/upstream.h"
 
+#include <algorithm>
+
 #include "service/json/joiner.h"
 #include "service/json/utf8.h"
 #include "service/upstream/own_request.h"
@@ -55,6 +57,12 @@ std::string cut(std::string_view foreign, size_t max_bytes) {
 
 std::string raw_reason(std::string_view word) {
   return cut(word, 100);
+}
+
+std::string response_id_of(std::string_view text) {
+  const bool sane =
+      text.size() <= 256 && std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
+  return sane ? std::string(text) : std::string();
 }
 
 std::string stop_sequence_of(std::string_view text) {

@@ -95,6 +95,8 @@ enum class ErrorCode {
 };
 std::string_view name_of(ErrorCode code);
 
+struct AnswerHeaders;  // answer_headers.h
+
 struct Error {
   ErrorCode code;
   std::string message;                    // for the client: the provider's message, cut to 500 bytes, without secrets
@@ -104,6 +106,9 @@ struct Error {
   // The refusal as the provider wrote it, for a client of its own protocol: JSON, without secrets. "" if it is none, or
   // is about the relay's own credential.
   std::string own_kind = {}, own_body = {};
+  // The answer came to its own end, which the relay takes for a failure; the provider's events tell it as it was.
+  bool has_ended = false;
+  std::shared_ptr<const AnswerHeaders> headers = nullptr;  // of the response; null: there was none
 };
 
 struct Outcome {
@@ -112,12 +117,15 @@ struct Outcome {
   std::string finish_reason_raw;  // as sent, when it is `other`
   std::string stop_sequence;      // of the request's, the one that ended the answer; "": none, or not said
   Usage usage;
+  std::string response_id = {};  // the provider's own; "": not said
 };
 
 // A provider's word for why it stopped, as it is shown: valid UTF-8, at most 100 bytes.
 std::string raw_reason(std::string_view word);
 // The stop sequence that a provider names: valid UTF-8, at most 1 KiB.
 std::string stop_sequence_of(std::string_view text);
+// A response's id, as a provider gives it: visible ASCII, at most 256 bytes; else "".
+std::string response_id_of(std::string_view text);
 
 class CallHandler {
  public:
@@ -131,10 +139,16 @@ class CallHandler {
   // How much was told so far, in any measure. An upstream that sends events for ever and does not move it is left.
   virtual uint64_t told_bytes() const = 0;
   virtual void on_first_byte() {}  // the response's head has arrived (status 2xx)
+  virtual void on_headers(const std::shared_ptr<const AnswerHeaders>&) {}  // before that, and of each other response
   // What the model wants back unchanged in a later turn: one JSON object on one line,
   // {"provider":KIND,"type":"signature"|"redacted_thinking"|"thought_signature"|"encrypted_reasoning","data":"…"} and
   // what else that type needs (`id`; `index` of the tool call it belongs to, counted as in on_tool_call).
   virtual void on_opaque(std::string_view) {}
+  // An event as the provider sent it (own_event.h), for clients of its own protocol: what it says in neutral words
+  // follows. `shows`: a client sees part of the answer in it. Only of requests in the provider's own protocol, where
+  // wants_own().
+  virtual bool wants_own() const { return false; }
+  virtual void on_own(std::string_view /*entry*/, bool /*shows*/) {}
   // The answer goes on at the upstream if this connection is lost; Provider::take_up() finds it by this token.
   virtual void on_resumable(std::string_view) {}
   // The connection was lost and the answer resumed where it was: nothing is missing or repeated.

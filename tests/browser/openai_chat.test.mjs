@@ -46,10 +46,10 @@ describe('openai', { concurrency: true, timeout: 60000 }, () => {
     assert.equal(state.usage.output_tokens, 5);
   });
 
-  test('stream with include_usage: null, then the figures alone', async () => {
+  test('stream with include_usage: none, then the figures alone', async () => {
     const body = ask(model.on('usage', plain), { stream: true, stream_options: { include_usage: true } });
     const chunks = await collect(await client.chat.completions.create(body));
-    assert.ok(chunks.slice(0, -1).every((chunk) => chunk.usage === null));
+    assert.ok(chunks.slice(0, -1).every((chunk) => chunk.usage == null));
     assert.deepEqual(chunks.at(-1).choices, []);
     assert.deepEqual(chunks.at(-1).usage, usage);
   });
@@ -211,14 +211,12 @@ describe('openai', { concurrency: true, timeout: 60000 }, () => {
     assert.equal(state.text, words[0] + words[1]);
   });
 
-  test('what is wrong with a request is a 400 that names it', async () => {
+  test('what the relay itself reads is checked, and a 400 names it', async () => {
     const refused = (body, param) => assert.rejects(client.chat.completions.create({ ...ask('x'), ...body }), (error) => {
       assert.ok(error instanceof OpenAI.BadRequestError, `${error}`);
       assert.equal(error.param, param);
       return true;
     });
-    await refused({ n: 2 }, 'n');
-    await refused({ messages: [] }, 'messages');
     await refused({ stream: 'yes' }, 'stream');
     await assert.rejects(client.chat.completions.create({ ...ask('x'), model: 'none' }), (error) => {
       assert.ok(error instanceof OpenAI.NotFoundError);

@@ -6,6 +6,7 @@
 #include "service/surface/chat/request.h"
 #include "service/surface/gemini/opaque.h"
 #include "service/surface/gemini/request.h"
+#include "service/surface/responses/request.h"
 #include "tests/support/catch.h"
 
 namespace tokenrelay::surface {
@@ -73,30 +74,40 @@ TEST_CASE("what the neutral format has no words for goes up, and elsewhere is re
   CHECK_FALSE(chat(R"({"messages":[{"role":"user","content":"x"}],"input":"y"})", "anthropic"));
 }
 
-TEST_CASE("what the log has no event for is refused, wherever it stands") {
-  const auto cited = [](const std::string& on) {
-    return R"({"type":"document","context":"c","citations":)" + on + R"(,"source":{"type":"content","content":[]}})";
-  };
-  CHECK(messages(message_of("user", cited(R"({"enabled":true})"))).error().param == "messages[0].content[0].citations");
-  CHECK(messages(message_of("user", cited(R"({"enabled":false})"))));
-  CHECK(messages(message_of("assistant", R"({"type":"text","text":"a","citations":[{"cited_text":"b"}]})"))->own_kind ==
-        "anthropic");
-  const std::string result =
-      R"({"type":"tool_result","tool_use_id":"t","content":[)" + cited(R"({"enabled":true})") + "]}";
-  CHECK(messages(message_of("user", result)).error().param == "messages[0].content[0].content[0].citations");
+TEST_CASE("what neutral events have no word for goes up to its own provider, whose events say it") {
+  const std::string cited =
+      R"({"type":"document","citations":{"enabled":true},"source":{"type":"content","content":[]}})";
+  CHECK(messages(message_of("user", cited))->own_kind == "anthropic");
+  CHECK(messages(message_of("user", cited), "openai").error().param == "messages[0].content[0].citations");
   CHECK(messages(R"({"thread":{"id":"t"},"messages":[]})").error().code == "thread_unsupported_request");
-  const auto generation = [](const std::string& members) {
-    const auto read = contents(R"({"contents":[{}],"generation_config":{)" + members + "}}");
-    return read ? std::string() : read.error().param;
+  for (const char* config :
+       {R"("candidate_count":2)", R"("responseLogprobs":true)", R"("responseModalities":["TEXT","IMAGE"])"}) {
+    INFO(config);
+    const std::string body =
+        R"({"contents":[{"parts":[{"text":"x"}]}],"generation_config":{)" + std::string(config) + "}}";
+    CHECK(contents(body)->own_kind == "gemini");
+    CHECK_FALSE(contents(body, "openai"));
+  }
+  for (const char* member : {R"("n":2)", R"("logprobs":true)", R"("audio":{"voice":"x"})", R"("top_logprobs":3)"}) {
+    INFO(member);
+    const std::string body = R"({"messages":[{"role":"user","content":"x"}],)" + std::string(member) + "}";
+    const auto read = chat(body);
+    REQUIRE(read);
+    CHECK(read->own_kind == "openai");
+    CHECK(read->untranslated);
+    CHECK_FALSE(chat(body, "anthropic"));
+  }
+  CHECK(chat(R"({"messages":[{"role":"user","content":"x"}],"stream":"yes"})").error().param == "stream");
+  const auto responses = [](const std::string& body, const std::string& kind) {
+    return read_responses_request(json::parse(body).value(), body, kind);
   };
-  CHECK(generation(R"("candidate_count":2)") == "generationConfig.candidateCount");
-  CHECK(generation(R"("responseLogprobs":true)") == "generationConfig.responseLogprobs");
-  CHECK(generation(R"("responseModalities":["TEXT","IMAGE"])") == "generationConfig.responseModalities");
-  CHECK(generation(R"("candidateCount":1,"responseModalities":["TEXT"],"responseLogprobs":false)").empty());
-  CHECK(contents(R"({"contents":[],"toolConfig":{"functionCallingConfig":{"streamFunctionCallArguments":true}}})")
-            .error()
-            .param == "toolConfig.functionCallingConfig.streamFunctionCallArguments");
-  CHECK(chat(R"({"messages":[{"role":"user","content":"x"}],"n":2})").error().param == "n");
+  for (const char* body : {R"({"model":"m","input":[{"type":"brand_new"}]})", R"({"model":"m","prompt":{"id":"p"}})",
+                           R"({"model":"m","input":"x","previous_response_id":"resp_theirs"})"}) {
+    INFO(body);
+    CHECK(responses(body, "openai-responses")->own_kind == "openai-responses");
+    CHECK_FALSE(responses(body, "openai"));
+  }
+  CHECK(responses(R"({"model":"m","input":"x","stream":1})", "openai-responses").error().param == "stream");
 }
 
 TEST_CASE("a history with another provider's thoughts is translated") {

@@ -69,7 +69,8 @@ const std::vector<Surface> surfaces = {
          "x_gemini":{"body":{"generationConfig":{"candidateCount":1},"toolConfig":{"functionCallingConfig":{"mode":"AUTO"}}}},
          "x_responses":{"body":{"text":{"verbosity":"low"},"reasoning":{"summary":"auto"},"tools":[]}},
          "reasoning_effort":"low","seed":1,"temperature":1,"parallel_tool_calls":false})"},
-    {"responses", [](const Value& body, const std::string& kind) { return plain(read_responses_request(body, kind)); },
+    {"responses",
+     [](const Value& body, const std::string& kind) { return plain(read_responses_request(body, {}, kind)); },
      R"({"model":"m","input":"x"})",
      R"({"model":"m","instructions":"s","input":[{"role":"user","content":[{"type":"input_text","text":"x"},
          {"type":"input_image","image_url":"https://x/y","detail":"low"},{"type":"input_file","file_data":
@@ -273,7 +274,7 @@ TEST_CASE("document citations that are on are refused, whatever their type", "[v
     const std::string body =
         R"({"model":"m","max_tokens":9,"messages":[{"role":"user","content":[{"type":"document","citations":)" +
         citations + R"(,"source":{"type":"text","media_type":"text/plain","data":"d"}}]}]})";
-    const auto read = parse_anthropic_request(body, 64, {}, [](const std::string&) { return "anthropic"; });
+    const auto read = parse_anthropic_request(body, 64, {}, [](const std::string&) { return "openai"; });
     return read ? std::string() : read.error().param;
   };
   for (const char* on : {R"({"enabled":"yes"})", R"({"enabled":true})", R"({"enabled":1})", "[1]", "\"on\""}) {

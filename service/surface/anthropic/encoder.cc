@@ -4,10 +4,14 @@
 #include <optional>
 #include <vector>
 
+#include "service/json/depth.h"
+#include "service/json/sax.h"
 #include "service/json/write.h"
 #include "service/relay/event_codec.h"
 #include "service/surface/anthropic/blocks.h"
+#include "service/surface/anthropic/fold.h"
 #include "service/surface/anthropic/opaque.h"
+#include "service/surface/own_replay.h"
 
 namespace tokenrelay::surface {
 namespace {
@@ -47,6 +51,8 @@ class AnthropicEncoder final : public Encoder {
   explicit AnthropicEncoder(const MessageFacts& facts) : Encoder(true) {
     const Value message = anthropic_message(facts, Value::array(), nullptr, surface::Done{});
     start_ = json::dump(Value{{"type", "message_start"}, {"message", message}});
+    own_.serve({"message", "id"}, facts.id);
+    model_ = facts.model;
   }
 
  private:
@@ -57,7 +63,65 @@ class AnthropicEncoder final : public Encoder {
     ObjectEnd arguments;
   };
 
+  bool merges() const override { return !own_.began(); }  // the provider's deltas come one by one, as it sent them
+
   void on_event(EventKind kind, std::string_view payload, uint64_t merged) override {
+    switch (own_.take(kind, payload)) {
+      case OwnReplay::Step::skip:
+        return keeps(own_.held_bytes());
+      case OwnReplay::Step::event:
+        return own_event(own_.json());
+      case OwnReplay::Step::delta:
+        return write_delta("content_block_delta", own_.json(), merged);
+      case OwnReplay::Step::begin:
+        write("message_start", start_);
+        break;
+      case OwnReplay::Step::translate:
+        break;
+    }
+    translate(kind, payload, merged);
+  }
+
+  // One as the provider sent it. What is open is noted: after a steer, or where the provider left it open, the relay
+  // goes on from there. Read without a DOM, as it may be large.
+  void own_event(const std::string& text) {
+    keeps(own_.held_bytes());
+    std::string type, block;
+    uint64_t index = 0;
+    json::Reader in(text, scratch_, json::deepest);
+    in.object([&](std::string_view key) {
+      if (key == "type") {
+        type = in.string();
+      } else if (key == "index") {
+        index = static_cast<uint64_t>(std::max<int64_t>(0, in.integer().value_or(0)));
+      } else if (key == "content_block") {
+        in.object([&](std::string_view member) {
+          if (member == "type") block = in.string();
+        });
+      }
+    });
+    if (type == "content_block_start") {
+      blocks_ = std::max(blocks_, index + 1);
+      own_open_.emplace_back(index, block);
+    } else if (type == "content_block_stop") {
+      std::erase_if(own_open_, [index](const auto& open) { return open.first == index; });
+    }
+    own_reason_ |= type == "message_delta";
+    own_ended_ |= type == "message_stop" || type == "error";
+    if (type == "message_start") return write(type, complete_start(text, model_));
+    write(is_event_name(type) ? type : std::string(), text);
+  }
+
+  void leave_own() {
+    for (const auto& [index, type] : std::exchange(own_open_, {})) {
+      if (plain_ != Plain::none) stop_block(std::exchange(plain_number_, index));
+      plain_ = type == "text" ? Plain::text : (type == "thinking" ? Plain::thinking : Plain::none);
+      plain_number_ = index;
+      if (plain_ == Plain::none) stop_block(index);
+    }
+  }
+
+  void translate(EventKind kind, std::string_view payload, uint64_t merged) {
     switch (kind) {
       case EventKind::start:
         return write("message_start", start_);
@@ -74,8 +138,10 @@ class AnthropicEncoder final : public Encoder {
       case EventKind::done:
         return end(read_done(payload));
       case EventKind::steer:
+        leave_own();
         return close_calls();  // void, but already sent: an open block would overlap with what follows
       case EventKind::upstream:
+      case EventKind::own:
         return;
     }
   }
@@ -159,11 +225,14 @@ class AnthropicEncoder final : public Encoder {
   }
 
   void end(const surface::Done& done) {
+    if (own_ended_ && own_.began()) return;
+    leave_own();
     if (done.failed() && done.error) {
       return write("error", error_json(Protocol::anthropic, error_of(*done.error, std::nullopt), ""));
     }
     close_plain();
     close_calls();
+    if (own_reason_ && own_.began()) return write("message_stop", R"({"type":"message_stop"})");
     const Value delta = {{"stop_reason", anthropic_stop_reason(done)},
                          {"stop_sequence", anthropic_stop_sequence(done)},
                          {"stop_details", nullptr},
@@ -174,11 +243,15 @@ class AnthropicEncoder final : public Encoder {
   }
 
   std::string start_;
-  std::string json_;  // reused
+  std::string json_, scratch_;  // reused
+  std::string model_;
   uint64_t blocks_ = 0;
   Plain plain_ = Plain::none;
   uint64_t plain_number_ = 0;
   std::vector<Call> calls_;  // open
+  OwnReplay own_{own_kind(Protocol::anthropic)};
+  std::vector<std::pair<uint64_t, std::string>> own_open_;  // blocks of the provider's own: index and type
+  bool own_reason_ = false, own_ended_ = false;
   uint64_t next_call_ = 0;
 };
 

@@ -5,6 +5,7 @@
 
 namespace tokenrelay::surface {
 
-OwnCheck check_own_messages(const json::Value& body);
+// Whether its history holds what the relay made of another provider's answer. Then it must be translated.
+bool has_foreign_messages(const json::Value& body);
 
 }  // namespace tokenrelay::surface

@@ -222,11 +222,8 @@ tl::expected<AnthropicRequest, Error> parse_anthropic_request(
   out.stream = stream == true;
   out.marks = R"(,"surface":"anthropic")";
   const std::string kind = kind_of(out.model);
-  OwnCheck own;
-  if (kind == own_kind(Protocol::anthropic)) own = check_own_messages(*parsed);
-  if (own.refused) return tl::make_unexpected(std::move(*own.refused));
   const Translated translated = translate(*parsed, kind, headers, out);
-  if (kind == own_kind(Protocol::anthropic) && !own.has_foreign_turns) {
+  if (kind == own_kind(Protocol::anthropic) && !has_foreign_messages(*parsed)) {
     send_own(out, kind, body, translated ? std::nullopt : std::optional(translated.error()));
   } else if (!translated) {
     return tl::make_unexpected(translated.error());

@@ -1,8 +1,10 @@
 #include "service/surface/anthropic/routes.h"
 
 #include "service/api/compute.h"
+#include "service/json/exact.h"
 #include "service/surface/anthropic/blocks.h"
 #include "service/surface/anthropic/encoder.h"
+#include "service/surface/anthropic/fold.h"
 #include "service/surface/anthropic/opaque.h"
 #include "service/surface/anthropic/request.h"
 
@@ -24,7 +26,25 @@ MessageFacts facts_of(const relay::Stream& stream) {
   return {id_with("msg_", stream), stream.row().model};
 }
 
+// An answer that was ended in mid-stream has no reason of its provider's.
+http::Reply own_reply(const relay::Stream& stream, const Transcript& transcript) {
+  const Done done = transcript.done.value_or(Done{});
+  MessageFold fold;
+  transcript.each_own([&fold](Value event) { fold.take(std::move(event)); });
+  Value message = std::move(fold).message();
+  const bool counted = message.contains("usage");
+  const MessageFacts facts = facts_of(stream);
+  complete_message(message, facts.id, facts.model);
+  message["id"] = facts.id;
+  if (!counted) message["usage"] = anthropic_usage(done);
+  const bool ended = !message.value("stop_reason", Value()).is_null();
+  if (!ended && done.failed()) return http::Reply{0, {}, {}, {}};
+  if (!ended) message["stop_reason"] = anthropic_stop_reason(done);
+  return http::Reply{200, {}, json::dump_exact(message), "application/json"};
+}
+
 http::Reply render(const relay::Stream& stream, const Transcript& transcript) {
+  if (transcript.is_own()) return own_reply(stream, transcript);
   return http::Reply{200, {}, json::dump(anthropic_message(facts_of(stream), transcript)), "application/json"};
 }
 
@@ -44,7 +64,9 @@ asio::awaitable<Answer> message(api::Api& api, const Request& request) {
   const FieldName field_name = parsed->field_name;
   auto started = co_await begin(api, request, Protocol::anthropic, std::move(*parsed), field_name);
   if (!started) co_return std::move(started.error());
-  if (!streams) co_return whole_answer(api, request, Protocol::anthropic, started->stream, {render, false, true});
+  if (!streams)
+    co_return whole_answer(api, request, Protocol::anthropic, started->stream,
+                           {render, false, true, own_kind(Protocol::anthropic)});
   auto encoder = make_anthropic_encoder(facts_of(*started->stream));
   co_return co_await stream_answer(api, request, {Protocol::anthropic, heartbeat, {}}, std::move(*started),
                                    std::move(encoder));

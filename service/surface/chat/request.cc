@@ -17,6 +17,11 @@ using Refused = tl::unexpected<Error>;
 // Other protocols' names for what the relay sets itself: passed on, they would make two requests in one.
 constexpr std::array<std::string_view, 4> foreign = {"prompt", "input", "contents", "background"};
 
+// What the relay itself reads.
+bool is_relays(std::string_view name) {
+  return name == "model" || name == "stream" || name == "stream_options";
+}
+
 // The log has no event for what these return, so the client would silently not get it.
 bool asks_for_more_than_text(const std::string& name, const Value& value) {
   const bool asks = name == "logprobs" || name == "top_logprobs" || name == "audio" || name == "modalities";
@@ -65,11 +70,14 @@ tl::expected<ChatRequest, Error> parse_chat_request(
   Value parameters = Value::object();
   const std::string kind = kind_of(json::word(*parsed, "model"));
   const bool at_home = kind == own_kind(Protocol::chat);
+  std::optional<Error> untranslated;  // at home it is the provider who judges
   for (const auto& [name, value] : parsed->items()) {
     const auto read = read_member(name, value, at_home, out, parameters);
-    if (!read) return tl::make_unexpected(read.error());
+    if (read) continue;
+    if (!at_home || is_relays(name)) return tl::make_unexpected(read.error());
+    if (!untranslated) untranslated = read.error();
   }
-  if (at_home) send_own(out, kind, body, std::nullopt);
+  if (at_home) send_own(out, kind, body, untranslated);
   out.parameters = json::dump(parameters);
   out.marks = R"(,"surface":"chat")";
   return out;

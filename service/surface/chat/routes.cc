@@ -4,7 +4,9 @@
 
 #include "service/api/compute.h"
 #include "service/http/sse.h"
+#include "service/json/exact.h"
 #include "service/surface/chat/encoder.h"
+#include "service/surface/chat/own.h"
 #include "service/surface/chat/request.h"
 #include "service/surface/opaque.h"
 
@@ -28,7 +30,9 @@ asio::awaitable<Answer> complete(api::Api& api, const Request& request) {
   const bool streams = parsed->stream, include_usage = parsed->include_usage;
   auto started = co_await begin(api, request, Protocol::chat, std::move(*parsed));
   if (!started) co_return std::move(started.error());
-  if (!streams) co_return whole_answer(api, request, Protocol::chat, started->stream, {chat_completion});
+  if (!streams)
+    co_return whole_answer(api, request, Protocol::chat, started->stream,
+                           {chat_completion, false, false, own_kind(Protocol::chat)});
   auto encoder = make_chat_encoder(*started->stream, include_usage);
   co_return co_await stream_answer(api, request, {Protocol::chat, http::sse::heartbeat, {}}, std::move(*started),
                                    std::move(encoder));
@@ -52,6 +56,27 @@ Value tool_calls_of(const Transcript& transcript) {
     calls[place->second]["extra_content"] = thought_signature(json::word(item.opaque, "data"));
   }
   return calls;
+}
+
+// An answer that was ended in mid-stream has no reason of its provider's.
+http::Reply own_reply(const relay::Stream& stream, const Transcript& transcript) {
+  const Done done = transcript.done.value_or(Done{});
+  CompletionFold fold;
+  transcript.each_own([&fold](Value chunk) { fold.take(std::move(chunk)); });
+  Value completion = std::move(fold).completion();
+  bool ended = false, failed = completion.contains("error") && !completion["error"].is_null();
+  for (Value& choice : completion["choices"]) {
+    failed |= !choice.value("error", Value()).is_null();
+    const bool unsaid = choice.value("finish_reason", Value()).is_null();
+    ended |= !unsaid;
+    if (unsaid) choice["finish_reason"] = chat_finish_reason(done);
+  }
+  if ((!ended || failed) && done.failed()) return http::Reply{0, {}, {}, {}};
+  completion["id"] = id_with("chatcmpl-", stream);
+  if (!completion.contains("created")) completion["created"] = stream.row().created_ms / 1000;
+  if (!completion.contains("model")) completion["model"] = stream.row().model;
+  if (completion.value("usage", Value()).is_null()) completion["usage"] = chat_usage(done);
+  return http::Reply{200, {}, json::dump_exact(completion), "application/json"};
 }
 
 }  // namespace
@@ -79,6 +104,7 @@ Value chat_usage(const Done& done) {
 }
 
 http::Reply chat_completion(const relay::Stream& stream, const Transcript& transcript) {
+  if (transcript.is_own()) return own_reply(stream, transcript);
   Value message = {{"role", "assistant"}, {"content", nullptr}, {"refusal", nullptr}};
   const Value calls = tool_calls_of(transcript);
   const std::string text = transcript.text(), reasoning = transcript.reasoning();

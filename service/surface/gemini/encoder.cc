@@ -6,7 +6,9 @@
 #include "service/json/sax.h"
 #include "service/relay/event_codec.h"
 #include "service/surface/gemini/chunk.h"
+#include "service/surface/gemini/fold.h"
 #include "service/surface/gemini/opaque.h"
+#include "service/surface/own_replay.h"
 
 namespace tokenrelay::surface {
 namespace {
@@ -16,7 +18,9 @@ using storage::EventKind;
 class GeminiEncoder final : public Encoder {
  public:
   GeminiEncoder(const GeminiFacts& facts, bool as_array)
-      : Encoder(false), as_array_(as_array), tail_(gemini_tail(facts)) {}
+      : Encoder(false), as_array_(as_array), tail_(gemini_tail(facts)) {
+    own_.serve({"responseId"}, facts.id);
+  }
 
  private:
   struct Call {
@@ -31,7 +35,33 @@ class GeminiEncoder final : public Encoder {
     }
   };
 
+  bool merges() const override { return !own_.began(); }  // the provider's deltas come one by one, as it sent them
+
   void on_event(EventKind kind, std::string_view payload, uint64_t merged) override {
+    switch (own_.take(kind, payload)) {
+      case OwnReplay::Step::skip:
+        return keeps(own_.held_bytes());
+      case OwnReplay::Step::event:
+        return own_event(1);
+      case OwnReplay::Step::delta:
+        return own_event(merged);
+      case OwnReplay::Step::begin:
+      case OwnReplay::Step::translate:
+        break;
+    }
+    translate(kind, payload, merged);
+  }
+
+  // One as the provider sent it. Only few chunks say why the answer ends, and those alone are parsed.
+  void own_event(uint64_t merged) {
+    json_ = own_.json();
+    const bool may_end = json_.find("\"finishReason\"") != json_.npos || json_.find("\"blockReason\"") != json_.npos ||
+                         json_.find("\"error\"") != json_.npos;
+    if (may_end) own_ended_ |= ends_gemini(json_);
+    tell(merged);
+  }
+
+  void translate(EventKind kind, std::string_view payload, uint64_t merged) {
     switch (kind) {
       case EventKind::text:
       case EventKind::reasoning:
@@ -54,6 +84,7 @@ class GeminiEncoder final : public Encoder {
         return;
       case EventKind::start:
       case EventKind::upstream:
+      case EventKind::own:
         return;
     }
   }
@@ -126,6 +157,10 @@ class GeminiEncoder final : public Encoder {
 
   // Called once, for the terminal event.
   void end(const Done& done) {
+    if (own_.began() && own_ended_) {
+      if (as_array_) write_raw("]\n");
+      return;
+    }
     if (done.failed() && done.error) {
       json_ = error_json(Protocol::gemini, error_of(*done.error, std::nullopt), "");
       tell(1);
@@ -151,6 +186,8 @@ class GeminiEncoder final : public Encoder {
   size_t waiting_ = 0;  // of them, not told
   std::string held_;    // parts to send after the held calls, each after a comma
   bool malformed_ = false, first_ = true;
+  OwnReplay own_{own_kind(Protocol::gemini)};
+  bool own_ended_ = false;
 };
 
 }  // namespace

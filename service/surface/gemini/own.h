@@ -6,6 +6,7 @@
 namespace tokenrelay::surface {
 
 // `body` has its members' names in camelCase (members.h).
-OwnCheck check_own_contents(const json::Value& body);
+// Whether its history holds what the relay made of another provider's answer. Then it must be translated.
+bool has_foreign_contents(const json::Value& body);
 
 }  // namespace tokenrelay::surface

@@ -164,11 +164,8 @@ tl::expected<SurfaceRequest, Error> read_gemini_request(const Value& given, std:
   SurfaceRequest out;
   out.model = model;
   out.marks = R"(,"surface":"gemini")";
-  OwnCheck own;
-  if (upstream_kind == own_kind(Protocol::gemini)) own = check_own_contents(body);
-  if (own.refused) return tl::make_unexpected(std::move(*own.refused));
   const Read translated = translate(body, upstream_kind, out);
-  if (upstream_kind == own_kind(Protocol::gemini) && !own.has_foreign_turns) {
+  if (upstream_kind == own_kind(Protocol::gemini) && !has_foreign_contents(body)) {
     send_own(out, upstream_kind, raw, translated ? std::nullopt : std::optional(translated.error()));
   } else if (!translated) {
     return tl::make_unexpected(translated.error());

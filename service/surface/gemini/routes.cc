@@ -3,8 +3,10 @@
 #include <algorithm>
 
 #include "service/api/compute.h"
+#include "service/json/exact.h"
 #include "service/surface/gemini/chunk.h"
 #include "service/surface/gemini/encoder.h"
+#include "service/surface/gemini/fold.h"
 #include "service/surface/gemini/opaque.h"
 #include "service/surface/gemini/request.h"
 
@@ -36,9 +38,7 @@ Parsed read_request(const Request& request, json::Limits limits, const relay::Mo
   return read_gemini_request(*body, request.body, model, api::provider_of(models, model));
 }
 
-http::Reply whole(const relay::Stream& stream, const Transcript& transcript) {
-  return http::Reply{200, {}, gemini_response(gemini_facts(stream), transcript), "application/json"};
-}
+http::Reply whole(const relay::Stream& stream, const Transcript& transcript);
 
 asio::awaitable<Answer> generate(api::Api& api, const Request& request, bool streams) {
   if (auto refused = check_head(Protocol::gemini, request)) co_return std::move(*refused);
@@ -52,7 +52,9 @@ asio::awaitable<Answer> generate(api::Api& api, const Request& request, bool str
   const bool as_array = !wants_events(request);
   auto started = co_await begin(api, request, Protocol::gemini, std::move(*parsed), gemini_field);
   if (!started) co_return std::move(started.error());
-  if (!streams) co_return whole_answer(api, request, Protocol::gemini, started->stream, {whole, false, true});
+  if (!streams)
+    co_return whole_answer(api, request, Protocol::gemini, started->stream,
+                           {whole, false, true, own_kind(Protocol::gemini)});
   auto encoder = make_gemini_encoder(gemini_facts(*started->stream), as_array);
   Profile profile{Protocol::gemini, heartbeat, {}};
   if (as_array) profile = {Protocol::gemini, array_heartbeat, {{"Content-Type", "application/json"}}};
@@ -70,6 +72,26 @@ std::string signature_of_call(const Transcript& transcript, uint64_t index) {
 void append_part(std::string& parts, const std::string& part) {
   if (!parts.empty() && !part.empty()) parts += ',';
   parts += part;
+}
+
+// An answer that was ended in mid-stream has no reason of its provider's.
+http::Reply own_reply(const relay::Stream& stream, const Transcript& transcript) {
+  const Done done = transcript.done.value_or(Done{});
+  ResponseFold fold;
+  transcript.each_own([&fold](Value chunk) { fold.take(std::move(chunk)); });
+  const bool ended = fold.has_reason();
+  if (!ended && done.failed()) return http::Reply{0, {}, {}, {}};
+  Value response = std::move(fold).response();
+  if (!ended && response.contains("candidates") && response["candidates"].is_array()) {
+    for (Value& candidate : response["candidates"]) candidate["finishReason"] = gemini_finish_reason(done, false);
+  }
+  if (response.contains("responseId")) response["responseId"] = gemini_facts(stream).id;
+  return http::Reply{200, {}, json::dump_exact(response), "application/json"};
+}
+
+http::Reply whole(const relay::Stream& stream, const Transcript& transcript) {
+  if (transcript.is_own()) return own_reply(stream, transcript);
+  return http::Reply{200, {}, gemini_response(gemini_facts(stream), transcript), "application/json"};
 }
 
 }  // namespace

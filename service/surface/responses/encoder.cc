@@ -1,10 +1,16 @@
 #include "service/surface/responses/encoder.h"
 
+#include <algorithm>
+#include <charconv>
 #include <map>
 
+#include "service/json/sax.h"
 #include "service/json/write.h"
 #include "service/relay/event_codec.h"
 #include "service/surface/error.h"
+#include "service/surface/own_replay.h"
+#include "service/surface/responses/own.h"
+#include "service/upstream/own_request.h"
 
 namespace tokenrelay::surface {
 namespace {
@@ -19,7 +25,10 @@ class ResponsesEncoder final : public Encoder {
   ResponsesEncoder(ResponseFacts facts, std::shared_ptr<relay::Excerpts> excerpts)
       : Encoder(true), facts_(std::move(facts)) {
     transcript_.excerpts = std::move(excerpts);
+    served_.id = "resp_" + facts_.key;
   }
+
+  bool merges() const override { return !own_.began(); }  // the provider's deltas come one by one, as it sent them
 
   std::shared_ptr<const relay::Excerpts> take_excerpts() override {
     const bool marked = std::exchange(marked_, false);
@@ -28,13 +37,116 @@ class ResponsesEncoder final : public Encoder {
 
  private:
   void on_event(EventKind kind, std::string_view payload, uint64_t merged) override {
+    const OwnReplay::Step step = own_.take(kind, payload);
+    if (kind == EventKind::start) served_.background = says_background(payload);
+    // What the provider's own events say is known in neutral words, too: for the last object, after a steer.
+    if (kind != EventKind::own && (own_.began() || own_.was_own())) {
+      said_.excerpts = transcript_.excerpts;
+      said_.add(seq() - merged, seq(), kind, payload);
+    }
+    if (step == OwnReplay::Step::begin || kind == EventKind::start) start(kind, payload, step);
+    switch (step) {
+      case OwnReplay::Step::skip:
+        return;
+      case OwnReplay::Step::event:
+        return own_event(own_.json());
+      case OwnReplay::Step::delta:
+        return own_delta(merged);
+      case OwnReplay::Step::begin:
+      case OwnReplay::Step::translate:
+        return translate(kind, payload, merged);
+    }
+  }
+
+  // The start event is told at once, unless the provider's own may come instead.
+  void start(EventKind kind, std::string_view payload, OwnReplay::Step step) {
+    if (kind == EventKind::start) start_ = payload;
+    if (kind != EventKind::start || step == OwnReplay::Step::translate) tell_start();
+  }
+
+  void tell_start() {
+    transcript_.add(0, 1, EventKind::start, start_);
+    whole("response.created", "in_progress");
+    whole("response.in_progress", "in_progress");
+  }
+
+  // --- the provider's own
+  void own_event(const std::string& raw) {
+    keeps_all(raw.size());
+    const std::string type = own_type(raw);
+    own_ended_ |= ends_response(type);
+    own_error_ |= type == "error";  // response.failed is still due
+    if (type == "response.output_item.added" || type == "response.output_item.done") note_item(raw, type);
+    write(is_event_name(type) ? type : std::string(), own_response_event(raw, served_, number_of_next()));
+  }
+
+  void own_delta(uint64_t merged) {
+    const std::string& raw = own_.json();
+    const std::string type = own_type(raw);
+    json_ = "{\"sequence_number\":" + std::to_string(number_of_next(merged)) + ",";
+    json_ += std::string_view(raw).substr(raw.find('{') + 1);
+    write_delta(is_event_name(type) ? type : std::string(), json_, merged);
+  }
+
+  // An item that is done may be large: it is not needed.
+  void note_item(std::string_view raw, std::string_view type) {
+    const std::string_view index = upstream::member_of(raw, "output_index");
+    uint64_t number = 0;
+    const auto [end, error] = std::from_chars(index.data(), index.data() + index.size(), number);
+    if (error != std::errc() || end != index.data() + index.size() || number > most_items) return;
+    first_number_ = std::max(first_number_, number + 1);
+    own_items_.erase(number);
+    if (type == "response.output_item.done") return;
+    auto item = json::parse(upstream::member_of(raw, "item"), json::deepest);
+    if (item && item->is_object()) own_items_[number] = std::move(*item);
+  }
+
+  // Nothing more comes of the provider's: items that are open end as they are, and what follows is of new ones.
+  void leave_own() {
+    for (auto& [number, item] : std::exchange(own_items_, {})) {
+      if (!item.is_object()) continue;
+      item["status"] = "incomplete";
+      const bool speaks = json::word(item, "type") == "message" && !said_.items.empty();
+      if (speaks && said_.items.back().kind == Item::Kind::text) {
+        item["content"] = Value::array();
+        item["content"].push_back(text_part(said_.items.back().text));
+      }
+      write_whole("response.output_item.done", Value{{"type", "response.output_item.done"},
+                                                     {"sequence_number", number_of_next()},
+                                                     {"output_index", number},
+                                                     {"item", std::move(item)}});
+    }
+    transcript_.start = said_.start.is_null() ? json::parse(start_).value_or(Value::object()) : said_.start;
+    said_.start = transcript_.start;
+  }
+
+  void keeps_all(size_t more) {
+    const size_t held = transcript_.excerpts ? transcript_.excerpts->held_bytes() : held_bytes();
+    keeps(held + own_.held_bytes() + (transcript_.excerpts ? 0 : more));
+  }
+
+  static constexpr uint64_t most_items = 1 << 20;
+
+  static bool says_background(std::string_view start) {
+    bool background = false;
+    std::string scratch;
+    json::Reader in(start, scratch);
+    in.object([&](std::string_view key) {
+      if (key == "background") background = in.boolean();
+    });
+    return background;
+  }
+
+  void translate(EventKind kind, std::string_view payload, uint64_t merged) {
+    if (kind == EventKind::start) return;
+    if (kind == EventKind::steer || kind == EventKind::done) leave_own_if_open();
+    if (kind == EventKind::done && own_ended_ && !own_.was_own()) return;
     transcript_.add(seq() - merged, seq(), kind, payload);
-    keeps(transcript_.excerpts ? transcript_.excerpts->held_bytes() : held_bytes() + payload.size());
+    keeps_all(payload.size());
     const bool begins = output_.follow(transcript_);
     switch (kind) {
       case EventKind::start:
-        whole("response.created", "in_progress");
-        return whole("response.in_progress", "in_progress");
+        return;
       case EventKind::text:
         if (begins) begin_text();
         return delta("response.output_text.delta", position_, payload, R"(,"logprobs":[]})", merged);
@@ -50,15 +162,21 @@ class ResponsesEncoder final : public Encoder {
       case EventKind::steer:
         return drop_calls();
       case EventKind::upstream:
+      case EventKind::own:
         return;
     }
+  }
+
+  void leave_own_if_open() {
+    const bool was = own_.began() || own_.was_own();
+    if (was && !own_ended_ && !std::exchange(left_own_, true)) leave_own();
   }
 
   // --- events about one item
   void event(std::string_view name, size_t number, const Value& members) {
     Value out = {{"type", std::string(name)}, {"sequence_number", number_of_next()}};
     if (!members.contains("item")) out["item_id"] = item_id(facts_, transcript_, output_, number);
-    out["output_index"] = number;
+    out["output_index"] = number + first_number_;
     out.update(members);
     write_whole(name, out);
   }
@@ -104,7 +222,7 @@ class ResponsesEncoder final : public Encoder {
 
   std::string position_of(size_t number) const {
     return R"(,"item_id":")" + item_id(facts_, transcript_, output_, number) + R"(","output_index":)" +
-           std::to_string(number);
+           std::to_string(number + first_number_);
   }
 
   void delta(std::string_view name, std::string_view place, std::string_view text, std::string_view tail,
@@ -181,9 +299,17 @@ class ResponsesEncoder final : public Encoder {
 
   // --- events about the whole
   void whole(std::string_view name, std::string_view status) {
-    write_whole(name, Value{{"type", std::string(name)},
-                            {"sequence_number", number_of_next()},
-                            {"response", response_object(facts_, transcript_, output_, status)}});
+    Value response;
+    if (left_own_) {
+      Output all;
+      all.follow(said_);
+      response = response_object(facts_, said_, all, status);
+    } else {
+      response = response_object(facts_, transcript_, output_, status);
+    }
+    write_whole(
+        name,
+        Value{{"type", std::string(name)}, {"sequence_number", number_of_next()}, {"response", std::move(response)}});
   }
 
   void end(const Done& done) {
@@ -200,6 +326,7 @@ class ResponsesEncoder final : public Encoder {
   }
 
   void error(const Done& done) {
+    if (own_error_) return;
     const auto said = done.error.value_or(relay::StreamError{"server_error", "the answer is incomplete", false});
     auto event = json::parse(error_json(Protocol::responses, error_of(said, std::nullopt), ""));
     if (!event) return;
@@ -214,7 +341,14 @@ class ResponsesEncoder final : public Encoder {
   std::string position_;              // the members of its deltas that name the item
   std::map<uint64_t, size_t> calls_;  // from the log's index of a call to its item's number
   std::string json_;                  // reused
-  bool marked_ = false;               // what was written since take_excerpts() may have marks
+  OwnReplay own_{own_kind(Protocol::responses)};
+  OwnResponse served_;
+  Transcript said_;                      // of a stream with own events: all of it in neutral words
+  std::map<uint64_t, Value> own_items_;  // that are open
+  uint64_t first_number_ = 0;            // of the items after them
+  bool own_ended_ = false, own_error_ = false, left_own_ = false;
+  std::string start_;
+  bool marked_ = false;  // what was written since take_excerpts() may have marks
 };
 
 }  // namespace

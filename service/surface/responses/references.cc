@@ -47,7 +47,7 @@ tl::expected<References, Error> references_in(const Value& input) {
     if (!is_reference(input[i])) continue;
     Reference reference{i, 0, json::word(input[i], "id").substr(0, 128)};
     const auto place = parse_item_id(reference.id);
-    if (!place) return tl::make_unexpected(unknown(reference));
+    if (!place) continue;  // a provider's
     reference.number = place->number;
     found[place->stream_id].push_back(std::move(reference));
     if (found.size() > max_referenced_responses) {
@@ -127,6 +127,7 @@ asio::awaitable<Resolved> resolve_references(api::Api& api, const Request& reque
   if (input == body.end() || !input->is_array()) co_return nullptr;
   const auto found = references_in(*input);
   if (!found) co_return refused(found.error(), request);
+  if (found->empty()) co_return nullptr;
   auto streams = co_await find_streams(api, request, *found);
   if (!streams) co_return tl::make_unexpected(std::move(streams.error()));
   const auto share = api.whole_reads.none();

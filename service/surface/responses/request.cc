@@ -6,6 +6,8 @@
 
 #include "service/api/create_request.h"
 #include "service/json/blank.h"
+#include "service/surface/own.h"
+#include "service/surface/responses/own.h"
 #include "service/surface/responses/parts.h"
 #include "service/surface/responses/tools.h"
 #include "service/surface/responses/turns.h"
@@ -54,6 +56,11 @@ class RequestReader {
       return foreign(name, value);
     }
     return {};
+  }
+
+  // What the relay itself reads.
+  static bool is_relays(std::string_view name) {
+    return name == "model" || name == "stream" || name == "background" || name == "metadata";
   }
 
   Value parameters = Value::object();
@@ -163,15 +170,8 @@ tl::expected<Value, Error> messages_of(const Value& body, std::string_view kind)
   return messages;
 }
 
-}  // namespace
-
-tl::expected<ResponsesRequest, Error> read_responses_request(const Value& body, std::string_view upstream_kind) {
-  ResponsesRequest out;
-  RequestReader reader(upstream_kind, out);
-  for (const auto& [name, value] : body.items()) {
-    if (const auto read = reader.member(name, value); !read) return tl::make_unexpected(read.error());
-  }
-  auto messages = messages_of(body, upstream_kind);
+Read translate(const Value& body, std::string_view kind, RequestReader& reader, ResponsesRequest& out) {
+  auto messages = messages_of(body, kind);
   if (!messages) return tl::make_unexpected(messages.error());
   const auto bytes = api::check_messages(*messages);
   if (!bytes) return refuse("input", bytes.error());
@@ -179,7 +179,29 @@ tl::expected<ResponsesRequest, Error> read_responses_request(const Value& body, 
   out.messages = json::dump(*messages);
   if (!reader.own.empty()) reader.parameters["x_responses"] = Value{{"body", std::move(reader.own)}};
   out.parameters = json::dump(reader.parameters);
+  return {};
+}
+
+}  // namespace
+
+tl::expected<ResponsesRequest, Error> read_responses_request(const Value& body, std::string_view raw,
+                                                             std::string_view upstream_kind) {
+  ResponsesRequest out;
   out.marks = R"(,"surface":"responses")";
+  const bool own = upstream_kind == own_kind(Protocol::responses) && !raw.empty() && !has_foreign_items(body);
+  RequestReader reader(upstream_kind, out);
+  std::optional<Error> untranslated;  // the client's own provider judges
+  for (const auto& [name, value] : body.items()) {
+    const auto read = reader.member(name, value);
+    if (read) continue;
+    if (!own || RequestReader::is_relays(name)) return tl::make_unexpected(read.error());
+    if (!untranslated) untranslated = read.error();
+  }
+  if (auto translated = translate(body, upstream_kind, reader, out); !translated) {
+    if (!own) return tl::make_unexpected(translated.error());
+    if (!untranslated) untranslated = translated.error();
+  }
+  if (own) send_own(out, upstream_kind, raw, untranslated);
   if (out.background) out.marks += R"(,"background":true)";
   return out;
 }

@@ -7,9 +7,11 @@
 #include "service/api/whole_answer.h"
 #include "service/http/sse.h"
 #include "service/surface/responses/encoder.h"
+#include "service/surface/responses/own.h"
 #include "service/surface/responses/parts.h"
 #include "service/surface/responses/references.h"
 #include "service/surface/responses/request.h"
+#include "service/upstream/own_request.h"
 
 namespace tokenrelay::surface {
 namespace {
@@ -37,16 +39,33 @@ std::shared_ptr<relay::Excerpts> new_excerpts(api::Api& api) {
   return std::make_shared<relay::Excerpts>(api.random, api::held_text_bytes);
 }
 
+// As the provider told it at its end; else as far as it has come.
+Reply response_reply(const relay::Stream& stream, const Transcript& transcript) {
+  const bool told = transcript.is_own() && !transcript.own_parts.empty();
+  const std::string_view raw =
+      told ? upstream::member_of(transcript.own_parts.back().json, "response") : std::string_view();
+  // Some servers leave out at the end what they have said before.
+  const std::string_view output = upstream::member_of(raw, "output");
+  const bool leaves_out = (output.empty() || output == "[]") && !transcript.items.empty();
+  const bool says_otherwise =
+      transcript.done && transcript.done->failed() && upstream::member_of(raw, "status") == R"("completed")";
+  if (!raw.starts_with('{') || says_otherwise || leaves_out) return object_reply(response_object(stream, transcript));
+  const OwnResponse served{id_with("resp_", stream), transcript.start.value("background", false)};
+  return Reply{200, {}, own_response(raw, served), "application/json"};
+}
+
 // The response as it is now.
 asio::awaitable<Answer> object_now(api::Api& api, const Request& request, std::shared_ptr<relay::Stream> stream) {
   const auto transcript = std::make_shared<Transcript>();
   transcript->excerpts = new_excerpts(api);
+  transcript->own.emplace(own_kind(Protocol::responses));
+  transcript->keeps_own = is_last_own;
   const auto share = api.whole_reads.none();
   auto refusal = co_await read_transcript(request, stream, transcript, share);
   if (refusal) co_return std::move(*refusal);
   // A stream that runs changes while a worker would look at it; it has seldom much beside its texts.
   const size_t held = transcript->excerpts->held_bytes() + stream->row().metadata.size();
-  std::function<Reply()> make = [stream, transcript] { return object_reply(response_object(*stream, *transcript)); };
+  std::function<Reply()> make = [stream, transcript] { return response_reply(*stream, *transcript); };
   Reply reply = co_await api::compute<Reply>(api.shard.worker(), stream->ended() ? held : 0, std::move(make));
   reply.headers = {{"Stream-Id", stream->id()}, {"Cache-Control", "no-store"}};
   co_return api::pieces_reply(api, std::move(reply), stream, transcript->excerpts, share, request);
@@ -57,7 +76,7 @@ Render render_for(const Request& request) {
   return [request_id = request.request_id](const relay::Stream& stream, const Transcript& transcript) {
     const auto& done = transcript.done;
     const bool said_nothing = done && done->failed() && done->error && transcript.items.empty();
-    if (!said_nothing) return object_reply(response_object(stream, transcript));
+    if (!said_nothing) return response_reply(stream, transcript);
     return error_reply(Protocol::responses, error_of(*done->error, stream.failure()), request_id);
   };
 }
@@ -80,9 +99,10 @@ asio::awaitable<Answer> create(api::Api& api, const Request& request) {
   auto referred = co_await resolve_references(api, request, *body);
   if (!referred) co_return std::move(referred.error());
   const size_t bytes = request.body.size() + (*referred ? (*referred)->bytes() : 0);
-  const std::function<Parsed()> read = [&body, models = api.shard.model_table()] {
+  const std::string_view raw = *referred ? std::string_view() : std::string_view(request.body);
+  const std::function<Parsed()> read = [&body, raw, models = api.shard.model_table()] {
     const Value whole = std::move(*body);  // let go there too
-    return read_responses_request(whole, api::provider_of(*models, json::word(whole, "model")));
+    return read_responses_request(whole, raw, api::provider_of(*models, json::word(whole, "model")));
   };
   Parsed parsed = co_await api::compute<Parsed>(api.shard.worker(), bytes, read);
   if (!parsed) co_return refused(parsed.error(), request);
@@ -96,7 +116,8 @@ asio::awaitable<Answer> create(api::Api& api, const Request& request) {
     co_return co_await stream_answer(api, request, profile(), std::move(*started), std::move(encoder));
   }
   if (background) co_return co_await object_now(api, request, started->stream);
-  co_return whole_answer(api, request, Protocol::responses, started->stream, {render_for(request), true, false});
+  co_return whole_answer(api, request, Protocol::responses, started->stream,
+                         {render_for(request), true, false, own_kind(Protocol::responses), is_last_own});
 }
 
 // A client that dials this surface as a WebSocket (Codex) falls back to HTTP at once on 426, and on no other status

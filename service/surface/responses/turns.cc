@@ -115,6 +115,9 @@ Read read_item(const Value& item, const std::string& place, std::string_view ups
   if (type == "message" || (type.empty() && item.contains("role"))) return read_message(item, place, messages, turn);
   if (type == "function_call") return read_call(item, place, turn);
   if (type == "function_call_output") return read_call_output(item, place, messages, turn);
+  if (type == "item_reference" || (item.size() == 1 && item.contains("id"))) {
+    return refuse(place + ".id", "item " + json::word(item, "id").substr(0, 128) + " does not exist");
+  }
   if (type == "reasoning") {
     read_reasoning(item, upstream_kind, turn);
     return {};

@@ -47,6 +47,7 @@ class UiEncoder final : public Encoder {
       case EventKind::done:
         return end(read_done(payload));
       case EventKind::upstream:
+      case EventKind::own:
         return;
     }
   }

@@ -15,6 +15,7 @@ using Taken = AnthropicAnswer::Taken;
 
 constexpr size_t max_open_blocks = 64;
 constexpr int max_tools = 1024;
+constexpr size_t max_id_bytes = 256;
 constexpr size_t max_opaque_bytes = 1 << 20;   // of one block
 constexpr size_t max_held_bytes = 8u << 20;    // of all open ones
 constexpr size_t max_start_bytes = 64u << 10;  // a longer text is not repeated by a delta
@@ -40,6 +41,36 @@ Taken alive(bool is_alive) {
 Taken AnthropicAnswer::take(std::string_view payload, std::string_view name) {
   const AnthropicEvent event = read_anthropic_event(payload, name, scratch_);
   begun_ |= event.kind != AnthropicEvent::Kind::not_json && event.kind != AnthropicEvent::Kind::other;
+  if (!own_.on() || event.kind == AnthropicEvent::Kind::not_json) return take_kind(event);
+  payload_ = payload;
+  // Blocks and deltas are handed on where it is known what they say; a whole message is told in neutral words only.
+  const bool later = event.kind == AnthropicEvent::Kind::block_start ||
+                     event.kind == AnthropicEvent::Kind::block_delta || event.kind == AnthropicEvent::Kind::message;
+  if (event.kind == AnthropicEvent::Kind::block_stop) {
+    const Block* const block = open_block(event.index);
+    if (block && !hand_on_signature(*block)) return Taken::gone;
+  }
+  if (!later && !hand_on_own(false)) return Taken::gone;
+  return take_kind(event);
+}
+
+bool AnthropicAnswer::hand_on_own(const AnthropicDelta& delta, OwnEvent::Voice voice, int tool) {
+  if (!own_.on()) return true;
+  if (delta.piece.size() < 2 || delta.piece.front() != '"') return hand_on_own(true);
+  return own_.delta(payload_, {delta.piece.substr(1, delta.piece.size() - 2), voice, tool});
+}
+
+// SDKs replace a signature by the next piece of it, so it is sent whole, before its block ends.
+bool AnthropicAnswer::hand_on_signature(const Block& block) {
+  if (block.signatures == 0) return true;
+  if (block.signatures == 1) return own_.event(block.own_signature, true);
+  std::string event = R"({"type":"content_block_delta","index":)" + std::to_string(block.index) +
+                      R"(,"delta":{"type":"signature_delta","signature":)";
+  json::append_string(event, block.opaque);
+  return own_.event(event + "}}", true);
+}
+
+Taken AnthropicAnswer::take_kind(const AnthropicEvent& event) {
   switch (event.kind) {
     case AnthropicEvent::Kind::not_json:
       return Taken::not_json;
@@ -69,6 +100,7 @@ Taken AnthropicAnswer::take(std::string_view payload, std::string_view name) {
 }
 
 void AnthropicAnswer::take_message(const AnthropicMessage& message, bool ended) {
+  if (id_.empty()) id_ = message.id.substr(0, max_id_bytes);
   if (message.stop_reason) {
     stop_reason_ = *message.stop_reason;
     stop_sequence_ = stop_sequence_of(message.stop_sequence);
@@ -131,6 +163,9 @@ std::string_view AnthropicAnswer::text_of(std::string_view raw) {
 
 Taken AnthropicAnswer::start_block(int64_t index, std::string_view raw) {
   const AnthropicBlock start = read_anthropic_block(raw, scratch_);
+  const bool waits = (start.kind == Kind::text && text_of(start.text).empty()) ||
+                     (start.kind == Kind::thinking && text_of(start.text).empty());
+  if (!hand_on_own(!waits)) return Taken::gone;
   if (start.kind == Kind::tool_use) return start_tool(index, start);
   if (open_block(index) && stop_block(index) == Taken::gone) return Taken::gone;
   Block* block = add_block(index, start.kind);
@@ -173,11 +208,12 @@ Taken AnthropicAnswer::take_delta(int64_t index, std::string_view raw) {
     case AnthropicDelta::Kind::other:
       break;
   }
-  return Taken::event;
+  return alive(hand_on_own(true));
 }
 
 Taken AnthropicAnswer::take_text(int64_t index, const AnthropicDelta& delta) {
   const bool is_text = delta.kind == AnthropicDelta::Kind::text;
+  if (!hand_on_own(delta, is_text ? OwnEvent::Voice::text : OwnEvent::Voice::reasoning, 0)) return Taken::gone;
   Block* block = open_block(index);
   // Some servers do not send the start of a plain block.
   if (!block) block = add_block(index, is_text ? Kind::text : Kind::thinking);
@@ -195,24 +231,26 @@ Taken AnthropicAnswer::take_text(int64_t index, const AnthropicDelta& delta) {
 
 Taken AnthropicAnswer::take_signature(int64_t index, const AnthropicDelta& delta) {
   const std::string_view piece = text_of(delta.piece);
-  if (piece.empty()) return Taken::event;
+  if (piece.empty()) return alive(hand_on_own(true));
   Block* block = open_block(index);
   if (!block || block->kind != Kind::thinking) block = only_open(Kind::thinking);
   if (!block) block = add_block(index, Kind::thinking);
   if (!block) return Taken::too_large;
   block->opaque += piece;
+  if (own_.on() && ++block->signatures == 1) block->own_signature = payload_;
   return holds_too_much(*block) ? Taken::too_large : Taken::event;
 }
 
 Taken AnthropicAnswer::take_input(int64_t index, const AnthropicDelta& delta) {
-  const std::string_view piece = text_of(delta.piece);
-  if (piece.empty()) return Taken::event;
   Block* block = open_block(index);
-  if (block && block->kind == Kind::other) return Taken::event;  // a server tool's
+  if (block && block->kind == Kind::other) return alive(hand_on_own(true));  // a server tool's
   if (!block || block->kind != Kind::tool_use) block = only_open(Kind::tool_use);
+  const std::string_view piece = text_of(delta.piece);
+  if (piece.empty()) return alive(hand_on_own(true));
   if (!block) return Taken::homeless;
   // Some servers send {} and then the arguments. If none come, finish() says it.
-  if (!block->has_input && piece == "{}") return Taken::event;
+  if (!block->has_input && piece == "{}") return alive(hand_on_own(true));
+  if (!hand_on_own(delta, OwnEvent::Voice::tool_call, block->tool)) return Taken::gone;
   block->has_input = true;
   mark_.content();
   return alive(say(*block, Said::arguments, piece));
@@ -311,7 +349,7 @@ bool AnthropicAnswer::flush() {
 }
 
 std::string_view AnthropicAnswer::left_out() const {
-  return explained() ? std::string_view() : left_out_.names();
+  return explained() || own_.on() ? std::string_view() : left_out_.names();
 }
 
 bool AnthropicAnswer::explained() const {

@@ -18,13 +18,16 @@
 #include "service/upstream/anthropic/event.h"
 #include "service/upstream/end_mark.h"
 #include "service/upstream/left_out.h"
+#include "service/upstream/own_recorder.h"
 #include "service/upstream/upstream.h"
 
 namespace tokenrelay::upstream {
 
 class AnthropicAnswer final {
  public:
-  explicit AnthropicAnswer(CallHandler& handler) : handler_(handler) {}
+  explicit AnthropicAnswer(CallHandler& handler) : handler_(handler), own_(handler) {}
+
+  OwnRecorder& own() { return own_; }  // off until it is begun
 
   enum class Taken {
     event,
@@ -43,26 +46,37 @@ class AnthropicAnswer final {
   bool flush();
 
   const EndMark& mark() const { return mark_; }
+  bool empty() const { return !mark_.has_content() && !own_.shown(); }
   bool begun() const { return begun_; }
   // The kinds of blocks that were skipped, where the reason does not explain an answer without others; else "".
   std::string_view left_out() const;
   bool explained() const;   // the reason says why an answer may be empty
   Outcome outcome() const;  // of an answer that is complete
   const Usage& usage() const { return usage_; }
+  const std::string& id() const { return id_; }  // of the message; "" until it is known
 
  private:
   struct Block {
     int64_t index;
     AnthropicBlock::Kind kind;
-    int tool = 0;            // tool_use: its number
-    std::string opaque;      // thinking: the signature; redacted_thinking: the data
-    std::string input;       // tool_use: from its start; used at its end unless pieces have arrived
-    bool has_input = false;  // a piece has arrived
-    std::string start;       // the text of its start; a first delta that repeats it is dropped
+    int tool = 0;               // tool_use: its number
+    std::string opaque;         // thinking: the signature; redacted_thinking: the data
+    std::string input;          // tool_use: from its start; used at its end unless pieces have arrived
+    bool has_input = false;     // a piece has arrived
+    std::string own_signature;  // the first signature_delta, as it was sent
+    int signatures = 0;         // how many
+    std::string start;          // the text of its start; a first delta that repeats it is dropped
     json::Joiner text, reasoning, arguments;
   };
   enum class Said { text, reasoning, arguments };
 
+  // The event being taken, as it was sent. False: the answer was destroyed.
+  bool hand_on_own(bool shows) { return own_.event(payload_, shows); }
+  bool hand_on_own(const AnthropicDelta& delta, OwnEvent::Voice voice, int tool);
+
+  bool hand_on_signature(const Block& block);
+
+  Taken take_kind(const AnthropicEvent& event);
   Taken start_block(int64_t index, std::string_view raw);
   Taken take_delta(int64_t index, std::string_view raw);
   Taken take_text(int64_t index, const AnthropicDelta& delta);
@@ -88,14 +102,16 @@ class AnthropicAnswer final {
   bool say_opaque(std::string_view type, std::string_view data);
 
   CallHandler& handler_;
+  OwnRecorder own_;
   transport::Lifeline line_;
-  std::string scratch_;  // the readers'
-  std::string joined_;   // the joiners'
+  std::string_view payload_;  // being taken
+  std::string scratch_;       // the readers'
+  std::string joined_;        // the joiners'
   std::vector<Block> blocks_;
   int tools_ = 0;
   bool begun_ = false;
   EndMark mark_;
-  std::string stop_reason_, stop_sequence_;
+  std::string id_, stop_reason_, stop_sequence_;
   LeftOut left_out_;
   AnthropicUsage counted_;
   Usage usage_;

@@ -135,6 +135,8 @@ AnthropicMessage read_anthropic_message(std::string_view raw, std::string& scrat
       if (!reason.empty() && reason != "null") message.stop_reason = std::string(reason);
     } else if (key == "stop_sequence" && in.peek() == Reader::Kind::string) {
       message.stop_sequence = std::string(in.string());
+    } else if (key == "id") {
+      message.id = std::string(in.string());
     } else if (key == "content") {
       message.content = in.raw();
     } else if (key == "usage") {

@@ -52,6 +52,7 @@ AnthropicDelta read_anthropic_delta(std::string_view raw, std::string& scratch);
 // The message of message_start, the delta of message_delta, or a whole message.
 struct AnthropicMessage {
   std::optional<std::string> stop_reason;  // never "" or "null", which some servers send before there is one
+  std::string id;                          // "": not said
   std::string stop_sequence;               // "": none
   std::string_view content, usage;         // raw
 };

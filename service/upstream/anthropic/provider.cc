@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 
+#include "service/json/sax.h"
 #include "service/text/ascii.h"
 #include "service/upstream/anthropic/answer.h"
 #include "service/upstream/anthropic/request.h"
@@ -34,6 +35,7 @@ class AnthropicCall final : public SseCall {
 
   AnthropicCall(std::shared_ptr<Shared> shared, const HttpPreparedPtr& request, CallHandler& handler)
       : SseCall(shared->client, shared->options, handler), shared_(std::move(shared)), answer_(handler) {
+    if (request->own && handler.wants_own()) answer_.own().begin(options());
     ask(request->http);
   }
 
@@ -42,13 +44,14 @@ class AnthropicCall final : public SseCall {
   bool take_document(std::string_view document, const client::TransferEnd& end) override;
   bool stopped() const override { return answer_.mark().stopped(); }
   bool marked() const override { return answer_.mark().marked(); }
-  bool empty() const override { return !answer_.mark().has_content(); }
+  bool empty() const override { return answer_.empty(); }
   std::string_view left_out() const override { return answer_.left_out(); }
   bool explained(const Outcome&) const override { return answer_.explained(); }
   bool begun() const override { return answer_.begun(); }
   bool flush() override { return answer_.flush(); }
   Outcome outcome() const override { return answer_.outcome(); }
   const Usage& usage() const override { return answer_.usage(); }
+  std::string_view response_id() const override { return answer_.id(); }
   bool refused(const client::HttpHead& head, std::string_view body) override;
   void stop(AnthropicAnswer::Taken taken, std::string_view payload);
 
@@ -71,6 +74,7 @@ tl::expected<HttpPrepared, UnsupportedField> AnthropicCall::prepare(const ModelR
 bool AnthropicCall::take_event(const SseEvent& event) {
   if (event.name == "ping") return true;  // not always JSON
   if (event.name == "error") {
+    if (json::is_json(event.data) && !answer_.own().event(event.data, false)) return false;
     stop(AnthropicAnswer::Taken::error, event.data);
     return false;
   }
@@ -98,6 +102,7 @@ bool AnthropicCall::take_event(const SseEvent& event) {
 }
 
 bool AnthropicCall::take_document(std::string_view document, const client::TransferEnd& end) {
+  answer_.own().end();
   const auto taken = answer_.take(document);
   if (taken == AnthropicAnswer::Taken::gone) return false;
   if (taken == AnthropicAnswer::Taken::end) {

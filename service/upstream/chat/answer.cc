@@ -3,6 +3,8 @@
 #include <array>
 #include <utility>
 
+#include "service/json/sax.h"
+#include "service/upstream/chat/own_delta.h"
 #include "service/upstream/token_count.h"
 
 namespace tokenrelay::upstream {
@@ -45,12 +47,28 @@ Error failure_of(ErrorCode code, std::string message) {
 
 ChatAnswer::Taken ChatAnswer::take(std::string_view payload) {
   const auto delta = shape_.match(payload);
+  if (own_.on() && !hand_on_own(payload, delta)) return Taken::gone;
   if (!delta) return take_whole(payload);
   if (delta->empty()) return Taken::chunk;
   is_whole_ = false;  // as of the chunk that was learned, whatever came since
   is_main_ = true;
   choice_ = 0;
   return (shape_is_text_ ? on_content(*delta) : on_reasoning(*delta)) ? Taken::chunk : Taken::gone;
+}
+
+// Only of choice 0, and while its text is told, do neutral events say what the chunks say.
+bool ChatAnswer::hand_on_own(std::string_view payload, std::optional<std::string_view> delta) {
+  using Voice = OwnEvent::Voice;
+  const bool is_told = !main_ || *main_ == 0;
+  if (delta && !delta->empty() && is_told &&
+      own_.goes_on(payload, {*delta, shape_is_text_ ? Voice::text : Voice::reasoning}))
+    return true;
+  if (!json::is_json(payload)) return true;
+  ChatOwnDelta own = read_own_delta(payload, scratch_);
+  int call = 0;
+  if (own.voice == Voice::tool_call) call = calls_.goes_on({0, own.call, {}, {}, own.said});
+  if (own.said.empty() || !is_told || call < 0) return own_.event(payload, own.shows);
+  return own_.delta(payload, {own.said, own.voice, call});
 }
 
 // Only the shape of a chunk that is one delta of choice 0 is remembered.
@@ -68,6 +86,7 @@ ChatAnswer::Taken ChatAnswer::take_whole(std::string_view payload) {
   if (chunk.stopped) return Taken::too_large;
   if (!chunk.is_json) return Taken::not_json;
   learn(payload, chunk);
+  if (id_.empty()) id_ = chunk.id;
   seen_ |= chunk.seen;
   has_image_ |= chunk.has_image;
   take_reason(chunk);

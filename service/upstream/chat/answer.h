@@ -12,6 +12,7 @@
 #include "service/upstream/chat/chunk.h"
 #include "service/upstream/chat/tool_calls.h"
 #include "service/upstream/end_mark.h"
+#include "service/upstream/own_recorder.h"
 #include "service/upstream/said.h"
 #include "service/upstream/upstream.h"
 
@@ -19,7 +20,9 @@ namespace tokenrelay::upstream {
 
 class ChatAnswer final : private ChunkSink {
  public:
-  explicit ChatAnswer(CallHandler& handler) : handler_(handler), calls_(handler) {}
+  explicit ChatAnswer(CallHandler& handler) : handler_(handler), own_(handler), calls_(handler) {}
+
+  OwnRecorder& own() { return own_; }  // off until it is begun
 
   enum class Taken {
     chunk,
@@ -37,10 +40,11 @@ class ChatAnswer final : private ChunkSink {
   bool stopped() const { return mark_.stopped(); }
   bool marked() const { return mark_.marked(); }
   bool begun() const { return seen_ != 0; }
-  bool empty() const { return !mark_.has_content(); }
-  std::string_view left_out() const { return has_image_ ? "images or sound" : std::string_view(); }
+  bool empty() const { return !mark_.has_content() && !own_.shown(); }
+  std::string_view left_out() const { return has_image_ && !own_.on() ? "images or sound" : std::string_view(); }
   Outcome outcome() const;  // of an answer that is complete
   const Usage& usage() const { return usage_; }
+  const std::string& id() const { return id_; }  // of the first chunk; "" until it is known
   const ProviderError& error() const { return error_; }
 
  private:
@@ -49,6 +53,7 @@ class ChatAnswer final : private ChunkSink {
   bool on_reasoning(std::string_view piece) override;
   bool on_tool(const ToolPiece& piece) override;
 
+  bool hand_on_own(std::string_view payload, std::optional<std::string_view> delta);  // false: it was destroyed
   Taken take_whole(std::string_view payload);
   void learn(std::string_view payload, const ChatChunk& chunk);
   void take_reason(ChatChunk& chunk);
@@ -57,6 +62,7 @@ class ChatAnswer final : private ChunkSink {
   std::string_view unsaid(std::string_view piece, Said& said, bool by_pieces);
 
   CallHandler& handler_;
+  OwnRecorder own_;
   transport::Lifeline line_;
   bool shape_is_text_ = true;
   int64_t choice_ = 0;  // being read
@@ -75,7 +81,8 @@ class ChatAnswer final : private ChunkSink {
   ChatToolCalls calls_;
   std::optional<int64_t> main_;        // the choice whose text is told: the first that says something
   Said whole_text_, whole_reasoning_;  // of messages
-  std::string finish_reason_;          // "": none yet
+  std::string id_;
+  std::string finish_reason_;  // "": none yet
   std::string stop_sequence_;
   Usage usage_;
   ProviderError error_;

@@ -71,6 +71,8 @@ void ChunkReader::payload(std::string_view text) {
       usage(in);
     } else if (key == "error") {
       chunk_.error = read_error(in);
+    } else if (key == "id") {
+      chunk_.id = std::string(in.string().substr(0, 256));
     } else if (key == "object") {
       is_error_object = in.string() == "error";
     }

@@ -39,6 +39,7 @@ struct ChatChunk {
   uint64_t seen = 0, finished = 0;           // choices by index; those from 63 on share a bit
   std::optional<std::string> finish_reason;  // of the first choice that has one; never empty
   std::string stop_sequence;                 // its; "": none, or not said
+  std::string id;                            // at most 256 bytes; "": none
   bool has_content = false;
   bool has_image = false;  // or sound, which the relay cannot hand on
   std::optional<Usage> usage;

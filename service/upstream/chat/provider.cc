@@ -44,6 +44,7 @@ class OpenAiCall final : public SseCall {
         answer_(handler),
         shared_(std::move(shared)),
         request_(std::move(request)) {
+    if (request_->own && handler.wants_own()) answer_.own().begin(options());
     post();
   }
 
@@ -60,6 +61,7 @@ class OpenAiCall final : public SseCall {
   bool flush() override { return answer_.flush(); }
   Outcome outcome() const override { return answer_.outcome(); }
   const Usage& usage() const override { return answer_.usage(); }
+  std::string_view response_id() const override { return answer_.id(); }
   bool refused(const client::HttpHead& head, std::string_view body) override;
   void accepted() override { request_.reset(); }
 
@@ -92,6 +94,7 @@ tl::expected<HttpPrepared, UnsupportedField> OpenAiCall::prepare(const ModelRequ
 
 bool OpenAiCall::take_event(const SseEvent& event) {
   if (event.name == "error") {
+    if (json::is_json(event.data) && !answer_.own().event(event.data, false)) return false;
     fail(error_in_stream(parse_error_body(event.data), head().status));
     return false;
   }
@@ -138,6 +141,7 @@ bool OpenAiCall::take_lines(const SseEvent& event) {
 // An answer that is not a stream: a whole completion, or an error under status 200.
 bool OpenAiCall::take_document(std::string_view document, const client::TransferEnd& end) {
   const bool clean = end.cause == client::TransferEnd::Cause::clean;
+  answer_.own().end();
   switch (answer_.take(document)) {
     case ChatAnswer::Taken::gone:
       return false;

@@ -95,6 +95,11 @@ bool ChatToolCalls::take(const ToolPiece& piece) {
   return hold(call->held, whole);
 }
 
+int ChatToolCalls::goes_on(const ToolPiece& piece) {
+  const ToolCall* const call = find(piece);
+  return call && !call->holds_braces ? call->number : -1;
+}
+
 bool ChatToolCalls::hold(std::string& into, std::string_view bytes) {
   held_bytes_ += bytes.size();
   if (held_bytes_ > max_held_bytes) return false;

@@ -42,6 +42,9 @@ class ChatToolCalls {
   bool take(const ToolPiece& piece);
   bool flush();  // false: the handler destroyed the answer
 
+  // The number, as told, of the call that a piece of nothing but arguments goes on with; -1: it is no such piece.
+  int goes_on(const ToolPiece& piece);
+
   bool any() const { return !calls_.empty(); }
   bool any_nameless() const;  // its arguments are nowhere
 

@@ -44,8 +44,10 @@ bool is_error(std::string_view raw) {
 Taken GeminiAnswer::take(std::string_view payload) {
   const GeminiChunk chunk = read_gemini_chunk(payload, scratch_);
   if (!chunk.is_json) return Taken::not_json;
+  if (own_.on() && payload.starts_with('{') && !hand_on_own(payload, chunk.parts)) return Taken::gone;
   if (chunk.has_error) return Taken::error;
   begun_ |= chunk.is_response;
+  if (id_.empty()) id_ = chunk.id;
   blocked_ |= chunk.block_reason.has_value();
   if (chunk.is_grounded) left_out_.add("groundingMetadata");
   take_usage(chunk.usage);
@@ -61,6 +63,28 @@ Taken GeminiAnswer::take(std::string_view payload) {
   finish_message_ = chunk.finish_message;
   mark_.reason();
   return taken;
+}
+
+// A chunk with one part of text is a delta.
+bool GeminiAnswer::hand_on_own(std::string_view payload, std::string_view parts) {
+  using Voice = OwnEvent::Voice;
+  GeminiPart only;
+  int64_t count = 0;
+  bool shows = false;
+  std::string scratch;
+  json::Reader in(parts, scratch);
+  if (!parts.empty()) {
+    in.array([&] {
+      only = read_gemini_part(in.raw(), scratch_);
+      ++count;
+      shows |= only.kind != GeminiPart::Kind::text || only.text.size() > 2;
+    });
+  }
+  const bool delta = count == 1 && only.kind == GeminiPart::Kind::text && only.text.size() > 2 &&
+                     only.text.starts_with('"') && only.signature.empty();
+  if (!delta) return own_.event(payload, shows);
+  return own_.delta(payload,
+                    {only.text.substr(1, only.text.size() - 2), only.is_thought ? Voice::reasoning : Voice::text});
 }
 
 // Counters are cumulative: a later value replaces the earlier one.
@@ -111,7 +135,7 @@ bool GeminiAnswer::say(const GeminiPart& part) {
 }
 
 Taken GeminiAnswer::take_call(const GeminiPart& part) {
-  if (part.is_partial) return Taken::partial;
+  if (part.is_partial) return own_.on() ? Taken::chunk : Taken::partial;
   if (part.name.empty()) return part.args.empty() ? Taken::chunk : Taken::nameless;
   if (tools_ == max_tools) return Taken::too_large;
   const int number = tools_++;
@@ -144,7 +168,7 @@ bool GeminiAnswer::flush() {
 }
 
 std::string_view GeminiAnswer::left_out() const {
-  return explained() ? std::string_view() : left_out_.names();
+  return explained() || own_.on() ? std::string_view() : left_out_.names();
 }
 
 bool GeminiAnswer::explained() const {

@@ -16,13 +16,16 @@
 #include "service/upstream/end_mark.h"
 #include "service/upstream/gemini/chunk.h"
 #include "service/upstream/left_out.h"
+#include "service/upstream/own_recorder.h"
 #include "service/upstream/upstream.h"
 
 namespace tokenrelay::upstream {
 
 class GeminiAnswer final {
  public:
-  explicit GeminiAnswer(CallHandler& handler) : handler_(handler) {}
+  explicit GeminiAnswer(CallHandler& handler) : handler_(handler), own_(handler) {}
+
+  OwnRecorder& own() { return own_; }  // off until it is begun
 
   enum class Taken {
     chunk,
@@ -40,7 +43,7 @@ class GeminiAnswer final {
 
   bool stopped() const { return mark_.stopped() || blocked_; }  // the body's end completes the answer
   bool marked() const { return mark_.marked() || blocked_; }    // and so does a while without more
-  bool empty() const { return !mark_.has_content(); }
+  bool empty() const { return !mark_.has_content() && !own_.shown(); }
   bool begun() const { return begun_; }
   std::string_view error() const { return error_; }  // a candidate's, as the body of an error; "": none
   // The kinds of parts that were skipped, where the reason does not explain an answer without others; else "".
@@ -48,8 +51,10 @@ class GeminiAnswer final {
   bool explained() const;   // the reason says why an answer may be empty
   Outcome outcome() const;  // of an answer that is complete
   const Usage& usage() const { return usage_; }
+  const std::string& id() const { return id_; }  // "" until it is known
 
  private:
+  bool hand_on_own(std::string_view payload, std::string_view parts);  // false: the answer was destroyed
   Taken take_parts(std::string_view raw);
   Taken take_part(const GeminiPart& part);
   Taken take_call(const GeminiPart& part);
@@ -58,6 +63,7 @@ class GeminiAnswer final {
   Taken say_signature(std::string_view raw, int tool);
 
   CallHandler& handler_;
+  OwnRecorder own_;
   transport::Lifeline line_;
   std::string scratch_;  // the readers'
   std::string joined_;   // the joiners'
@@ -65,7 +71,7 @@ class GeminiAnswer final {
   int tools_ = 0;
   bool begun_ = false, blocked_ = false;
   EndMark mark_;
-  std::string finish_reason_, finish_message_, error_;
+  std::string id_, finish_reason_, finish_message_, error_;
   LeftOut left_out_;
   GeminiUsage counted_;
   Usage usage_;

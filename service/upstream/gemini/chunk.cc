@@ -97,6 +97,8 @@ void read_member(std::string_view key, Reader& in, GeminiChunk& chunk) {
   } else if (key == "usageMetadata") {
     chunk.is_response = true;
     chunk.usage = in.raw();
+  } else if (key == "responseId") {
+    chunk.id = std::string(in.string().substr(0, 256));
   } else if (key == "error") {
     chunk.has_error |= read_error(in).has_value();
   } else if (key == "response" && in.peek() == Reader::Kind::object) {

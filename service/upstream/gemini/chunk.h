@@ -17,6 +17,7 @@ struct GeminiChunk {
   bool is_response = false;                                // it has a member of a GenerateContentResponse
   std::string_view parts, error;                           // raw, of candidate 0
   std::optional<std::string> finish_reason, block_reason;  // of candidate 0; of the prompt
+  std::string id;                                          // at most 256 bytes; "": not said
   std::string finish_message;                              // what the model did wrong, beside some finish reasons
   bool is_grounded = false;                                // it cites what it rests on
   std::string_view usage;                                  // raw

@@ -27,6 +27,7 @@ class GeminiCall final : public SseCall {
 
   GeminiCall(std::shared_ptr<Shared> shared, const HttpPreparedPtr& request, CallHandler& handler)
       : SseCall(shared->client, shared->options, handler), shared_(std::move(shared)), answer_(handler) {
+    if (request->own && handler.wants_own()) answer_.own().begin(options());
     ask(request->http);
   }
 
@@ -42,6 +43,7 @@ class GeminiCall final : public SseCall {
   bool flush() override { return answer_.flush(); }
   Outcome outcome() const override { return answer_.outcome(); }
   const Usage& usage() const override { return answer_.usage(); }
+  std::string_view response_id() const override { return answer_.id(); }
   bool refused(const client::HttpHead& head, std::string_view body) override;
   bool take_whole(std::string_view payload);
   bool take_array(std::string_view array);
@@ -65,6 +67,7 @@ tl::expected<HttpPrepared, UnsupportedField> GeminiCall::prepare(const ModelRequ
 bool GeminiCall::take_event(const SseEvent& event) {
   if (event.name == "ping") return true;  // of servers of another school, and not always JSON
   if (event.name == "error") {
+    if (json::is_json(event.data) && !answer_.own().event(event.data, false)) return false;
     stop(Taken::error, event.data);
     return false;
   }

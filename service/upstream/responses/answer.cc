@@ -48,6 +48,7 @@ ResponsesAnswer::Taken ResponsesAnswer::take(std::string_view payload, std::stri
     handler_.on_seam(*reason);
     if (watch.gone()) return Taken::gone;
   }
+  if (own_.on() && !hand_on_own(payload, event)) return Taken::gone;
   // Some put only the error's own object into an event of that name.
   const bool bare = name == "error" && !event.type.starts_with("response.");
   if (bare || names_error(event.type) || is_real_error(event.error, scratch_)) return fail(payload);
@@ -56,6 +57,42 @@ ResponsesAnswer::Taken ResponsesAnswer::take(std::string_view payload, std::stri
   const Taken taken = take_event(event);
   if (watch.gone()) return Taken::gone;
   return too_large_ ? Taken::too_large : taken;
+}
+
+// Events that come before an answer, or beside it: it may still begin anew.
+bool ResponsesAnswer::hand_on_own(std::string_view payload, const ResponsesEvent& event) {
+  const std::string_view type = event.type;
+  if (type.empty()) return true;  // no client could take it
+  if (const auto piece = own_piece(event)) return own_.delta(payload, *piece, event.raw_sequence);
+  bool shows = !is_any(type, {"response.created", "response.queued", "response.in_progress", "response.completed",
+                              "response.done", "response.incomplete", "response.failed", "response.cancelled",
+                              "response.content_part.added", "response.reasoning_summary_part.added", "keepalive"}) &&
+               !names_error(type);
+  if (type == "response.output_item.added") {
+    const ItemKind kind = kind_of_item(read_responses_item(event.item, scratch_).type);
+    shows = kind != ItemKind::message && kind != ItemKind::reasoning;
+  }
+  return own_.event(payload, shows, event.raw_sequence);
+}
+
+// A delta that the neutral events repeat word by word: the first of a part may come with a blank line before it.
+std::optional<OwnRecorder::Piece> ResponsesAnswer::own_piece(const ResponsesEvent& event) {
+  using OwnVoice = OwnEvent::Voice;
+  const std::string_view type = event.type;
+  if (!type.ends_with(".delta") || event.delta.size() < 3 || event.delta.front() != '"') return std::nullopt;
+  const std::string_view said = event.delta.substr(1, event.delta.size() - 2);
+  if (is_any(type, {"response.function_call_arguments.delta", "response.custom_tool_call_input.delta"})) {
+    const OpenItem* const call = items_.find(place_of(event, ItemKind::call, false));
+    if (!call || call->number < 0) return std::nullopt;
+    return OwnRecorder::Piece{said, OwnVoice::tool_call, call->number};
+  }
+  const bool text = is_any(type, {"response.output_text.delta", "response.refusal.delta"});
+  const bool summary = type == "response.reasoning_summary_text.delta";
+  if (!text && !summary && type != "response.reasoning_text.delta") return std::nullopt;
+  const OpenItem* const item = items_.find(place_of(event, text ? ItemKind::message : ItemKind::reasoning, false));
+  const Voice voice = text ? Voice::text : (summary ? Voice::summary : Voice::reasoning);
+  if (!item || item->voice != voice || item->part != event.part_index) return std::nullopt;
+  return OwnRecorder::Piece{said, text ? OwnVoice::text : OwnVoice::reasoning};
 }
 
 // Some proxies write their error's lines into an event that is not finished.

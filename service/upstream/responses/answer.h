@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "service/transport/lifeline.h"
+#include "service/upstream/own_recorder.h"
 #include "service/upstream/responses/event.h"
 #include "service/upstream/responses/items.h"
 
@@ -19,7 +20,9 @@ namespace tokenrelay::upstream {
 
 class ResponsesAnswer {
  public:
-  explicit ResponsesAnswer(CallHandler& handler) : handler_(handler) {}
+  explicit ResponsesAnswer(CallHandler& handler) : handler_(handler), own_(handler) {}
+
+  OwnRecorder& own() { return own_; }  // off until it is begun
 
   enum class Taken { event, end, error, not_json, too_large, gone };  // gone: a handler destroyed the answer
 
@@ -37,8 +40,9 @@ class ResponsesAnswer {
   bool flush();
 
   bool begun() const { return begun_; }
-  bool empty() const { return !text_.anything() && !said_reasoning_ && tools_ == 0; }
-  const std::string& other() const { return other_; }  // what cannot be reported: "an item of …", or ""
+  bool empty() const { return !text_.anything() && !said_reasoning_ && tools_ == 0 && !own_.shown(); }
+  // What cannot be reported: "an item of …", or "".
+  std::string_view other() const { return own_.on() ? std::string_view() : other_; }
   bool is_incomplete() const { return status_ == "incomplete"; }
   const std::string& id() const { return id_; }  // "" until it is known
   std::optional<int64_t> sequence() const { return sequence_; }
@@ -52,6 +56,9 @@ class ResponsesAnswer {
 
   Taken not_json(std::string_view payload);
   Taken fail(std::string_view payload);
+  // The event as it was sent, before what it says. False: the answer was destroyed.
+  bool hand_on_own(std::string_view payload, const ResponsesEvent& event);
+  std::optional<OwnRecorder::Piece> own_piece(const ResponsesEvent& event);
   Taken take_event(const ResponsesEvent& event);
   Taken take_state(std::string_view raw, std::string_view type);
   bool take_part(const ResponsesEvent& event, Voice voice, bool done);
@@ -74,6 +81,7 @@ class ResponsesAnswer {
   bool hand_on(OpenItem& item, std::string_view whole);
 
   CallHandler& handler_;
+  OwnRecorder own_;
   transport::Lifeline line_;
   std::string scratch_;  // the reader's
   std::string joined_;   // the joiners'

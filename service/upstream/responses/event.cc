@@ -39,6 +39,12 @@ Usage read_usage(Reader& in) {
   return usage;
 }
 
+std::optional<int64_t> read_sequence(Reader& in, std::string_view& raw) {
+  raw = in.raw();
+  std::string none;
+  return Reader(raw, none).integer();
+}
+
 }  // namespace
 
 ResponsesEvent read_responses_event(std::string_view payload, std::string& scratch) {
@@ -51,7 +57,7 @@ ResponsesEvent read_responses_event(std::string_view payload, std::string& scrat
     else if (key == "delta")
       event.delta = unless_null(in);
     else if (key == "sequence_number")
-      event.sequence = in.integer();
+      event.sequence = read_sequence(in, event.raw_sequence);
     else if (key == "output_index")
       event.output_index = in.integer();
     else if (key == "content_index" || key == "summary_index")

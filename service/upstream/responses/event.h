@@ -19,6 +19,7 @@ struct ResponsesEvent {
   std::string_view type, object;  // "response.created"; "response" for a whole response instead of an event
   std::string_view item_id;
   std::optional<int64_t> sequence, output_index;
+  std::string_view raw_sequence;
   int64_t part_index = 0;                                                       // content_index, or summary_index
   std::string_view delta, text, arguments, input, name, item, response, error;  // raw
 };

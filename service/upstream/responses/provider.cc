@@ -42,6 +42,7 @@ class ResponsesCall final : public SseCall {
   ResponsesCall(std::shared_ptr<Shared> shared, const HttpPreparedPtr& request, CallHandler& handler)
       : ResponsesCall(std::move(shared), request->request_id, handler) {
     background_ = request->background;
+    if (request->own && handler.wants_own()) answer_.own().begin(options());
     send(request->http);
   }
   ResponsesCall(std::shared_ptr<Shared> shared, std::string request_id, CallHandler& handler)
@@ -51,7 +52,7 @@ class ResponsesCall final : public SseCall {
         answer_(handler) {}
   ~ResponsesCall() override;
 
-  void take_up(std::string_view id);  // resumes one that exists
+  void take_up(std::string_view id, bool own);  // resumes one that exists
   void keep_answer() override { id_.clear(); }
   void pause() override;
   void resume() override;
@@ -74,6 +75,7 @@ class ResponsesCall final : public SseCall {
   bool flush() override { return answer_.flush(); }
   Outcome outcome() const override { return answer_.outcome(); }
   const Usage& usage() const override { return answer_.usage(); }
+  std::string_view response_id() const override { return answer_.id(); }
   bool refused(const client::HttpHead& head, std::string_view body) override;
   bool cut(const client::TransferEnd& end) override;
 
@@ -91,18 +93,21 @@ class ResponsesCall final : public SseCall {
 
 tl::expected<HttpPrepared, UnsupportedField> ResponsesCall::prepare(const ModelRequest& request,
                                                                     const ProviderOptions& options) {
-  auto translated = responses_request(request, options.background);
+  const OwnRequest* own = request.own_of(kind);
+  auto translated = own ? responses_own_request(*own, request.model, options.background)
+                        : responses_request(request, options.background);
   if (!translated) return tl::make_unexpected(std::move(translated.error()));
   HttpPrepared made;
-  made.http.url = joined_url(options.base_url, "/responses");
-  made.http.headers = request_headers(request.request_id, options, {{"Authorization", bearer(options)}});
+  made.http.url = with_query(joined_url(options.base_url, "/responses"), own);
+  made.http.headers = request_headers(request.request_id, options, {{"Authorization", bearer(options)}}, own);
   made.http.body = std::make_shared<const std::string>(std::move(translated->body));
   made.background = translated->background;
   return made;
 }
 
-void ResponsesCall::take_up(std::string_view id) {
+void ResponsesCall::take_up(std::string_view id, bool own) {
   background_ = true;
+  if (own) answer_.own().begin(options());
   id_ = id;
   send(http(client::HttpRequest::Method::get, "/responses/" + id_ + "?stream=true"));
 }
@@ -202,6 +207,7 @@ bool ResponsesCall::take_event(const SseEvent& event) {
 
 bool ResponsesCall::take_document(std::string_view document, const client::TransferEnd& end) {
   transport::Lifeline::Watch watch(line());
+  answer_.own().end();
   const auto taken = answer_.take(document);
   if (watch.gone()) return false;
   if (taken == ResponsesAnswer::Taken::end) {
@@ -251,7 +257,7 @@ class ResponsesProvider final : public HttpProvider<ResponsesCall> {
   std::unique_ptr<Call> take_up(std::string_view token, const std::string& request_id, CallHandler& handler) override {
     if (!is_plain_id(token)) return nullptr;
     auto call = std::make_unique<ResponsesCall>(shared_, request_id, handler);
-    call->take_up(token);
+    call->take_up(token, handler.wants_own());
     return call;
   }
 };

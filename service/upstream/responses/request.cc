@@ -4,6 +4,8 @@
 #include <array>
 #include <utility>
 
+#include "service/json/write.h"
+
 namespace tokenrelay::upstream {
 namespace {
 
@@ -176,6 +178,19 @@ tl::expected<ResponsesRequest, UnsupportedField> responses_request(const ModelRe
     body["store"] = true;
   }
   return ResponsesRequest{json::dump(body), background && stored};
+}
+
+// Whether the answer goes on without a reader is the relay's matter; only one that the provider may keep outlives a
+// connection there.
+ResponsesRequest responses_own_request(const OwnRequest& own, std::string_view model, bool background) {
+  std::string name;
+  json::append_string(name, model);
+  const bool kept = background && member_of(own.body, "store") != "false";
+  return {with_members(own.body, {{"model", name},
+                                  {"stream", "true"},
+                                  {"background", kept ? "true" : ""},
+                                  {"store", kept ? "true" : member_of(own.body, "store")}}),
+          kept};
 }
 
 }  // namespace tokenrelay::upstream

@@ -10,6 +10,7 @@
 #include <tl/expected.hpp>
 #include <vector>
 
+#include "service/upstream/own_request.h"
 #include "service/upstream/prompt.h"
 #include "service/upstream/providers.h"
 #include "service/upstream/upstream.h"
@@ -23,6 +24,9 @@ struct ResponsesRequest {
 
 // The error names the field that is not supported.
 tl::expected<ResponsesRequest, UnsupportedField> responses_request(const ModelRequest& request, bool background);
+
+// The client's own request.
+ResponsesRequest responses_own_request(const OwnRequest& own, std::string_view model, bool background);
 
 // The messages as `input`, and the leading system turns as `instructions`.
 struct ResponsesInput {

@@ -14,7 +14,7 @@ Value parsed(const std::string& text) {
 }
 
 ResponsesRequest asked(const Value& body, std::string_view kind = "openai") {
-  const auto read = read_responses_request(body, kind);
+  const auto read = read_responses_request(body, {}, kind);
   INFO(json::dump(body) << (read ? "" : read.error().param + ": " + read.error().message));
   REQUIRE(read);
   return *read;
@@ -147,7 +147,7 @@ TEST_CASE("Responses request: refusals name the client's field") {
   };
   for (const auto& one : cases) {
     INFO(one.body);
-    const auto read = read_responses_request(parsed(one.body), "openai");
+    const auto read = read_responses_request(parsed(one.body), {}, "openai");
     REQUIRE(!read);
     CHECK(read.error().status == 400);
     CHECK(read.error().param == one.param);
