@@ -145,7 +145,7 @@ class Responses(_Dialect):
 
     def end(self):
         yield from self.close()
-        usage = {"input_tokens": INPUT, "input_tokens_details": {"cached_tokens": 0}, "output_tokens": OUTPUT,
+        usage = {"input_tokens": INPUT, "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0}, "output_tokens": OUTPUT,
                  "output_tokens_details": {"reasoning_tokens": 0}, "total_tokens": INPUT + OUTPUT}
         status = "incomplete" if self.finish else "completed"
         why = {"reason": "max_output_tokens"} if self.finish else None
@@ -204,7 +204,7 @@ class Claude(_Dialect):
     def end(self):
         yield from self.close()
         reason = "max_tokens" if self.finish else "tool_use" if self.calls else "end_turn"
-        yield self.event("message_delta", delta={"stop_reason": reason, "stop_sequence": None}, usage={"output_tokens": OUTPUT})
+        yield self.event("message_delta", delta={"stop_reason": reason, "stop_sequence": None}, usage={"input_tokens": INPUT, "output_tokens": OUTPUT})
         yield self.event("message_stop")
 
     def fault(self):

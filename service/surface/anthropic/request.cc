@@ -197,6 +197,7 @@ Translated translate(const Value& body, const std::string& kind, const Anthropic
   if (!bytes) return refuse("messages", bytes.error());
   out.prompt_bytes = *bytes;
   out.messages = json::dump(turns->messages);
+  turns->messages = Value();  // let go here, on a worker
   out.parameters = json::dump(reader.parameters());
   const std::string first_own = reader.own().empty() ? "anthropic-beta" : reader.own().begin().key();
   // Shared: a long conversation has many turns, and the name is passed on by value.
