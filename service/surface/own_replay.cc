@@ -54,7 +54,7 @@ Step OwnReplay::take(EventKind kind, std::string_view payload) {
   return take_neutral(kind, payload);
 }
 
-void OwnReplay::serve(std::vector<std::string_view> path, std::string id) {
+void OwnReplay::serve(std::vector<std::string_view> path, const std::string& id) {
   path_ = std::move(path);
   id_.clear();
   json::append_string(id_, id);

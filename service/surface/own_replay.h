@@ -25,7 +25,7 @@ class OwnReplay {
 
   // The answer's id is the relay's, by which its clients know the stream: where an event has a string at this path,
   // `id` stands in its place.
-  void serve(std::vector<std::string_view> path, std::string id);
+  void serve(std::vector<std::string_view> path, const std::string& id);
 
   enum class Step {
     skip,
